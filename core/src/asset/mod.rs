@@ -1,0 +1,1 @@
+//! What is exchanged: schema, table, terms and description.

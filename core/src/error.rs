@@ -1,0 +1,185 @@
+//! One table of error kinds for Rust, C and Python.
+//!
+//! Every module has its own error type with its own words; each of them names the [`ErrorKind`] it belongs to and, where
+//! there is something to do about it, a hint. [`Error`] joins them. The numbers are the C ABI's error codes and the names
+//! its constants and the Python exception classes: a number is never reused.
+
+use std::fmt;
+
+/// Result of the exchange's operations.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! error_kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal,)+) => {
+        /// What went wrong, as a stable number and name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        #[repr(u32)]
+        pub enum ErrorKind { $($(#[doc = $doc])+ $name = $code,)+ }
+
+        impl ErrorKind {
+            /// Every kind, in the order of the codes.
+            pub const ALL: &'static [ErrorKind] = &[$(ErrorKind::$name,)+];
+
+            /// The stable number, as in the C ABI.
+            pub const fn code(self) -> u32 { self as u32 }
+
+            /// The stable name, as in the Python exception classes.
+            pub const fn name(self) -> &'static str {
+                match self { $(ErrorKind::$name => stringify!($name),)+ }
+            }
+        }
+    };
+}
+
+error_kinds! {
+    /// An argument is outside what the function takes.
+    InvalidArgument = 100,
+    /// More bytes than the limit of this type allows.
+    TooLarge = 101,
+    /// Bytes that do not decode, are not canonical, or carry something after their end.
+    Malformed = 102,
+    /// A version or suite that this build does not know.
+    UnsupportedVersion = 103,
+    /// The operating system refused a read or a write.
+    Io = 104,
+    /// The caller cancelled the operation.
+    Cancelled = 105,
+    /// A database of Sealock's own is damaged or was written by something else.
+    CorruptState = 106,
+    /// A signature does not belong to the expected account.
+    BadSignature = 107,
+
+    /// A table does not have the shape that its schema declares.
+    SchemaMismatch = 200,
+    /// A value lies outside the domain that its column declares.
+    OutOfDomain = 201,
+    /// There is no column of that name.
+    UnknownColumn = 202,
+    /// A column's Arrow type has no counterpart in a Sealock schema.
+    UnsupportedType = 203,
+
+    /// The key does not open this object.
+    WrongKey = 300,
+    /// A ciphertext was changed, reordered or spliced.
+    Tampered = 301,
+    /// A ciphertext ends too early.
+    Truncated = 302,
+    /// A manifest is inconsistent.
+    InvalidManifest = 303,
+    /// The source of a resumed upload changed.
+    SourceChanged = 304,
+
+    /// There is no such block, object or record.
+    NotFound = 400,
+    /// A block's bytes are not what its CID says.
+    CidMismatch = 401,
+    /// The store is in use by another process.
+    Locked = 402,
+
+    /// The account holds less than the transfer needs.
+    InsufficientBalance = 500,
+    /// The account may not do this to that token.
+    NotAuthorized = 501,
+    /// Minting would pass the token's cap.
+    CapExceeded = 502,
+    /// A transaction's nonce is not the account's next one.
+    NonceMismatch = 503,
+    /// There is no such token on the ledger.
+    UnknownToken = 504,
+    /// The token is not for sale in this way.
+    NotForSale = 505,
+    /// The price moved above what the buyer accepts.
+    PriceExceeded = 506,
+    /// A dispenser gives no more to this account.
+    DispenserLimit = 507,
+    /// The order is not one of this asset's.
+    OrderMismatch = 508,
+    /// The order has expired.
+    OrderExpired = 509,
+
+    /// A remote request was rejected. It says no more to a remote party.
+    Rejected = 600,
+    /// The credential is not in the group.
+    NotAMember = 601,
+    /// The use was spent before.
+    NullifierSpent = 602,
+    /// All uses of the order are spent.
+    UseLimitReached = 603,
+    /// The access proof does not verify.
+    InvalidProof = 604,
+    /// The group root is not one that the owner accepts.
+    UnknownRoot = 605,
+    /// The request's deadline has passed, or lies too far ahead.
+    DeadlinePassed = 606,
+
+    /// A program does not fit the asset's schema.
+    InvalidProgram = 700,
+    /// A program is valid, but nothing here can run it.
+    UnsupportedProgram = 701,
+
+    /// The asset's policy does not allow this.
+    PolicyDenied = 800,
+
+    /// An encrypted computation's parameters or inputs do not fit.
+    Encryption = 900,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a module's error tells beside its message.
+pub trait Classify: std::error::Error {
+    /// The kind, and with it the code.
+    fn kind(&self) -> ErrorKind;
+    /// What to do about it, where there is something to do.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Any error of the exchange.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Canonical encoding.
+    #[error(transparent)]
+    Codec(#[from] crate::codec::CodecError),
+    /// Accounts and signatures.
+    #[error(transparent)]
+    Account(#[from] crate::account::AccountError),
+}
+
+impl Error {
+    fn inner(&self) -> &dyn Classify {
+        match self {
+            Error::Codec(e) => e,
+            Error::Account(e) => e,
+        }
+    }
+    /// The kind of the error.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner().kind()
+    }
+    /// The stable number of the kind.
+    pub fn code(&self) -> u32 {
+        self.kind().code()
+    }
+    /// What to do about it, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        self.inner().hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_ascending() {
+        assert!(ErrorKind::ALL.windows(2).all(|w| w[0].code() < w[1].code()));
+    }
+}

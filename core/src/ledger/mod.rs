@@ -1,0 +1,1 @@
+//! Data NFTs, datatokens and orders.
