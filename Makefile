@@ -1,0 +1,41 @@
+# Everything is built once, in one optimised profile, into a folder that clones of the repository share.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/sealock/target
+# The Python that the tests exchange files with.
+VENV := $(CURDIR)/.venv
+export SEALOCK_PYTHON ?= $(VENV)/bin/python
+REQUIREMENTS := core/tests/interop/requirements.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench deny
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## Run the whole story on real data
+	cargo build --workspace --example story
+	"$(CARGO_TARGET_DIR)/debug/examples/story"
+
+test: $(VENV)/.ready ## Run every test: Rust, documentation, and the peers that we exchange files with
+	cargo test --workspace
+
+check: deny ## Formatting, lints, licences and advisories of dependencies, documentation
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+bench: ## Measure, and write docs/benchmarks.md
+	cargo build --workspace --benches
+	scripts/bench > docs/benchmarks.md.new
+	mv docs/benchmarks.md.new docs/benchmarks.md
+
+$(VENV)/.ready: $(REQUIREMENTS)
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
+	touch $@
+
+# Advisories need the RustSec database from the network; everything else is checked without it.
+deny:
+	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked --version '^0.20'
+	cargo deny check bans licenses sources
+	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
+	else echo "NOT CHECKED: advisories (the RustSec database cannot be fetched from here)"; fi

@@ -1,0 +1,160 @@
+//! Jobs: what a consumer asks a node for.
+//!
+//! A [`JobRequest`] is public: it says which asset and program, carries the encrypted indicator, and proves that some
+//! order pays for it. The [`message`](JobRequest::message) that the proof is bound to covers every other part, so that
+//! nothing in a request can be exchanged. The part of the consumer is the [`JobTicket`](crate::order::JobTicket), which
+//! keeps the secrets that open the result.
+
+use sealock_fhe::linear::Context;
+use sealock_zk::{Scalar, Statement};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::Digest;
+use crate::codec::{CodecError, from_canonical, to_canonical};
+use crate::time::Timestamp;
+
+/// Largest encoding of a request: an indicator over 2^20 cells is 16 MiB.
+pub const MAX_REQUEST_BYTES: usize = 18 << 20;
+const VERSION: u64 = 1;
+
+/// Names a job: the digest of the nullifier that pays for it and the message that it is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JobId(pub(crate) Digest);
+
+impl JobId {
+    /// The digest.
+    pub const fn digest(&self) -> Digest {
+        self.0
+    }
+}
+
+impl std::fmt::Display for JobId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A request for one job, as it travels.
+///
+/// Invariant: decoded by [`JobRequest::from_bytes`] it is canonical and within the size limit. Its proof is not yet
+/// verified: only [`Node::admit`](crate::node::Node::admit) does that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobRequest {
+    pub(crate) version: u64,
+    pub(crate) asset: String,
+    pub(crate) program: ByteBuf,
+    pub(crate) query: ByteBuf,
+    #[serde(with = "serde_bytes")]
+    pub(crate) result_key: [u8; 32],
+    pub(crate) policy: Digest,
+    pub(crate) deadline: Timestamp,
+    #[serde(with = "serde_bytes")]
+    pub(crate) root: [u8; 32],
+    #[serde(with = "serde_bytes")]
+    pub(crate) nullifier: [u8; 32],
+    pub(crate) now: Timestamp,
+    pub(crate) proof: ByteBuf,
+}
+
+impl JobRequest {
+    pub(crate) const VERSION: u64 = VERSION;
+
+    /// Canonical DAG-CBOR.
+    ///
+    /// # Errors
+    /// [`CodecError::TooLarge`] above [`MAX_REQUEST_BYTES`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
+        let bytes = to_canonical("job request", self)?;
+        if bytes.len() > MAX_REQUEST_BYTES {
+            return Err(CodecError::TooLarge { what: "job request", got: bytes.len(), limit: MAX_REQUEST_BYTES });
+        }
+        Ok(bytes)
+    }
+
+    /// Reads canonical DAG-CBOR of at most [`MAX_REQUEST_BYTES`].
+    ///
+    /// # Errors
+    /// [`CodecError`] for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        let request: JobRequest = from_canonical("job request", bytes, MAX_REQUEST_BYTES)?;
+        if request.version != VERSION {
+            return Err(CodecError::UnsupportedVersion { what: "job request", got: request.version, known: VERSION });
+        }
+        Ok(request)
+    }
+
+    /// The DID of the asset, as text.
+    pub fn asset(&self) -> &str {
+        &self.asset
+    }
+
+    /// The nullifier: one use of one order, without saying which.
+    pub fn nullifier(&self) -> &[u8; 32] {
+        &self.nullifier
+    }
+
+    /// When the request lapses, in unix seconds.
+    pub fn deadline(&self) -> Timestamp {
+        self.deadline
+    }
+
+    /// The field element that the access proof is bound to: asset, program, inputs, result key, policy and deadline.
+    pub fn message(&self) -> Scalar {
+        Scalar::hash(
+            "sealock/v1/job-message",
+            &[
+                self.asset.as_bytes(),
+                Digest::of("sealock/v1/job-program", &[&self.program]).as_bytes(),
+                Digest::of("sealock/v1/job-query", &[&self.query]).as_bytes(),
+                &self.result_key,
+                self.policy.as_bytes(),
+                &self.deadline.to_be_bytes(),
+            ],
+        )
+    }
+
+    /// The name of the job. Another proof of the same statement is the same job; a proof's bytes name nothing.
+    pub fn id(&self) -> JobId {
+        JobId(Digest::of("sealock/v1/job", &[&self.nullifier, &self.message().to_bytes()]))
+    }
+
+    /// The public inputs of the proof under `scope`.
+    ///
+    /// # Errors
+    /// [`CodecError::Malformed`] if root or nullifier is not a canonical field element: a nullifier plus the field's
+    /// order would be a second use.
+    pub(crate) fn statement(&self, scope: Scalar) -> Result<Statement, CodecError> {
+        let scalar = |what, bytes: &[u8; 32]| {
+            Scalar::from_bytes(bytes).map_err(|e| CodecError::Malformed { what, why: e.to_string() })
+        };
+        Ok(Statement {
+            root: scalar("group root", &self.root)?,
+            nullifier: scalar("nullifier", &self.nullifier)?,
+            message: self.message(),
+            scope,
+            now: self.now,
+        })
+    }
+}
+
+/// What the mask of a request's public key is hashed from. Each part is fixed before the consumer makes the key.
+pub(crate) fn query_context(
+    asset: &str,
+    nullifier: &[u8; 32],
+    program: &[u8],
+    result_key: &[u8; 32],
+    policy: &Digest,
+    deadline: Timestamp,
+) -> Context {
+    Context::new(&[
+        b"sealock/v1/query-context",
+        asset.as_bytes(),
+        nullifier,
+        Digest::of("sealock/v1/job-program", &[program]).as_bytes(),
+        result_key,
+        policy.as_bytes(),
+        &deadline.to_be_bytes(),
+    ])
+}

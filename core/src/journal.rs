@@ -1,0 +1,293 @@
+//! A node's memory of its jobs.
+//!
+//! Two transactions carry a job. *Admission* spends the nullifier, counts the job against the policy and records the
+//! request, all or nothing. *Completion* stores the sealed result and the receipt and drops the request, all or nothing.
+//! Between the two, a repeated request finds its job again; after them it gets the same result. A crash at any instant
+//! leaves a job either not admitted, admitted (and then finished from the recorded request), or complete.
+
+use std::path::Path;
+
+use redb::{ReadableTable, StorageBackend, TableDefinition};
+use serde::{Deserialize, Serialize};
+
+use crate::Digest;
+use crate::codec::{CodecError, from_canonical, to_canonical};
+use crate::durable::{Durable, DurableError, Format};
+use crate::error::{Classify, ErrorKind};
+use crate::job::{JobId, JobRequest};
+use crate::policy::{Policy, PolicyError};
+use crate::receipt::{Receipt, ReceiptError, Statement};
+use crate::time::Timestamp;
+
+const FORMAT: Format = Format { name: "sealock-journal", version: 1 };
+/// Nullifier to job.
+const NULLIFIERS: TableDefinition<&[u8; 32], &[u8; 32]> = TableDefinition::new("nullifiers");
+/// Job to its record.
+const JOBS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("jobs");
+/// Job to its request, until it is complete.
+const REQUESTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("requests");
+/// Job to its sealed result.
+const RESULTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("results");
+/// Number of a receipt to the receipt.
+const RECEIPTS: TableDefinition<u64, &[u8]> = TableDefinition::new("receipts");
+/// Asset to the number of jobs admitted.
+const USAGE: TableDefinition<&str, u64> = TableDefinition::new("usage");
+/// What the node keeps beside its jobs, by name: its access key, its assets.
+const KEPT: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
+
+const MAX_RECORD_BYTES: usize = 4096;
+
+/// Why the journal refused or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The database under it failed.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    /// A row does not decode.
+    #[error("the journal is damaged: {0}")]
+    Row(#[from] CodecError),
+    /// A receipt does not decode or could not be made.
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
+    /// The policy's state allows no further job.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The use was spent for another request.
+    #[error("this use of the order was spent before, for another request")]
+    NullifierSpent,
+    /// There is no such job.
+    #[error("there is no job {0}")]
+    UnknownJob(JobId),
+}
+
+impl Classify for JournalError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            JournalError::Durable(e) => e.kind(),
+            JournalError::Row(_) => ErrorKind::CorruptState,
+            JournalError::Receipt(e) => e.kind(),
+            JournalError::Policy(e) => e.kind(),
+            JournalError::NullifierSpent => ErrorKind::NullifierSpent,
+            JournalError::UnknownJob(_) => ErrorKind::NotFound,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            JournalError::Durable(e) => e.hint(),
+            JournalError::Policy(e) => e.hint(),
+            JournalError::NullifierSpent => Some("make a new request with the order's next use".into()),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ty),+) => {
+        $(impl From<$error> for JournalError {
+            fn from(error: $error) -> Self { DurableError::from(error).into() }
+        })+
+    };
+}
+from_redb!(redb::TableError, redb::StorageError);
+
+/// What the journal keeps of a job for good.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobRecord {
+    /// DID of the asset.
+    pub asset: String,
+    /// Digest of the program.
+    pub program: Digest,
+    /// Digest of the policy.
+    pub policy: Digest,
+    /// The use that pays for it.
+    #[serde(with = "serde_bytes")]
+    pub nullifier: [u8; 32],
+    /// When it was admitted, in unix seconds.
+    pub admitted_at: Timestamp,
+    /// Number of its receipt, once it is complete.
+    pub receipt: Option<u64>,
+}
+
+/// The node's database: see the module.
+#[derive(Debug)]
+pub struct Journal {
+    db: Durable,
+}
+
+impl Journal {
+    /// Opens the journal at `path`, and makes it if there is none.
+    ///
+    /// # Errors
+    /// [`JournalError::Durable`]: in use by another process, or no journal.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
+        Ok(Self { db: Durable::open(path, FORMAT)? })
+    }
+
+    /// Opens the journal that `backend` stores.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn with_backend(backend: impl StorageBackend) -> Result<Self, JournalError> {
+        Ok(Self { db: Durable::with_backend(backend, FORMAT)? })
+    }
+
+    /// A journal that is gone when it is dropped.
+    ///
+    /// # Errors
+    /// None that memory gives rise to.
+    pub fn in_memory() -> Result<Self, JournalError> {
+        Ok(Self { db: Durable::in_memory(FORMAT)? })
+    }
+
+    /// Admits a job: spends its nullifier, counts it against `policy`, records it and its request, all or nothing. The
+    /// same request again finds the job that it made the first time, and changes nothing.
+    ///
+    /// # Errors
+    /// [`JournalError::NullifierSpent`] if the use paid for another request; [`JournalError::Policy`] if the asset
+    /// answers no more jobs.
+    pub fn admit(&self, record: &JobRecord, request: &JobRequest, policy: &Policy) -> Result<JobRecord, JournalError> {
+        let id = request.id();
+        let key = id.0.as_bytes();
+        let bytes = request.to_bytes()?;
+        self.db.write(|txn| {
+            let mut nullifiers = txn.open_table(NULLIFIERS)?;
+            let mut jobs = txn.open_table(JOBS)?;
+            let spent_for = nullifiers.get(&record.nullifier)?.map(|job| *job.value());
+            if let Some(job) = spent_for {
+                return if &job == key { decode(jobs.get(key)?, id) } else { Err(JournalError::NullifierSpent) };
+            }
+            let mut usage = txn.open_table(USAGE)?;
+            let answered = usage.get(record.asset.as_str())?.map_or(0, |n| n.value());
+            policy.check_jobs(answered)?;
+            usage.insert(record.asset.as_str(), answered + 1)?;
+            nullifiers.insert(&record.nullifier, key)?;
+            jobs.insert(key, to_canonical("job record", record)?.as_slice())?;
+            txn.open_table(REQUESTS)?.insert(key, bytes.as_slice())?;
+            Ok(record.clone())
+        })
+    }
+
+    /// Whether this job was admitted before.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn find(&self, id: JobId) -> Result<Option<JobRecord>, JournalError> {
+        self.read_table(JOBS, |jobs| jobs.get(id.0.as_bytes())?.map(|row| decode_record(row.value())).transpose())
+    }
+
+    /// Completes a job: stores its sealed result and its receipt and drops its request, all or nothing. `statement` makes
+    /// the receipt's content from its number and the digest of the one before. A job that is complete already keeps
+    /// what it has, and that is what is returned.
+    ///
+    /// # Errors
+    /// [`JournalError::UnknownJob`] if it was not admitted.
+    pub fn complete(
+        &self,
+        id: JobId,
+        owner: &crate::Account,
+        result: &[u8],
+        statement: impl FnOnce(u64, Digest) -> Statement,
+    ) -> Result<(Vec<u8>, Receipt), JournalError> {
+        let key = id.0.as_bytes();
+        self.db.write(|txn| {
+            let mut jobs = txn.open_table(JOBS)?;
+            let mut receipts = txn.open_table(RECEIPTS)?;
+            let mut results = txn.open_table(RESULTS)?;
+            let mut record = decode(jobs.get(key)?, id)?;
+            if let Some(number) = record.receipt {
+                let stored = results.get(key)?.ok_or(JournalError::UnknownJob(id))?.value().to_vec();
+                let receipt = receipts.get(number)?.ok_or(JournalError::UnknownJob(id))?;
+                return Ok((stored, Receipt::from_bytes(receipt.value())?));
+            }
+            let last = receipts.last()?.map(|(n, r)| (n.value(), Receipt::from_bytes(r.value())));
+            let (number, previous) = match last {
+                Some((n, receipt)) => (n + 1, receipt?.digest()?),
+                None => (0, crate::receipt::genesis(owner.address())),
+            };
+            let receipt = Receipt::sign(statement(number, previous), owner)?;
+            receipts.insert(number, receipt.to_bytes()?.as_slice())?;
+            results.insert(key, result)?;
+            record.receipt = Some(number);
+            jobs.insert(key, to_canonical("job record", &record)?.as_slice())?;
+            txn.open_table(REQUESTS)?.remove(key)?;
+            Ok((result.to_vec(), receipt))
+        })
+    }
+
+    /// The sealed result and receipt of a complete job.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn result(&self, id: JobId) -> Result<Option<(Vec<u8>, Receipt)>, JournalError> {
+        let Some(JobRecord { receipt: Some(number), .. }) = self.find(id)? else { return Ok(None) };
+        let stored = self.read_table(RESULTS, |t| Ok(t.get(id.0.as_bytes())?.map(|r| r.value().to_vec())))?;
+        let receipt = self.read_table(RECEIPTS, |t| Ok(t.get(number)?.map(|r| r.value().to_vec())))?;
+        let (Some(stored), Some(receipt)) = (stored, receipt) else { return Err(JournalError::UnknownJob(id)) };
+        Ok(Some((stored, Receipt::from_bytes(&receipt)?)))
+    }
+
+    /// The requests of the jobs that were admitted and are not complete.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn unfinished(&self) -> Result<Vec<JobRequest>, JournalError> {
+        self.read_table(REQUESTS, |t| t.iter()?.map(|row| Ok(JobRequest::from_bytes(row?.1.value())?)).collect())
+    }
+
+    /// Every receipt, in order.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn receipts(&self) -> Result<Vec<Receipt>, JournalError> {
+        self.read_table(RECEIPTS, |t| t.iter()?.map(|row| Ok(Receipt::from_bytes(row?.1.value())?)).collect())
+    }
+
+    /// How many jobs of an asset were admitted.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn jobs_admitted(&self, asset: &str) -> Result<u64, JournalError> {
+        self.read_table(USAGE, |t| Ok(t.get(asset)?.map_or(0, |n| n.value())))
+    }
+
+    /// Keeps bytes under a name. What is there already stays, and is returned.
+    pub(crate) fn keep(&self, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, JournalError> {
+        self.db.write(|txn| {
+            let mut kept = txn.open_table(KEPT)?;
+            if let Some(known) = kept.get(name)? {
+                return Ok(known.value().to_vec());
+            }
+            kept.insert(name, bytes.as_slice())?;
+            Ok(bytes)
+        })
+    }
+
+    /// What is kept under a name.
+    pub(crate) fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        self.read_table(KEPT, |t| Ok(t.get(name)?.map(|v| v.value().to_vec())))
+    }
+
+    /// Reads one table; a table that was never written is empty.
+    fn read_table<K: redb::Key + 'static, V: redb::Value + 'static, T: Default>(
+        &self,
+        table: TableDefinition<K, V>,
+        read: impl FnOnce(&redb::ReadOnlyTable<K, V>) -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        self.db.read(|txn| match txn.open_table(table) {
+            Ok(table) => read(&table),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(T::default()),
+            Err(e) => Err(e.into()),
+        })
+    }
+}
+
+fn decode(row: Option<redb::AccessGuard<'_, &[u8]>>, id: JobId) -> Result<JobRecord, JournalError> {
+    decode_record(row.ok_or(JournalError::UnknownJob(id))?.value())
+}
+
+fn decode_record(bytes: &[u8]) -> Result<JobRecord, JournalError> {
+    Ok(from_canonical("job record", bytes, MAX_RECORD_BYTES)?)
+}

@@ -1,0 +1,389 @@
+//! The consumer's side: buy, order, ask, open.
+//!
+//! Every order has an identity secret of its own, derived from the account's key (HKDF, RFC 5869), the asset and a
+//! counter. So an account's key alone finds all its orders again on the ledger, and two orders of one account have nothing
+//! in common that anybody else could see.
+//!
+//! What a request needs later, the keys that open its result and the number of the use that it spends, goes to the
+//! consumer's [`Wallet`](crate::wallet::Wallet) before the request is handed out. A lost response is asked for again with
+//! [`JobTicket::request`], byte for byte the same.
+
+use std::sync::Arc;
+
+use hkdf::Hkdf;
+use sealock_fhe::linear::{Entropy, QueryKey, SealedAnswer, Shape};
+use sealock_zk::{Claim, Credential, IdentitySecret, ProvingKey, Scalar, Witness, os_rng, prove};
+use serde_bytes::ByteBuf;
+use sha2::Sha512;
+use zeroize::Zeroizing;
+
+use crate::access::Group;
+use crate::asset::Price;
+use crate::error::{Error, Result};
+use crate::exchange::{Asset, Exchange};
+use crate::job::{JobId, JobRequest, query_context};
+use crate::ledger::{self, Amount, LedgerError, OrderTerms};
+use crate::program::Query;
+use crate::receipt::{Receipt, ReceiptError};
+use crate::release::{Answer, ReleaseError, SealedResult, value_bits};
+use crate::wallet::{Ticket, Wallet};
+use crate::{Account, Digest, envelope};
+
+/// How long a request is good for unless its maker says otherwise, in seconds.
+pub const DEFAULT_DEADLINE: u64 = 60 * 60;
+
+/// Why a consumer's step failed before anything left it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// The order is not in the group that the ledger shows.
+    #[error("the order is not among the asset's orders on this ledger")]
+    NotInGroup,
+    /// No use is left.
+    #[error("all {limit} uses of this order are spent")]
+    Exhausted {
+        /// The order's limit.
+        limit: u64,
+    },
+    /// The proof could not be made.
+    #[error(transparent)]
+    Proof(#[from] sealock_zk::ProveError),
+    /// The asset's access key does not decode, or is not the one that its description pins.
+    #[error("the asset's access key: {0}")]
+    AccessKey(#[from] sealock_zk::DecodeError),
+    /// The group could not be rebuilt.
+    #[error("the group of orders: {0}")]
+    Group(#[from] sealock_zk::TreeError),
+}
+
+impl crate::error::Classify for OrderError {
+    fn kind(&self) -> crate::ErrorKind {
+        use crate::ErrorKind as K;
+        use sealock_zk::ProveError as P;
+        match self {
+            OrderError::NotInGroup | OrderError::Proof(P::NotMember) => K::NotAMember,
+            OrderError::Exhausted { .. } | OrderError::Proof(P::UseLimitReached { .. }) => K::UseLimitReached,
+            OrderError::Proof(P::Expired { .. }) => K::OrderExpired,
+            OrderError::Proof(_) => K::InvalidProof,
+            OrderError::AccessKey(_) => K::Malformed,
+            OrderError::Group(_) => K::NotAMember,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        use crate::ErrorKind as K;
+        match self.kind() {
+            K::UseLimitReached | K::OrderExpired => Some("order the asset again".into()),
+            K::NotAMember => Some("check that the exchange uses the ledger that the order was made on".into()),
+            _ => None,
+        }
+    }
+}
+
+/// A party that buys and asks.
+pub struct Consumer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    exchange: Exchange,
+    account: Account,
+    wallet: Wallet,
+}
+
+impl Consumer {
+    pub(crate) fn new(exchange: Exchange, account: Account, wallet: Wallet) -> Self {
+        Self { inner: Arc::new(Inner { exchange, account, wallet }) }
+    }
+
+    /// The account that pays.
+    pub fn address(&self) -> crate::Address {
+        self.inner.account.address()
+    }
+
+    /// Gets `count` datatokens of the asset, at its fixed price or from its dispenser. Pays at most what the description
+    /// says.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InsufficientBalance`](crate::ErrorKind::InsufficientBalance),
+    /// [`ErrorKind::PriceExceeded`](crate::ErrorKind::PriceExceeded),
+    /// [`ErrorKind::DispenserLimit`](crate::ErrorKind::DispenserLimit),
+    /// [`ErrorKind::NotForSale`](crate::ErrorKind::NotForSale).
+    pub fn buy(&self, asset: &Asset, count: u32) -> Result<ledger::Receipt> {
+        let Inner { exchange, account, .. } = &*self.inner;
+        let token = asset.service().datatoken;
+        let amount = Amount::whole(count.into())?;
+        Ok(match asset.price() {
+            Price::Fixed { base_token, amount: price } => {
+                let cost = Amount::new(price).checked_mul(count.into())?;
+                exchange.ledger().buy(account, token, amount, base_token, cost)?
+            }
+            Price::Free { .. } => exchange.ledger().dispense(account, token, amount)?,
+        })
+    }
+
+    /// Spends one datatoken on an order of the asset.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InsufficientBalance`](crate::ErrorKind::InsufficientBalance): buy first.
+    pub fn order(&self, asset: &Asset) -> Result<Order> {
+        let Inner { exchange, account, .. } = &*self.inner;
+        let service = asset.service();
+        let terms: OrderTerms = asset.order_terms();
+        for counter in 0.. {
+            let secret = identity(account, asset, counter);
+            let commitment = secret.commitment().to_bytes();
+            match exchange.ledger().order(account, service.datatoken, service.service, terms, commitment) {
+                Ok(record) => return Ok(self.bind(asset, secret, &record)),
+                Err(LedgerError::DuplicateCommitment { .. }) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        unreachable!("an account does not order 2^64 times")
+    }
+
+    /// The orders of the asset that this account has made, found on the ledger by the account's key alone.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub fn orders(&self, asset: &Asset) -> Result<Vec<Order>> {
+        let Inner { exchange, account, .. } = &*self.inner;
+        let service = asset.service();
+        let mut all = std::collections::HashMap::new();
+        let mut from = 0;
+        loop {
+            let page = exchange.ledger().orders(service.datatoken, service.service, from, 4096)?;
+            let Some(last) = page.last() else { break };
+            from = last.index + 1;
+            all.extend(page.into_iter().map(|order| (order.commitment, order)));
+        }
+        let mut found = Vec::new();
+        for counter in 0.. {
+            let secret = identity(account, asset, counter);
+            let Some(record) = all.get(&secret.commitment().to_bytes()) else { break };
+            found.push(self.bind(asset, secret, record));
+        }
+        Ok(found)
+    }
+
+    /// The requests that were made and whose answers have not been [forgotten](Consumer::forget).
+    ///
+    /// # Errors
+    /// A wallet that does not decode.
+    pub fn tickets(&self) -> Result<Vec<JobTicket>> {
+        let tickets = self.inner.wallet.tickets()?;
+        tickets.into_iter().map(|ticket| self.ticket(ticket)).collect()
+    }
+
+    /// Removes the keys of a request from the wallet. Its result cannot be opened afterwards.
+    ///
+    /// # Errors
+    /// A failed write.
+    pub fn forget(&self, job: JobId) -> Result<()> {
+        Ok(self.inner.wallet.forget(job)?)
+    }
+
+    fn ticket(&self, ticket: Ticket) -> Result<JobTicket> {
+        let asset = self.inner.exchange.asset(ticket.nft)?;
+        Ok(JobTicket { asset, ticket })
+    }
+
+    fn bind(&self, asset: &Asset, secret: IdentitySecret, record: &ledger::Order) -> Order {
+        let credential = asset.service().credential(record.limit, record.expiry);
+        Order { consumer: Arc::clone(&self.inner), asset: asset.clone(), secret, credential, record: *record }
+    }
+}
+
+/// The identity secret of an account's n-th order of an asset.
+fn identity(account: &Account, asset: &Asset, counter: u64) -> IdentitySecret {
+    let mut okm = Zeroizing::new([0u8; 64]);
+    let service = asset.service();
+    let info = [service.datatoken.as_bytes().as_slice(), &service.service.to_be_bytes(), &counter.to_be_bytes()].concat();
+    Hkdf::<Sha512>::new(Some(b"sealock/v1/identity"), account.expose_secret_bytes().as_ref())
+        .expand(&info, okm.as_mut())
+        .expect("64 bytes are within HKDF's limit");
+    let scalar = Zeroizing::new(Scalar::hash("sealock/v1/identity", &[okm.as_ref()]).to_bytes());
+    IdentitySecret::from_bytes(&scalar).expect("a field element's own bytes are canonical, and zero has no known preimage")
+}
+
+/// An order: the right to some number of jobs, which nobody else can use and whose uses nobody can link to it.
+pub struct Order {
+    consumer: Arc<Inner>,
+    asset: Asset,
+    secret: IdentitySecret,
+    credential: Credential,
+    record: ledger::Order,
+}
+
+impl Order {
+    /// What the ledger shows of the order.
+    pub fn record(&self) -> &ledger::Order {
+        &self.record
+    }
+
+    /// The asset.
+    pub fn asset(&self) -> &Asset {
+        &self.asset
+    }
+
+    /// Uses that are left, as far as this wallet knows.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn uses_left(&self) -> Result<u64> {
+        let used = self.consumer.wallet.uses(&self.record.commitment)?;
+        Ok(self.credential.limit.saturating_sub(used))
+    }
+
+    /// Makes the request for a query: checks it against the asset's policy, encrypts its secrets, and proves that some
+    /// order pays for it. Takes the order's next use. The keys are in the wallet before this returns.
+    ///
+    /// # Errors
+    /// What is wrong with the query, with the rule that denies it; nothing was spent then.
+    pub fn request(&self, query: &Query) -> Result<JobTicket> {
+        let asset = &self.asset;
+        let now = self.consumer.exchange.clock().now();
+        let program = query.program();
+        let plan = program.plan(asset.schema())?;
+        asset.policy().check(&program, &plan, now)?;
+        let indicator = plan.indicator(asset.schema(), query)?;
+
+        let mut group = Group::new(asset.service());
+        group.sync(self.consumer.exchange.ledger())?;
+        if !group.is_anonymous() {
+            tracing::warn!(orders = group.len(), "the group is too small to hide in: the owner can tell whose order it is");
+        }
+        let leaf = self.credential.leaf(self.secret.commitment());
+        let path = group.path(leaf).ok_or(OrderError::NotInGroup)?.map_err(OrderError::from)?;
+        let key = self.consumer.exchange.proving_key(asset)?;
+
+        let use_index = self.consumer.wallet.take_use(&self.record.commitment, self.credential.limit)?;
+        let use_index = use_index.ok_or(OrderError::Exhausted { limit: self.credential.limit })?;
+        let scope = asset.service().scope();
+        let (result_secret, result_key) = envelope::hpke::generate();
+        let mut seed = Zeroizing::new([0u8; 32]);
+        getrandom::fill(seed.as_mut()).map_err(|_| sealock_fhe::Error::Entropy)?;
+        let mut request = JobRequest {
+            version: JobRequest::VERSION,
+            asset: asset.did().to_string(),
+            program: ByteBuf::from(program.to_bytes()?),
+            query: ByteBuf::new(),
+            result_key,
+            policy: asset.policy().digest()?,
+            deadline: now.saturating_add(DEFAULT_DEADLINE),
+            root: path.root().to_bytes(),
+            nullifier: self.secret.nullifier(scope, use_index).to_bytes(),
+            now,
+            proof: ByteBuf::new(),
+        };
+        request.query = ByteBuf::from(
+            query_key(&seed).encrypt(&indicator, &context(&request))?.to_bytes(),
+        );
+        request.proof = ByteBuf::from(self.prove(&key, &request, &path, scope, use_index)?);
+        let ticket = Ticket { nft: asset.service().nft, request, seed, result_secret };
+        self.consumer.wallet.keep(&ticket)?;
+        Ok(JobTicket { asset: asset.clone(), ticket })
+    }
+
+    fn prove(
+        &self,
+        key: &ProvingKey,
+        request: &JobRequest,
+        membership: &sealock_zk::MerkleProof,
+        scope: Scalar,
+        use_index: u64,
+    ) -> Result<Vec<u8>, OrderError> {
+        let claim = Claim { root: membership.root(), message: request.message(), scope, now: request.now };
+        let witness = Witness { secret: &self.secret, credential: &self.credential, use_index, membership };
+        let (_, proof) = prove(key, &claim, &witness, &mut os_rng())?;
+        Ok(proof.to_bytes().to_vec())
+    }
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Order(#{} of {}, {} uses)", self.record.index, self.asset.did(), self.credential.limit)
+    }
+}
+
+fn context(request: &JobRequest) -> sealock_fhe::linear::Context {
+    query_context(
+        &request.asset,
+        &request.nullifier,
+        &request.program,
+        &request.result_key,
+        &request.policy,
+        request.deadline,
+    )
+}
+
+fn query_key(seed: &[u8; 32]) -> QueryKey {
+    QueryKey::generate_with_entropy(Entropy::from_seed(*seed))
+}
+
+/// The consumer's half of a job: the request to send, and the keys that open its result.
+pub struct JobTicket {
+    asset: Asset,
+    ticket: Ticket,
+}
+
+impl JobTicket {
+    /// The request to send. Sending it twice is asking once.
+    pub fn request(&self) -> &JobRequest {
+        &self.ticket.request
+    }
+
+    /// The name of the job.
+    pub fn job(&self) -> JobId {
+        self.ticket.request.id()
+    }
+
+    /// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
+    ///
+    /// # Errors
+    /// [`ReleaseError`]: a receipt or a result that is not for this request, or that was changed.
+    pub fn open(&self, result: &SealedResult, receipt: &Receipt) -> Result<Answer> {
+        let Ticket { request, seed, result_secret, .. } = &self.ticket;
+        self.check_receipt(result, receipt)?;
+        let sealed = envelope::hpke::open(
+            result_secret,
+            &result.encapsulated,
+            crate::node::RESULT_INFO,
+            result.job().digest().as_bytes(),
+            &result.ciphertext,
+        )
+        .map_err(|_| ReleaseError::NotForThisKey)?;
+        let program = crate::program::Program::from_bytes(&request.program)?;
+        let schema = self.asset.schema();
+        let plan = program.plan(schema)?;
+        let shape = Shape::new(plan.cells(), &value_bits(schema, &plan, self.asset.max_rows())?)?;
+        let numbers = query_key(seed).decrypt(&SealedAnswer::from_bytes(&sealed)?, &shape)?;
+        Ok(Answer::assemble(schema, &plan, &numbers)?)
+    }
+
+    fn check_receipt(&self, result: &SealedResult, receipt: &Receipt) -> Result<(), Error> {
+        let request = &self.ticket.request;
+        receipt.verify(self.asset.owner())?;
+        let said = receipt.statement();
+        let program: Digest = crate::program::Program::from_bytes(&request.program)?.digest()?;
+        for (what, fits) in [
+            ("job", said.job == self.job() && result.job() == self.job()),
+            ("asset", said.asset == request.asset),
+            ("program", said.program == program),
+            ("policy", said.policy == request.policy),
+            ("nullifier", said.nullifier == request.nullifier),
+            ("result", said.result == result.digest()?),
+        ] {
+            if !fits {
+                return Err(ReceiptError::Mismatch { what }.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for JobTicket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "JobTicket({})", self.job())
+    }
+}

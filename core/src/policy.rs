@@ -1,0 +1,322 @@
+//! Policies: what an owner lets be asked. Everything that is not allowed is denied.
+//!
+//! A hidden filter cannot be inspected, so two kinds of rules work together. The rules on the program (columns,
+//! aggregations, programs, number of jobs, expiry) are checked before anything is computed. `min_group_size` is applied to
+//! the data cube, before the encrypted product, so that whatever a consumer encrypts, the answer is made of groups that
+//! are large enough (see [`cube`](crate::cube)).
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Digest;
+use crate::asset::{AssetError, Schema};
+use crate::codec::{CodecError, to_canonical};
+use crate::cube::MAX_CUBE_CELLS;
+use crate::error::{Classify, ErrorKind};
+use crate::program::{Aggregation, Plan, Program, ProgramError};
+use crate::time::Timestamp;
+
+/// The rule that a program breaks.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// A column may not be filtered or grouped by.
+    #[error("rule dimension_columns: {column:?} may not be filtered or grouped by")]
+    Dimension {
+        /// The column.
+        column: String,
+        /// The columns that may be.
+        allowed: Vec<String>,
+    },
+    /// A column may not be aggregated.
+    #[error("rule measure_columns: {column:?} may not be aggregated")]
+    Measure {
+        /// The column.
+        column: String,
+        /// The columns that may be.
+        allowed: Vec<String>,
+    },
+    /// An aggregation is not allowed.
+    #[error("rule allowed_aggregations: {asked:?} is not allowed")]
+    Aggregation {
+        /// What was asked.
+        asked: Aggregation,
+        /// What may be asked.
+        allowed: Vec<Aggregation>,
+    },
+    /// The owner allows some programs by name, and this is none of them.
+    #[error("rule allowed_programs: program {program} is not one of the {count} that the owner allows")]
+    Program {
+        /// Digest of the program.
+        program: Digest,
+        /// How many are allowed.
+        count: usize,
+    },
+    /// The asset answers no more jobs.
+    #[error("rule max_jobs: the asset has answered its {limit} jobs")]
+    JobsExhausted {
+        /// How many jobs the asset answers in all.
+        limit: u64,
+    },
+    /// The asset is no longer offered.
+    #[error("rule expires: the asset expired at {expires}, it is {now} (unix seconds)")]
+    Expired {
+        /// When it expired.
+        expires: Timestamp,
+        /// The time of the request.
+        now: Timestamp,
+    },
+    /// The policy does not fit the asset that it is meant for.
+    #[error("the policy does not fit the asset: {0}")]
+    Unfit(String),
+    /// The schema refused a column.
+    #[error(transparent)]
+    Asset(#[from] AssetError),
+    /// The program has no digest.
+    #[error(transparent)]
+    InvalidProgram(#[from] ProgramError),
+    /// The policy has no encoding.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+impl Classify for PolicyError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            PolicyError::Asset(e) => e.kind(),
+            PolicyError::InvalidProgram(e) => e.kind(),
+            PolicyError::Codec(e) => e.kind(),
+            PolicyError::Unfit(_) => ErrorKind::InvalidArgument,
+            _ => ErrorKind::PolicyDenied,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            PolicyError::Dimension { allowed, .. } | PolicyError::Measure { allowed, .. } => {
+                Some(format!("allowed: {}", allowed.join(", ")))
+            }
+            PolicyError::Aggregation { allowed, .. } => Some(format!("allowed: {allowed:?}")),
+            PolicyError::Program { .. } => Some("ask the owner to allow the program's digest".into()),
+            _ => None,
+        }
+    }
+}
+
+/// Which programs an asset answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AllowedPrograms {
+    /// Any program within the other rules.
+    Any,
+    /// Programs with these digests, within the other rules.
+    Only(BTreeSet<Digest>),
+}
+
+/// What an owner lets be asked. [`Policy::deny_all`] allows nothing; each method allows something more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    dimension_columns: BTreeSet<String>,
+    measure_columns: BTreeSet<String>,
+    allowed_aggregations: BTreeSet<Aggregation>,
+    allowed_programs: AllowedPrograms,
+    min_group_size: u32,
+    max_jobs: Option<u64>,
+    expires: Option<Timestamp>,
+    purpose: Option<String>,
+}
+
+impl Policy {
+    /// The group size that [`Policy::deny_all`] starts from.
+    pub const DEFAULT_MIN_GROUP_SIZE: u32 = 10;
+
+    /// Allows nothing.
+    pub fn deny_all() -> Self {
+        Self {
+            dimension_columns: BTreeSet::new(),
+            measure_columns: BTreeSet::new(),
+            allowed_aggregations: BTreeSet::new(),
+            allowed_programs: AllowedPrograms::Only(BTreeSet::new()),
+            min_group_size: Self::DEFAULT_MIN_GROUP_SIZE,
+            max_jobs: None,
+            expires: None,
+            purpose: None,
+        }
+    }
+
+    /// Allows filtering and grouping by these columns. Together they span the asset's data cube.
+    #[must_use]
+    pub fn dimensions<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.dimension_columns.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Allows aggregating these columns.
+    #[must_use]
+    pub fn measures<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.measure_columns.extend(columns.into_iter().map(Into::into));
+        self
+    }
+
+    /// Allows these aggregations.
+    #[must_use]
+    pub fn aggregations(mut self, allowed: impl IntoIterator<Item = Aggregation>) -> Self {
+        self.allowed_aggregations.extend(allowed);
+        self
+    }
+
+    /// Allows any program within the other rules.
+    #[must_use]
+    pub fn any_program(mut self) -> Self {
+        self.allowed_programs = AllowedPrograms::Any;
+        self
+    }
+
+    /// Allows programs with these digests, within the other rules.
+    #[must_use]
+    pub fn programs(mut self, digests: impl IntoIterator<Item = Digest>) -> Self {
+        match &mut self.allowed_programs {
+            AllowedPrograms::Only(known) => known.extend(digests),
+            AllowedPrograms::Any => self.allowed_programs = AllowedPrograms::Only(digests.into_iter().collect()),
+        }
+        self
+    }
+
+    /// Suppresses every cell of the base cube with fewer rows than this. 1 suppresses nothing.
+    #[must_use]
+    pub fn min_group_size(mut self, rows: u32) -> Self {
+        self.min_group_size = rows;
+        self
+    }
+
+    /// Answers at most this many jobs, over all orders.
+    #[must_use]
+    pub fn max_jobs(mut self, jobs: u64) -> Self {
+        self.max_jobs = Some(jobs);
+        self
+    }
+
+    /// Answers no job from this time on, in unix seconds.
+    #[must_use]
+    pub fn expires(mut self, at: Timestamp) -> Self {
+        self.expires = Some(at);
+        self
+    }
+
+    /// States what the answers may be used for. Buyers agree to it; nothing can enforce it.
+    #[must_use]
+    pub fn purpose(mut self, purpose: impl Into<String>) -> Self {
+        self.purpose = Some(purpose.into());
+        self
+    }
+
+    /// Rows below which a cell of the base cube is suppressed.
+    pub fn group_size(&self) -> u32 {
+        self.min_group_size
+    }
+
+    /// Most jobs that the asset answers in all.
+    pub fn job_limit(&self) -> Option<u64> {
+        self.max_jobs
+    }
+
+    /// The columns that span the base cube, in the order of `schema`.
+    pub fn cube_columns(&self, schema: &Schema) -> Vec<String> {
+        schema.columns().iter().filter(|c| self.dimension_columns.contains(&c.name)).map(|c| c.name.clone()).collect()
+    }
+
+    /// The columns that may be aggregated.
+    pub fn measure_columns(&self) -> impl Iterator<Item = &str> {
+        self.measure_columns.iter().map(String::as_str)
+    }
+
+    /// The digest that proofs and receipts name the policy by.
+    ///
+    /// # Errors
+    /// [`PolicyError::Codec`] if it has no canonical form.
+    pub fn digest(&self) -> Result<Digest, PolicyError> {
+        Ok(Digest::of("sealock/v1/policy", &[&to_canonical("policy", self)?]))
+    }
+
+    /// Checks that the policy fits an asset: its columns exist in their roles and the base cube is not too large.
+    ///
+    /// # Errors
+    /// [`PolicyError::Unfit`] or [`PolicyError::Asset`], naming the column.
+    pub fn check_fits(&self, schema: &Schema) -> Result<(), PolicyError> {
+        if self.min_group_size == 0 {
+            return Err(PolicyError::Unfit("min_group_size is 0; 1 suppresses nothing".into()));
+        }
+        for column in &self.dimension_columns {
+            if !schema.column(column)?.role.dimension {
+                return Err(PolicyError::Unfit(format!("{column:?} is not a dimension in the schema")));
+            }
+        }
+        for column in &self.measure_columns {
+            if !schema.column(column)?.role.measure {
+                return Err(PolicyError::Unfit(format!("{column:?} is not a measure in the schema")));
+            }
+        }
+        let mut cells = 1u64;
+        for column in &self.dimension_columns {
+            cells = cells.saturating_mul(schema.column(column)?.cells()?);
+        }
+        if cells > MAX_CUBE_CELLS {
+            return Err(PolicyError::Unfit(format!(
+                "its dimension columns span {cells} cells, at most {MAX_CUBE_CELLS} are supported: bin them more coarsely"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Checks a program against every rule that needs no state. The strictest rule wins: all must allow it.
+    ///
+    /// # Errors
+    /// The first rule that denies it.
+    pub fn check(&self, program: &Program, plan: &Plan, now: Timestamp) -> Result<(), PolicyError> {
+        if let Some(expires) = self.expires
+            && now >= expires
+        {
+            return Err(PolicyError::Expired { expires, now });
+        }
+        if let AllowedPrograms::Only(allowed) = &self.allowed_programs {
+            let digest = program.digest()?;
+            if !allowed.contains(&digest) {
+                return Err(PolicyError::Program { program: digest, count: allowed.len() });
+            }
+        }
+        for column in plan.dimensions() {
+            if !self.dimension_columns.contains(column) {
+                let allowed = self.dimension_columns.iter().cloned().collect();
+                return Err(PolicyError::Dimension { column: column.into(), allowed });
+            }
+        }
+        for aggregate in plan.aggregates() {
+            if !self.allowed_aggregations.contains(&aggregate.aggregation()) {
+                return Err(PolicyError::Aggregation {
+                    asked: aggregate.aggregation(),
+                    allowed: self.allowed_aggregations.iter().copied().collect(),
+                });
+            }
+            if let Some(column) = aggregate.column()
+                && !self.measure_columns.contains(column)
+            {
+                let allowed = self.measure_columns.iter().cloned().collect();
+                return Err(PolicyError::Measure { column: column.into(), allowed });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the number of jobs that the asset has answered.
+    ///
+    /// # Errors
+    /// [`PolicyError::JobsExhausted`] if there is none left.
+    pub fn check_jobs(&self, answered: u64) -> Result<(), PolicyError> {
+        match self.max_jobs {
+            Some(limit) if answered >= limit => Err(PolicyError::JobsExhausted { limit }),
+            _ => Ok(()),
+        }
+    }
+}

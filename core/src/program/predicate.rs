@@ -1,0 +1,300 @@
+//! Row filters: the tree, and what it says of a cell.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::ProgramError;
+use crate::asset::{Column, Kind, Schema, Value};
+
+/// How deep a filter may nest.
+const MAX_DEPTH: usize = 32;
+/// How many comparisons a filter may hold.
+const MAX_TESTS: usize = 256;
+
+/// What a comparison asks of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Op {
+    /// Equal to the literal.
+    Eq,
+    /// Not equal to the literal.
+    Ne,
+    /// Less than the literal.
+    Lt,
+    /// Less than or equal to the literal.
+    Le,
+    /// Greater than the literal.
+    Gt,
+    /// Greater than or equal to the literal.
+    Ge,
+    /// Equal to one of the literals.
+    In,
+    /// Null. Takes no literal.
+    Null,
+}
+
+/// A filter over rows. `L` is what stands for the literals: values in a query, values or a blank in a program.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Predicate<L> {
+    /// One column compared with literals.
+    Test {
+        /// The column.
+        column: String,
+        /// The comparison.
+        op: Op,
+        /// What it is compared with.
+        literals: L,
+    },
+    /// Every part holds.
+    All(Vec<Predicate<L>>),
+    /// At least one part holds.
+    Any(Vec<Predicate<L>>),
+    /// The part does not hold. As in SQL, the negation of a comparison with null holds no more than the comparison.
+    Not(Box<Predicate<L>>),
+}
+
+/// Whether a literal is hidden from the executor.
+pub(crate) trait MaybeSecret {
+    fn is_secret(&self) -> bool;
+}
+
+impl<L> Predicate<L> {
+    /// Joins two filters with *and*, flattening.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let mut parts = Vec::new();
+        for side in [self, other] {
+            match side {
+                Predicate::All(mut inner) => parts.append(&mut inner),
+                other => parts.push(other),
+            }
+        }
+        Predicate::All(parts)
+    }
+
+    /// Joins two filters with *or*, flattening.
+    pub(crate) fn or(self, other: Self) -> Self {
+        let mut parts = Vec::new();
+        for side in [self, other] {
+            match side {
+                Predicate::Any(mut inner) => parts.append(&mut inner),
+                other => parts.push(other),
+            }
+        }
+        Predicate::Any(parts)
+    }
+
+    /// The same tree with other literals.
+    pub(crate) fn map<M>(&self, f: &impl Fn(&L) -> M) -> Predicate<M> {
+        match self {
+            Predicate::Test { column, op, literals } => {
+                Predicate::Test { column: column.clone(), op: *op, literals: f(literals) }
+            }
+            Predicate::All(parts) => Predicate::All(parts.iter().map(|p| p.map(f)).collect()),
+            Predicate::Any(parts) => Predicate::Any(parts.iter().map(|p| p.map(f)).collect()),
+            Predicate::Not(part) => Predicate::Not(Box::new(part.map(f))),
+        }
+    }
+
+    /// Calls `f` on every comparison.
+    pub(crate) fn each<'a>(&'a self, f: &mut impl FnMut(&'a str, Op, &'a L)) {
+        match self {
+            Predicate::Test { column, op, literals } => f(column, *op, literals),
+            Predicate::All(parts) | Predicate::Any(parts) => parts.iter().for_each(|p| p.each(f)),
+            Predicate::Not(part) => part.each(f),
+        }
+    }
+
+    /// The columns that it names.
+    pub(crate) fn columns(&self) -> BTreeSet<&str> {
+        let mut columns = BTreeSet::new();
+        self.each(&mut |column, _, _| {
+            columns.insert(column);
+        });
+        columns
+    }
+
+    /// Refuses trees that are too deep, too large or empty.
+    pub(crate) fn check_size(&self) -> Result<(), ProgramError> {
+        fn depth<L>(p: &Predicate<L>) -> Result<usize, ProgramError> {
+            match p {
+                Predicate::Test { .. } => Ok(1),
+                Predicate::All(parts) | Predicate::Any(parts) => {
+                    let mut deepest = None;
+                    for part in parts {
+                        deepest = deepest.max(Some(depth(part)?));
+                    }
+                    deepest.map(|d| d + 1).ok_or(ProgramError::EmptyFilter)
+                }
+                Predicate::Not(part) => Ok(depth(part)? + 1),
+            }
+        }
+        let depth = depth(self)?;
+        let mut tests = 0;
+        self.each(&mut |_, _, _| tests += 1);
+        if depth > MAX_DEPTH || tests > MAX_TESTS {
+            return Err(ProgramError::FilterTooLarge { depth, tests, max_depth: MAX_DEPTH, max_tests: MAX_TESTS });
+        }
+        Ok(())
+    }
+}
+
+impl<L: MaybeSecret + Clone> Predicate<L> {
+    /// Cuts the filter into the conjuncts without a secret, which the owner applies in the clear, and the rest, which
+    /// the consumer compiles into the encrypted indicator. The two joined by *and* are the filter again.
+    pub(crate) fn split(&self) -> (Option<Self>, Option<Self>) {
+        let conjuncts = match self {
+            Predicate::All(parts) => parts.clone(),
+            other => vec![other.clone()],
+        };
+        let (hidden, clear): (Vec<_>, Vec<_>) = conjuncts.into_iter().partition(Self::has_secret);
+        let join = |parts: Vec<Self>| (!parts.is_empty()).then_some(Predicate::All(parts));
+        (join(clear), join(hidden))
+    }
+
+    fn has_secret(&self) -> bool {
+        let mut found = false;
+        self.each(&mut |_, _, literals| found |= literals.is_secret());
+        found
+    }
+}
+
+/// What a comparison with literals says of each cell of its column, in SQL's three values.
+///
+/// # Errors
+/// [`ProgramError::Unaligned`] if a cell lies on both sides of the literal: the owner's bins do not separate them.
+fn test_cells(column: &Column, op: Op, literals: &[Value]) -> Result<Vec<Option<bool>>, ProgramError> {
+    let cells = column.cells()? as u32;
+    if op == Op::Null {
+        return Ok((0..cells).map(|cell| Some(column.is_null_cell(cell))).collect());
+    }
+    let stored = literals.iter().map(|v| column.to_stored(v)).collect::<Result<Vec<i64>, _>>()?;
+    let unaligned = |cell, literal: &Value| ProgramError::Unaligned {
+        column: column.name.clone(),
+        literal: literal.to_string(),
+        cell: column.cell_label(cell),
+        edges: column.bins.clone().unwrap_or_default(),
+    };
+    (0..cells)
+        .map(|cell| {
+            if column.is_null_cell(cell) {
+                return Ok(None);
+            }
+            // A category or a boolean is its code; a number is the range of its bin.
+            let (low, high) = column.cell_bounds(cell).unwrap_or((i64::from(cell), i64::from(cell)));
+            // What every number of the cell agrees on, or None if some do and some do not.
+            let agreed = |v: i64| match op {
+                Op::Lt => agree(low < v, high < v),
+                Op::Le => agree(low <= v, high <= v),
+                Op::Gt => agree(low > v, high > v),
+                Op::Ge => agree(low >= v, high >= v),
+                Op::Eq | Op::In | Op::Ne | Op::Null => match (low <= v && v <= high, low == high) {
+                    (true, false) => None,
+                    (inside, _) => Some(inside == (op != Op::Ne)),
+                },
+            };
+            let mut any = op == Op::Ne;
+            for (v, literal) in stored.iter().zip(literals) {
+                let holds = agreed(*v).ok_or_else(|| unaligned(cell, literal))?;
+                any = if op == Op::Ne { any && holds } else { any || holds };
+            }
+            Ok(Some(any))
+        })
+        .collect()
+}
+
+fn agree(low: bool, high: bool) -> Option<bool> {
+    (low == high).then_some(low)
+}
+
+/// Checks one comparison against the schema, without literals.
+pub(crate) fn check_test(schema: &Schema, column: &str, op: Op) -> Result<(), ProgramError> {
+    let found = schema.column(column)?;
+    if !found.role.dimension {
+        return Err(ProgramError::NotADimension { column: column.into() });
+    }
+    let ordered = matches!(found.kind, Kind::Integer { .. } | Kind::Decimal { .. });
+    if matches!(op, Op::Lt | Op::Le | Op::Gt | Op::Ge) && !ordered {
+        return Err(ProgramError::Unordered { column: column.into() });
+    }
+    Ok(())
+}
+
+/// Checks the literals of one comparison.
+pub(crate) fn check_literals(schema: &Schema, column: &str, op: Op, literals: &[Value]) -> Result<(), ProgramError> {
+    let expected = match op {
+        Op::Null => Some(0),
+        Op::In => None,
+        _ => Some(1),
+    };
+    if expected.is_some_and(|n| n != literals.len()) {
+        return Err(ProgramError::LiteralCount { column: column.into(), op, got: literals.len() });
+    }
+    if literals.iter().any(|v| matches!(v, Value::Null)) {
+        return Err(ProgramError::NullLiteral { column: column.into() });
+    }
+    test_cells(schema.column(column)?, op, literals).map(drop)
+}
+
+/// Which cells of the product of `dimensions` (row-major, the last one fastest) the filter selects.
+///
+/// Shape: one entry per combination of cells. Null in, not selected out, as in SQL.
+pub(crate) fn select(
+    schema: &Schema,
+    dimensions: &[String],
+    filter: &Predicate<Vec<Value>>,
+) -> Result<Vec<bool>, ProgramError> {
+    let sizes =
+        dimensions.iter().map(|d| Ok(schema.column(d)?.cells()? as usize)).collect::<Result<Vec<_>, ProgramError>>()?;
+    let total = sizes.iter().product();
+    let mut strides = vec![1usize; sizes.len()];
+    for i in (1..sizes.len()).rev() {
+        strides[i - 1] = strides[i] * sizes[i];
+    }
+    Ok(evaluate(schema, dimensions, &sizes, &strides, total, filter)?.into_iter().map(|v| v == Some(true)).collect())
+}
+
+fn evaluate(
+    schema: &Schema,
+    dimensions: &[String],
+    sizes: &[usize],
+    strides: &[usize],
+    total: usize,
+    filter: &Predicate<Vec<Value>>,
+) -> Result<Vec<Option<bool>>, ProgramError> {
+    let recurse = |part| evaluate(schema, dimensions, sizes, strides, total, part);
+    match filter {
+        Predicate::Test { column, op, literals } => {
+            let axis = dimensions
+                .iter()
+                .position(|d| d == column)
+                .ok_or_else(|| ProgramError::NotADimension { column: column.clone() })?;
+            let cells = test_cells(schema.column(column)?, *op, literals)?;
+            Ok((0..total).map(|i| cells[i / strides[axis] % sizes[axis]]).collect())
+        }
+        Predicate::Not(part) => Ok(recurse(part)?.into_iter().map(|v| v.map(|b| !b)).collect()),
+        Predicate::All(parts) => fold(parts, total, true, recurse),
+        Predicate::Any(parts) => fold(parts, total, false, recurse),
+    }
+}
+
+/// Kleene's *and* (`unit` true) and *or* (`unit` false).
+fn fold(
+    parts: &[Predicate<Vec<Value>>],
+    total: usize,
+    unit: bool,
+    mut recurse: impl FnMut(&Predicate<Vec<Value>>) -> Result<Vec<Option<bool>>, ProgramError>,
+) -> Result<Vec<Option<bool>>, ProgramError> {
+    let mut out = vec![Some(unit); total];
+    for part in parts {
+        for (acc, v) in out.iter_mut().zip(recurse(part)?) {
+            *acc = match (*acc, v) {
+                (Some(x), _) | (_, Some(x)) if x != unit => Some(!unit),
+                (Some(_), Some(_)) => Some(unit),
+                _ => None,
+            };
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,193 @@
+//! The consumer's memory: which uses of an order are spent, and the keys of the requests that are under way.
+//!
+//! Tickets hold secrets, so each is kept as a sealed envelope under a key derived from the account's.
+
+use std::path::Path;
+
+use hkdf::Hkdf;
+use redb::{ReadableTable, TableDefinition};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use sha2::Sha512;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::codec::{CodecError, from_canonical, to_canonical};
+use crate::durable::{Durable, DurableError, Format};
+use crate::envelope::{self, EnvelopeError, ObjectKey};
+use crate::error::{Classify, ErrorKind};
+use crate::job::{JobId, JobRequest, MAX_REQUEST_BYTES};
+use crate::{Account, Address};
+
+const FORMAT: Format = Format { name: "sealock-wallet", version: 1 };
+/// Identity commitment to the number of uses taken.
+const USES: TableDefinition<&[u8; 32], u64> = TableDefinition::new("uses");
+/// Job to its ticket, sealed.
+const TICKETS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("tickets");
+
+/// Why the wallet failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WalletError {
+    /// The database under it failed.
+    #[error(transparent)]
+    Durable(#[from] DurableError),
+    /// A ticket does not decode.
+    #[error("the wallet is damaged: {0}")]
+    Row(#[from] CodecError),
+    /// A ticket is sealed under another account's key.
+    #[error("the wallet belongs to another account, or is damaged: {0}")]
+    Sealed(#[from] EnvelopeError),
+}
+
+impl Classify for WalletError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            WalletError::Durable(e) => e.kind(),
+            WalletError::Row(_) => ErrorKind::CorruptState,
+            WalletError::Sealed(e) => e.kind(),
+        }
+    }
+    fn hint(&self) -> Option<String> {
+        match self {
+            WalletError::Durable(e) => e.hint(),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ty),+) => {
+        $(impl From<$error> for WalletError {
+            fn from(error: $error) -> Self { DurableError::from(error).into() }
+        })+
+    };
+}
+from_redb!(redb::TableError, redb::StorageError);
+
+/// What a request needs later.
+pub(crate) struct Ticket {
+    pub(crate) nft: Address,
+    pub(crate) request: JobRequest,
+    pub(crate) seed: Zeroizing<[u8; 32]>,
+    pub(crate) result_secret: Zeroizing<[u8; 32]>,
+}
+
+/// A ticket's form inside its envelope.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    version: u64,
+    nft: Address,
+    request: ByteBuf,
+    #[serde(with = "serde_bytes")]
+    seed: [u8; 32],
+    #[serde(with = "serde_bytes")]
+    result_secret: [u8; 32],
+}
+
+impl Drop for Row {
+    fn drop(&mut self) {
+        self.seed.zeroize();
+        self.result_secret.zeroize();
+    }
+}
+
+/// See the module.
+pub struct Wallet {
+    db: Durable,
+    key: ObjectKey,
+}
+
+impl Wallet {
+    /// Opens the wallet of `account` at `path`, and makes it if there is none.
+    ///
+    /// # Errors
+    /// [`WalletError::Durable`]: in use by another process, or no wallet.
+    pub fn open(path: impl AsRef<Path>, account: &Account) -> Result<Self, WalletError> {
+        Ok(Self { db: Durable::open(path, FORMAT)?, key: wallet_key(account) })
+    }
+
+    /// A wallet that is gone when it is dropped.
+    ///
+    /// # Errors
+    /// None that memory gives rise to.
+    pub fn in_memory(account: &Account) -> Result<Self, WalletError> {
+        Ok(Self { db: Durable::in_memory(FORMAT)?, key: wallet_key(account) })
+    }
+
+    /// How many uses of an order were taken.
+    pub(crate) fn uses(&self, commitment: &[u8; 32]) -> Result<u64, WalletError> {
+        self.db.read(|txn| match txn.open_table(USES) {
+            Ok(table) => Ok(table.get(commitment)?.map_or(0, |n| n.value())),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(0),
+            Err(e) => Err(e.into()),
+        })
+    }
+
+    /// Takes the next use of an order, if there is one. A use is taken once, even if no request comes of it: two requests
+    /// with one use would be linked, and the second refused.
+    pub(crate) fn take_use(&self, commitment: &[u8; 32], limit: u64) -> Result<Option<u64>, WalletError> {
+        self.db.write(|txn| {
+            let mut uses = txn.open_table(USES)?;
+            let taken = uses.get(commitment)?.map_or(0, |n| n.value());
+            if taken >= limit {
+                return Ok(None);
+            }
+            uses.insert(commitment, taken + 1)?;
+            Ok(Some(taken))
+        })
+    }
+
+    pub(crate) fn keep(&self, ticket: &Ticket) -> Result<(), WalletError> {
+        let id = ticket.request.id();
+        let row = Row {
+            version: 1,
+            nft: ticket.nft,
+            request: ByteBuf::from(ticket.request.to_bytes()?),
+            seed: *ticket.seed,
+            result_secret: *ticket.result_secret,
+        };
+        let plain = Zeroizing::new(to_canonical("ticket", &row)?);
+        let sealed = envelope::seal_bytes(&self.key, id.digest().as_bytes(), &plain)?;
+        self.db.write(|txn| {
+            txn.open_table(TICKETS)?.insert(id.digest().as_bytes(), sealed.as_slice())?;
+            Ok(())
+        })
+    }
+
+    pub(crate) fn tickets(&self) -> Result<Vec<Ticket>, WalletError> {
+        self.db.read(|txn| match txn.open_table(TICKETS) {
+            Ok(table) => table
+                .iter()?
+                .map(|entry| {
+                    let (id, sealed) = entry?;
+                    let plain = Zeroizing::new(envelope::open_bytes(&self.key, id.value(), sealed.value())?);
+                    let row: Row = from_canonical("ticket", &plain, MAX_REQUEST_BYTES + 1024)?;
+                    Ok(Ticket {
+                        nft: row.nft,
+                        request: JobRequest::from_bytes(&row.request)?,
+                        seed: Zeroizing::new(row.seed),
+                        result_secret: Zeroizing::new(row.result_secret),
+                    })
+                })
+                .collect(),
+            Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
+            Err(e) => Err(e.into()),
+        })
+    }
+
+    pub(crate) fn forget(&self, job: JobId) -> Result<(), WalletError> {
+        self.db.write(|txn| {
+            txn.open_table(TICKETS)?.remove(job.digest().as_bytes())?;
+            Ok(())
+        })
+    }
+}
+
+fn wallet_key(account: &Account) -> ObjectKey {
+    let mut key = Zeroizing::new([0u8; 32]);
+    Hkdf::<Sha512>::new(Some(b"sealock/v1/wallet"), account.expose_secret_bytes().as_ref())
+        .expand(account.address().as_bytes(), key.as_mut())
+        .expect("32 bytes are within HKDF's limit");
+    ObjectKey::from_bytes(&key)
+}
