@@ -1,1 +1,6 @@
 //! Sealock.
+
+mod error;
+pub mod linear;
+
+pub use error::Error;

@@ -1,0 +1,2 @@
+//! Figures of the sealed query.
+fn main() {}

@@ -1,0 +1,110 @@
+//! What can go wrong, and what to do about it.
+
+use crate::linear::{MAX_CELLS, MAX_SAMPLES, MAX_VALUE_BITS};
+
+/// Why a query could not be made, answered or read.
+///
+/// No variant carries a cell value, a weight or key material, so an error may be logged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A vector has no cells or more than the engine takes.
+    #[error("expected 1 to {MAX_CELLS} cells, got {got}; split the query or bin the dimensions more coarsely")]
+    Cells {
+        /// Cells that were given.
+        got: usize,
+    },
+    /// Two things that must describe the same number of cells do not.
+    #[error("{what} has {got} cells where {expected} were expected; both sides must use the same shape")]
+    CellCount {
+        /// Which input.
+        what: &'static str,
+        /// Cells of the shape.
+        expected: usize,
+        /// Cells of the input.
+        got: usize,
+    },
+    /// A matrix or an answer has no outputs or too many.
+    #[error(
+        "expected at least one output and at most {MAX_SAMPLES} LWE samples, got {outputs} outputs in {samples} samples; \
+         ask for fewer outputs at a time"
+    )]
+    Outputs {
+        /// Outputs that were asked for.
+        outputs: usize,
+        /// LWE samples (one per output and limb) they need.
+        samples: usize,
+    },
+    /// Rows were given for another number of outputs than the shape names.
+    #[error("the shape names {expected} outputs, but {got} rows were given")]
+    Rows {
+        /// Outputs of the shape.
+        expected: usize,
+        /// Rows that were given.
+        got: usize,
+    },
+    /// A declared entry width cannot be computed exactly.
+    #[error("entries of {bits} bits were declared; 1 to {MAX_VALUE_BITS} bits are supported, and the sum must fit 127")]
+    ValueBits {
+        /// The declared width.
+        bits: u8,
+    },
+    /// A declared weight width cannot be computed exactly over that many cells.
+    #[error("weights of {bits} bits over {cells} cells leave no room for noise; use fewer bits or fewer cells")]
+    NoBudget {
+        /// The declared width; 0 stands for 0/1 indicators.
+        bits: u8,
+        /// Cells of the query.
+        cells: usize,
+    },
+    /// A matrix entry is outside its declared width. Nothing was computed.
+    #[error("entry (output {output}, cell {cell}) does not fit the declared {bits} signed bits; declare more bits")]
+    Entry {
+        /// Row of the entry.
+        output: usize,
+        /// Column of the entry.
+        cell: usize,
+        /// Declared width of the row.
+        bits: u8,
+    },
+    /// A weight is outside its declared range. Nothing was encrypted.
+    #[error("weight {cell} does not fit the declared {bits} signed bits; declare more bits")]
+    Weight {
+        /// Index of the weight.
+        cell: usize,
+        /// Declared width.
+        bits: u8,
+    },
+    /// The query was encrypted for other request identifiers than those it is being answered for.
+    #[error("the query was made for another request; encrypt it again for these identifiers")]
+    Context,
+    /// Query, matrix or answer disagree about cells, weights or outputs.
+    #[error("{what} was made for another shape; both sides must use the same cells, weights and value widths")]
+    Shape {
+        /// Which input.
+        what: &'static str,
+    },
+    /// Bytes of another format version.
+    #[error("{what}: format version {got} is unknown, {expected} was expected; upgrade the older side")]
+    Version {
+        /// Which format.
+        what: &'static str,
+        /// The version this build reads.
+        expected: u8,
+        /// The version that came.
+        got: u8,
+    },
+    /// Bytes of the wrong length.
+    #[error("{what}: {expected} bytes expected, {got} came; the bytes were cut or extended")]
+    Length {
+        /// Which format.
+        what: &'static str,
+        /// Length that the header implies.
+        expected: usize,
+        /// Length that came.
+        got: usize,
+    },
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness: {0}")]
+    Entropy(String),
+}

@@ -1,0 +1,248 @@
+//! The noise budget: what every bit of the 128 is for.
+//!
+//! All decisions are integer arithmetic, so both parties derive the same numbers on every machine. `docs/noise-budget.md`
+//! explains each step; a test compares its tables with this code.
+//!
+//! With digits `|w| ≤ W = 2^(limb_bits−1)`, fresh noise `e ~ TUniform(30)` and `cells` products, a decrypted sample is
+//!
+//! ```text
+//! Δ·m  +  <e, w>  +  (e_pk·u)_0 − (e1·s)_0 + e2  +  flood  +  rounding
+//!         data      zero                            2^40 ×    to 64 bits
+//! ```
+//!
+//! * **data**: `TUniform(b)` is a sum of independent signed bits (`±2^(j−1)`, j = 0..b, and one `±1/2`), hence strictly
+//!   sub-Gaussian with its own variance `σ² = (2·4^b + 1)/6`; so `P(|<e,w>| > t·σ·W·√cells) ≤ 2·exp(−t²/2)`, and
+//!   `t² = 179` makes that 2^-128. The probability is over honest encryption noise alone: it holds for every matrix.
+//! * **zero**: the worst case, `2·N·2^30 + 2^30`; s and u are binary.
+//! * **flood**: `TUniform(f)`, `2^f ≥ 2^40 × (data + zero)`; smudging then hides both within statistical distance 2^-40
+//!   (Asharov et al., EUROCRYPT 2012, lemma 1, <https://eprint.iacr.org/2011/613>).
+//! * **rounding**: the worst case, `(N + 1)·2^63`.
+
+use crate::Error;
+
+use super::{MAX_CELLS, ring::N};
+
+/// log2 of the bound of fresh noise: `TUniform(30)` at q = 2^128, that of tfhe-rs's
+/// `NOISE_SQUASHING_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` (k·N = 4096).
+pub(crate) const NOISE_LOG2: u32 = 30;
+/// log2 of the ratio of flooding to the noise it hides.
+pub(crate) const FLOOD_RATIO_LOG2: u32 = 40;
+/// `t²` of the tail bound: `2·exp(−179/2) < 2^-128`.
+const TAIL_SQUARED: u128 = 179;
+/// Digits are at least balanced bits with a carry and at most what the ring's small operands hold.
+const LIMB_BITS: std::ops::RangeInclusive<u32> = 2..=27;
+
+/// What a weight may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Weights {
+    /// 0 or 1: which cells are added up.
+    Indicator,
+    /// Signed integers of this many bits, `−2^(bits−1) ..= 2^(bits−1) − 1`.
+    Signed {
+        /// Width in bits, 1 to 32.
+        bits: u8,
+    },
+}
+
+impl Weights {
+    /// 0 for indicators, else the width: how the wire says it.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Indicator => 0,
+            Self::Signed { bits } => bits,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Self {
+        if code == 0 { Self::Indicator } else { Self::Signed { bits: code } }
+    }
+
+    /// log2 of a bound on the ratio of an inner product to `cells · W`.
+    fn growth_log2(self) -> u32 {
+        match self {
+            Self::Indicator => 0,
+            // One for the product −W·−K, which the two's complement range would just miss.
+            Self::Signed { bits } => u32::from(bits),
+        }
+    }
+}
+
+/// How the 128 bits of a coefficient are spent for a given number of cells.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NoiseBudget {
+    cells: usize,
+    limb_bits: u32,
+    message_bits: u32,
+    data_bound: u128,
+    zero_bound: u128,
+    flood_log2: u32,
+}
+
+impl NoiseBudget {
+    /// The budget of a 0/1 indicator over `cells` cells.
+    ///
+    /// # Errors
+    /// [`Error::Cells`] unless `1 ≤ cells ≤ 2^20`.
+    pub fn for_cells(cells: usize) -> Result<Self, Error> {
+        Self::for_weights(cells, Weights::Indicator)
+    }
+
+    /// The budget of integer weights over `cells` cells: the widest limb that leaves a quarter of Δ/2 free.
+    ///
+    /// # Errors
+    /// [`Error::Cells`] unless `1 ≤ cells ≤ 2^20`; [`Error::NoBudget`] when no limb width decodes.
+    pub fn for_weights(cells: usize, weights: Weights) -> Result<Self, Error> {
+        if !(1..=MAX_CELLS).contains(&cells) {
+            return Err(Error::Cells { got: cells });
+        }
+        let no_budget = Error::NoBudget { bits: weights.code(), cells };
+        if weights.code() > 32 {
+            return Err(no_budget);
+        }
+        let growth = cells.next_power_of_two().trailing_zeros() + weights.growth_log2();
+        LIMB_BITS
+            .rev()
+            .map(|limb_bits| Self::with_limb(cells, limb_bits, limb_bits + growth))
+            .find(|b| b.message_bits < 62 && b.noise_bound() <= (b.delta() >> 1) / 4 * 3)
+            .ok_or(no_budget)
+    }
+
+    fn with_limb(cells: usize, limb_bits: u32, message_bits: u32) -> Self {
+        let digit = 1u128 << (limb_bits - 1);
+        let variance = (2 * (1u128 << (2 * NOISE_LOG2)) + 1).div_ceil(6);
+        let data_bound = digit * ((TAIL_SQUARED * variance * cells as u128).isqrt() + 1);
+        let zero_bound = (2 * N as u128 + 1) << NOISE_LOG2;
+        let flood_log2 = FLOOD_RATIO_LOG2 + (data_bound + zero_bound).next_power_of_two().trailing_zeros();
+        Self { cells, limb_bits, message_bits, data_bound, zero_bound, flood_log2 }
+    }
+
+    /// Width of one balanced digit of a matrix entry, in bits.
+    pub fn limb_bits(&self) -> u32 {
+        self.limb_bits
+    }
+
+    /// log2 of Δ, the distance between two messages.
+    pub fn delta_log2(&self) -> u32 {
+        128 - self.message_bits
+    }
+
+    /// log2 of the bound of the flooding noise.
+    pub fn flood_log2(&self) -> u32 {
+        self.flood_log2
+    }
+
+    /// Standard deviation of the data-dependent noise when every digit is at its bound.
+    pub fn data_noise_std(&self) -> f64 {
+        let sigma = ((2.0 * 4f64.powi(NOISE_LOG2 as i32) + 1.0) / 6.0).sqrt();
+        sigma * 2f64.powi(self.limb_bits as i32 - 1) * (self.cells as f64).sqrt()
+    }
+
+    /// Bound of the data-dependent noise, which honest encryption noise exceeds with probability below 2^-128.
+    pub fn data_noise_bound(&self) -> u128 {
+        self.data_bound
+    }
+
+    /// Worst case of the re-randomising zero's noise.
+    pub fn zero_noise_bound(&self) -> u128 {
+        self.zero_bound
+    }
+
+    /// Worst case of rounding a sample to 64 bits per coefficient.
+    pub fn rounding_bound(&self) -> u128 {
+        (N as u128 + 1) << 63
+    }
+
+    /// Bound of everything that is not `Δ·m` in a released sample.
+    pub fn noise_bound(&self) -> u128 {
+        self.data_bound + self.zero_bound + (1 << self.flood_log2) + self.rounding_bound()
+    }
+
+    /// log2 of the ratio of the decoding radius Δ/2 to [`Self::noise_bound`].
+    pub fn margin_bits(&self) -> f64 {
+        f64::from(self.delta_log2() - 1) - (self.noise_bound() as f64).log2()
+    }
+
+    /// log2 of a bound on the probability that one sample decodes wrongly.
+    pub fn failure_log2(&self) -> f64 {
+        1.0 - TAIL_SQUARED as f64 / 2.0 * std::f64::consts::LOG2_E
+    }
+
+    /// Bits of a sample above the flooding noise: all that a malicious consumer can read of one limb.
+    pub fn bits_above_flood(&self) -> u32 {
+        127 - self.flood_log2
+    }
+
+    pub(crate) fn delta(&self) -> u128 {
+        1 << self.delta_log2()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tfhe::{
+        core_crypto::prelude::{CiphertextModulus, DynamicDistribution},
+        shortint::parameters::NOISE_SQUASHING_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128 as PUBLISHED,
+    };
+
+    #[test]
+    fn dimension_noise_and_modulus_are_those_of_tfhe() {
+        assert_eq!(PUBLISHED.glwe_dimension().0 * PUBLISHED.polynomial_size().0, N);
+        assert_eq!(PUBLISHED.glwe_noise_distribution(), DynamicDistribution::new_t_uniform(NOISE_LOG2));
+        assert_eq!(PUBLISHED.ciphertext_modulus(), CiphertextModulus::<u128>::new_native());
+    }
+
+    #[test]
+    fn every_cell_count_has_a_budget_that_decodes() {
+        let mut narrowest = u32::MAX;
+        for cells in (0..=20).flat_map(|i| [(1usize << i) - 1, 1 << i, (1 << i) + 1]).filter(|c| (1..=MAX_CELLS).contains(c))
+        {
+            let b = NoiseBudget::for_cells(cells).expect("a budget for every supported size");
+            assert!(b.margin_bits() > 0.4, "{cells} cells: {b:?}");
+            assert!(b.failure_log2() < -128.0);
+            assert!((1u128 << b.flood_log2()) >= (b.data_noise_bound() + b.zero_noise_bound()) << FLOOD_RATIO_LOG2);
+            assert!(b.rounding_bound() << 16 < 1 << b.flood_log2(), "rounding is negligible");
+            // The largest inner product stays inside the message space.
+            assert!((cells as u128) << (b.limb_bits() - 1) <= 1 << (127 - b.delta_log2()));
+            assert!(b.limb_bits() <= narrowest, "limbs never widen with more cells");
+            narrowest = b.limb_bits();
+        }
+        assert_eq!(NoiseBudget::for_cells(8192).map(|b| b.limb_bits()), Ok(17));
+        assert_eq!(NoiseBudget::for_cells(1 << 20).map(|b| b.limb_bits()), Ok(12));
+    }
+
+    #[test]
+    fn unsupported_sizes_are_refused() {
+        for cells in [0, MAX_CELLS + 1, usize::MAX] {
+            assert_eq!(NoiseBudget::for_cells(cells), Err(Error::Cells { got: cells }));
+        }
+        assert!(NoiseBudget::for_weights(784, Weights::Signed { bits: 8 }).is_ok());
+        for bits in [30, 33, 255] {
+            assert_eq!(
+                NoiseBudget::for_weights(MAX_CELLS, Weights::Signed { bits }),
+                Err(Error::NoBudget { bits, cells: MAX_CELLS })
+            );
+        }
+    }
+
+    #[test]
+    fn the_documented_table_is_what_the_code_computes() {
+        let page = include_str!("../../../docs/noise-budget.md");
+        for cells in [1, 4096, 8192, 65_536, 262_144, 1_048_576] {
+            let b = NoiseBudget::for_cells(cells).expect("supported size");
+            let row = format!(
+                "| {cells} | {} | {} | {:.1} | {:.1} | {:.1} | {} | {:.1} | {:.2} | {} |",
+                b.limb_bits(),
+                b.delta_log2(),
+                b.data_noise_std().log2(),
+                (b.data_noise_bound() as f64).log2(),
+                (b.zero_noise_bound() as f64).log2(),
+                b.flood_log2(),
+                (b.rounding_bound() as f64).log2(),
+                b.margin_bits(),
+                b.bits_above_flood(),
+            );
+            assert!(page.contains(&row), "docs/noise-budget.md should contain\n{row}");
+        }
+    }
+}

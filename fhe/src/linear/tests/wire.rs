@@ -1,0 +1,110 @@
+//! Decoders take exactly what the encoders wrote.
+
+use shake::{
+    Shake256,
+    digest::{ExtendableOutput, Update, XofReader},
+};
+
+use super::*;
+use crate::{
+    Error,
+    linear::{EncryptedQuery, Matrix, SealedAnswer, Shape, evaluate_with_entropy},
+};
+
+fn samples() -> (EncryptedQuery, SealedAnswer) {
+    let shape = Shape::new(5, &[30, 8]).expect("valid shape");
+    let rows = [vec![1i64, -2, 3, -4, 5], vec![127i64, -128, 0, 1, 1]];
+    let matrix = Matrix::new(&shape, rows.iter().map(|r| r.as_slice())).expect("entries fit");
+    let indicator = [true, false, true, true, false];
+    let query = key(70).encrypt_with_entropy(&indicator, &context(), entropy(71)).expect("valid indicator");
+    let answer = evaluate_with_entropy(&query, &context(), &matrix, entropy(72)).expect("shapes agree");
+    (query, answer)
+}
+
+fn fingerprint(bytes: &[u8]) -> String {
+    let mut hasher = Shake256::default();
+    hasher.update(bytes);
+    let mut digest = [0; 16];
+    hasher.finalize_xof().read(&mut digest);
+    digest.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[test]
+fn both_forms_round_trip_at_their_stated_length() {
+    let (query, answer) = samples();
+    let bytes = query.to_bytes();
+    assert_eq!(bytes.len(), EncryptedQuery::encoded_len(5));
+    assert_eq!(EncryptedQuery::from_bytes(&bytes), Ok(query));
+    let bytes = answer.to_bytes();
+    assert_eq!(bytes.len(), SealedAnswer::encoded_len(answer.shape()));
+    assert_eq!(SealedAnswer::from_bytes(&bytes), Ok(answer));
+}
+
+#[test]
+fn version_1_bytes_stay_what_they_are() {
+    let (query, answer) = samples();
+    assert_eq!(fingerprint(&query.to_bytes()), "QUERYFP");
+    assert_eq!(fingerprint(&answer.to_bytes()), "ANSWERFP");
+}
+
+#[test]
+fn cut_or_extended_bytes_are_refused() {
+    let (query, answer) = samples();
+    let (query, answer) = (query.to_bytes(), answer.to_bytes());
+    for len in (0..60).chain([query.len() / 2, query.len() - 1]) {
+        assert!(matches!(EncryptedQuery::from_bytes(&query[..len]), Err(Error::Length { got, .. }) if got == len));
+    }
+    for len in (0..60).chain([answer.len() / 2, answer.len() - 1]) {
+        assert!(matches!(SealedAnswer::from_bytes(&answer[..len]), Err(Error::Length { got, .. }) if got == len));
+    }
+    let extended = |mut bytes: Vec<u8>| {
+        bytes.push(0);
+        bytes
+    };
+    assert!(matches!(EncryptedQuery::from_bytes(&extended(query)), Err(Error::Length { .. })));
+    assert!(matches!(SealedAnswer::from_bytes(&extended(answer)), Err(Error::Length { .. })));
+}
+
+#[test]
+fn unknown_versions_are_refused() {
+    let (query, answer) = samples();
+    let (mut query, mut answer) = (query.to_bytes(), answer.to_bytes());
+    (query[0], answer[0]) = (2, 0);
+    let what = "encrypted query";
+    assert_eq!(EncryptedQuery::from_bytes(&query), Err(Error::Version { what, expected: 1, got: 2 }));
+    let what = "sealed answer";
+    assert_eq!(SealedAnswer::from_bytes(&answer), Err(Error::Version { what, expected: 1, got: 0 }));
+}
+
+#[test]
+fn headers_that_claim_too_much_are_refused_before_allocation() {
+    let (query, answer) = samples();
+    let (query, answer) = (query.to_bytes(), answer.to_bytes());
+    for claim in [0u32, (1 << 20) + 1, u32::MAX] {
+        let mut bytes = query.clone();
+        bytes[2..6].copy_from_slice(&claim.to_le_bytes());
+        assert_eq!(EncryptedQuery::from_bytes(&bytes), Err(Error::Cells { got: claim as usize }));
+        let mut bytes = answer.clone();
+        bytes[2..6].copy_from_slice(&claim.to_le_bytes());
+        assert_eq!(SealedAnswer::from_bytes(&bytes), Err(Error::Cells { got: claim as usize }));
+        let mut bytes = answer.clone();
+        bytes[6..10].copy_from_slice(&claim.to_le_bytes());
+        assert!(matches!(SealedAnswer::from_bytes(&bytes), Err(Error::Outputs { .. })));
+    }
+}
+
+#[test]
+fn flipped_header_bits_are_refused_or_mean_another_shape() {
+    let (query, answer) = samples();
+    let (query_bytes, answer_bytes) = (query.to_bytes(), answer.to_bytes());
+    for bit in 0..8 * 12 {
+        let mut bytes = query_bytes.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert_ne!(EncryptedQuery::from_bytes(&bytes), Ok(query.clone()));
+        let mut bytes = answer_bytes.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(other) = SealedAnswer::from_bytes(&bytes) {
+            assert!(matches!(key(70).decrypt(&other, answer.shape()), Err(Error::Shape { .. })));
+        }
+    }
+}
