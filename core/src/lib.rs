@@ -4,6 +4,7 @@
 pub mod account;
 pub mod codec;
 pub mod digest;
+pub mod durable;
 pub mod error;
 pub mod time;
 

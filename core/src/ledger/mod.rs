@@ -1,1 +1,241 @@
 //! Data NFTs, datatokens and orders.
+//!
+//! An owner publishes a data NFT with a datatoken, sells the datatoken or gives it away, and a consumer orders: pays one
+//! whole datatoken and appends an identity commitment. The commitments of a service's orders are the group within which
+//! an access proof later hides.
+//!
+//! **Who the ledger is.** Everybody who takes part trusts it to keep the order of transactions and to lose none; nobody
+//! needs to trust it for what an account wants, since transactions are signed. **What it learns:** who published, bought
+//! and ordered, when, for how much, and the commitment. Not which job was whose: a job shows a proof about the group,
+//! never its order.
+//!
+//! [`Ledger`] follows Ocean Protocol's contracts of version 4
+//! (<https://github.com/oceanprotocol/contracts/tree/v4main>): data NFT (ERC-721) with datatokens (ERC-20 of 18
+//! decimals), FixedRateExchange, Dispenser, `startOrder` and `setMetaData`. There are two kinds: [`EmbeddedLedger`],
+//! for one machine or one operator, and Ocean's own contracts on an EVM chain.
+//!
+//! A refusal changes nothing. Calls block until what they did is durable.
+
+mod amount;
+mod embedded;
+mod error;
+mod types;
+
+pub use amount::Amount;
+pub use embedded::{
+    Action, AuditReport, EMBEDDED_CHAIN_ID, EmbeddedLedger, SignedTransaction, TRANSACTION_LIMIT, TRANSACTION_VERSION,
+    Tip, Transaction,
+};
+pub use error::LedgerError;
+pub use types::{
+    Control, Dispenser, Event, EventKind, FixedRate, METADATA_LIMIT, Metadata, NAME_LIMIT, Order, OrderTerms, Price,
+    Publication, Published, Receipt, TokenInfo,
+};
+
+use crate::{Account, Address};
+
+/// A ledger of data NFTs, datatokens and orders.
+///
+/// Errors common to all calls: [`LedgerError::UnknownToken`] for an address that is not what the call needs, and the
+/// implementation's own failures to read or write.
+pub trait Ledger: Send + Sync {
+    /// The EVM chain id, or [`EMBEDDED_CHAIN_ID`].
+    fn chain_id(&self) -> u64;
+
+    /// The ledger's own address: with the chain id it says which ledger a proof or a signature is for.
+    fn address(&self) -> Address;
+
+    /// Publishes a data NFT with a datatoken. The owner is the datatoken's first minter.
+    ///
+    /// # Errors
+    /// [`LedgerError::InvalidArgument`] or [`LedgerError::TooLarge`] for a name outside its limits.
+    fn publish(&self, owner: &Account, publication: &Publication) -> Result<Published, LedgerError>;
+
+    /// Deploys a token to pay with, and makes its deployer the first minter: the stand-in for OCEAN or USDC where the
+    /// ledger has none.
+    ///
+    /// # Errors
+    /// As [`Ledger::publish`].
+    fn deploy_token(&self, owner: &Account, name: &str, symbol: &str, cap: Amount) -> Result<Address, LedgerError>;
+
+    /// Mints `amount` of `token` for `to`.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotAuthorized`] unless by a minter; [`LedgerError::CapExceeded`].
+    fn mint(&self, minter: &Account, token: Address, to: Address, amount: Amount) -> Result<Receipt, LedgerError>;
+
+    /// Transfers `amount` of `token` to `to`.
+    ///
+    /// # Errors
+    /// [`LedgerError::InsufficientBalance`].
+    fn transfer(&self, from: &Account, token: Address, to: Address, amount: Amount) -> Result<Receipt, LedgerError>;
+
+    /// What `account` holds of `token`.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn balance_of(&self, token: Address, account: Address) -> Result<Amount, LedgerError>;
+
+    /// What `token` is.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn token(&self, token: Address) -> Result<TokenInfo, LedgerError>;
+
+    /// How much of `token` exists.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn total_supply(&self, token: Address) -> Result<Amount, LedgerError> {
+        Ok(self.token(token)?.supply)
+    }
+
+    /// How much of `token` may exist.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn cap(&self, token: Address) -> Result<Amount, LedgerError> {
+        Ok(self.token(token)?.cap)
+    }
+
+    /// Lets `account` mint `token`.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotAuthorized`] unless by the owner.
+    fn add_minter(&self, owner: &Account, token: Address, account: Address) -> Result<Receipt, LedgerError>;
+
+    /// Lets `account` no longer mint `token`.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotAuthorized`] unless by the owner.
+    fn remove_minter(&self, owner: &Account, token: Address, account: Address) -> Result<Receipt, LedgerError>;
+
+    /// Whether `account` may mint `token`.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn is_minter(&self, token: Address, account: Address) -> Result<bool, LedgerError>;
+
+    /// Sets up or changes the sale of datatoken `token` at a fixed rate.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotAuthorized`] unless by the owner; [`LedgerError::InvalidArgument`] for a rate of nothing, or a
+    /// datatoken that would be paid in itself.
+    fn set_fixed_rate(&self, owner: &Account, token: Address, rate: FixedRate) -> Result<Receipt, LedgerError>;
+
+    /// Sets up or changes the dispenser of datatoken `token`.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotAuthorized`] unless by the owner.
+    fn set_dispenser(&self, owner: &Account, token: Address, dispenser: Dispenser) -> Result<Receipt, LedgerError>;
+
+    /// How datatoken `token` can be had.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn price(&self, token: Address) -> Result<Price, LedgerError>;
+
+    /// Buys `amount` datatokens for at most `max_cost` of `base_token`. The buyer names the base token, so that an owner
+    /// who changes it in between sells nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotForSale`], [`LedgerError::PriceExceeded`], [`LedgerError::InsufficientBalance`] of the buyer
+    /// in the base token or of the seller in the datatoken, [`LedgerError::CapExceeded`].
+    fn buy(
+        &self,
+        buyer: &Account,
+        token: Address,
+        amount: Amount,
+        base_token: Address,
+        max_cost: Amount,
+    ) -> Result<Receipt, LedgerError>;
+
+    /// Takes `amount` datatokens from the dispenser.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotForSale`], [`LedgerError::DispenserLimit`], [`LedgerError::CapExceeded`].
+    fn dispense(&self, to: &Account, token: Address, amount: Amount) -> Result<Receipt, LedgerError>;
+
+    /// Sets what later orders of `service` give. Earlier ones keep what they gave.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotAuthorized`] unless by the owner; [`LedgerError::InvalidArgument`] for zeros.
+    fn set_order_terms(
+        &self,
+        owner: &Account,
+        token: Address,
+        service: u32,
+        terms: OrderTerms,
+    ) -> Result<Receipt, LedgerError>;
+
+    /// What an order of `service` gives.
+    ///
+    /// # Errors
+    /// [`LedgerError::UnknownService`] if none were set.
+    fn order_terms(&self, token: Address, service: u32) -> Result<OrderTerms, LedgerError>;
+
+    /// Orders `service`: pays one whole datatoken to the NFT's owner and appends `commitment`. The consumer names the
+    /// terms, so that an owner who changes them in between gets no order.
+    ///
+    /// # Errors
+    /// [`LedgerError::InsufficientBalance`], [`LedgerError::UnknownService`], [`LedgerError::TermsChanged`],
+    /// [`LedgerError::DuplicateCommitment`], [`LedgerError::InvalidArgument`] for a commitment of zeros.
+    fn order(
+        &self,
+        consumer: &Account,
+        token: Address,
+        service: u32,
+        terms: OrderTerms,
+        commitment: [u8; 32],
+    ) -> Result<Order, LedgerError>;
+
+    /// At most `limit` verified orders of `service` from index `from` on, in the order of the log. Expired ones are
+    /// among them ([`Order::expired`]), since every index keeps its place.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn orders(&self, token: Address, service: u32, from: u64, limit: usize) -> Result<Vec<Order>, LedgerError>;
+
+    /// Sets the asset's description, at most [`METADATA_LIMIT`] bytes.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotAuthorized`] unless by the owner; [`LedgerError::TooLarge`].
+    fn set_metadata(&self, owner: &Account, nft: Address, ddo: &[u8]) -> Result<Receipt, LedgerError>;
+
+    /// The asset's description, checked against its hash; `None` if none was set.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn metadata(&self, nft: Address) -> Result<Option<Metadata>, LedgerError>;
+
+    /// Who owns the NFT.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn owner_of(&self, nft: Address) -> Result<Address, LedgerError>;
+
+    /// Gives the NFT to `to`. Its datatokens lose their minters, sale and dispenser, so that nobody mints or sells in
+    /// the new owner's name; the new owner sets them anew.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotAuthorized`] unless by the owner.
+    fn transfer_nft(&self, owner: &Account, nft: Address, to: Address) -> Result<Receipt, LedgerError>;
+
+    /// Whether `token` is a datatoken of `nft`.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn is_deployed(&self, nft: Address, token: Address) -> Result<bool, LedgerError>;
+
+    /// At most `limit` events from index `from` on.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn events(&self, from: u64, limit: usize) -> Result<Vec<Event>, LedgerError>;
+
+    /// Checks the whole log, and returns how many events it has.
+    ///
+    /// # Errors
+    /// [`LedgerError::BrokenLog`] at the first event that does not fit.
+    fn verify_log(&self) -> Result<u64, LedgerError>;
+}

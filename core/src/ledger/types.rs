@@ -1,0 +1,285 @@
+//! What a ledger speaks of.
+
+use serde::{Deserialize, Serialize};
+
+use super::Amount;
+use crate::{Address, Digest, time::Timestamp};
+
+/// Longest name or symbol of a token, in bytes.
+pub const NAME_LIMIT: usize = 128;
+
+/// Longest description of an asset, in bytes.
+pub const METADATA_LIMIT: usize = 256 << 10;
+
+/// What to publish: a data NFT with one datatoken, which share name and symbol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// The asset's name, 1 to [`NAME_LIMIT`] bytes.
+    pub name: String,
+    /// A short name, 1 to [`NAME_LIMIT`] bytes.
+    pub symbol: String,
+    /// How many datatokens may ever exist at once.
+    pub cap: Amount,
+}
+
+/// Where an asset was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The data NFT (ERC-721), whose owner is the asset's.
+    pub nft: Address,
+    /// The datatoken (ERC-20, 18 decimals), one of which an order costs.
+    pub datatoken: Address,
+}
+
+/// Who a token belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Control {
+    /// A datatoken: whoever owns this NFT.
+    Nft(Address),
+    /// A base token: the account that deployed it.
+    Deployer(Address),
+}
+
+/// What a token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenInfo {
+    /// Its name.
+    pub name: String,
+    /// Its short name.
+    pub symbol: String,
+    /// Who it belongs to.
+    pub control: Control,
+    /// Decimal places of a whole token.
+    pub decimals: u8,
+    /// How much may exist.
+    pub cap: Amount,
+    /// How much exists.
+    pub supply: Amount,
+}
+
+/// A sale at a fixed rate, as Ocean's FixedRateExchange. The NFT's owner is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FixedRate {
+    /// What is paid in.
+    pub base_token: Address,
+    /// Smallest units of the base token for one whole datatoken (10^18 units); at least 1.
+    pub rate: Amount,
+    /// Whether it sells now.
+    pub active: bool,
+    /// Whether what is sold is minted, or else taken from what the NFT's owner holds.
+    pub with_mint: bool,
+}
+
+/// A dispenser, as Ocean's: mints datatokens for anybody who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dispenser {
+    /// The most that is given at once.
+    pub max_amount: Amount,
+    /// An account that holds this much or more is given nothing.
+    pub max_balance: Amount,
+    /// Whether it gives now.
+    pub active: bool,
+}
+
+/// How a datatoken can be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Price {
+    /// The sale at a fixed rate, where one is set.
+    pub fixed_rate: Option<FixedRate>,
+    /// The dispenser, where one is set.
+    pub dispenser: Option<Dispenser>,
+}
+
+/// What one order of a service gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderTerms {
+    /// How many jobs; at least 1.
+    pub limit: u64,
+    /// For how long, in seconds from the order; at least 1.
+    pub validity_secs: u64,
+}
+
+/// A verified order: its event was emitted by the datatoken itself, the datatoken belongs to its NFT, and one whole
+/// datatoken was paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// The datatoken.
+    pub token: Address,
+    /// The service ordered.
+    pub service: u32,
+    /// Position among the orders of this service, from 0.
+    pub index: u64,
+    /// Who ordered and paid.
+    pub consumer: Address,
+    /// The consumer's identity commitment: 32 bytes, not all zero, uninterpreted by the ledger and unique among the
+    /// orders of this service.
+    pub commitment: [u8; 32],
+    /// How many jobs the order gives.
+    pub limit: u64,
+    /// The last second in which it is valid.
+    pub expiry: Timestamp,
+    /// What was paid, in datatoken units.
+    pub amount: Amount,
+    /// The transaction.
+    pub tx: Digest,
+    /// When it was ordered.
+    pub time: Timestamp,
+}
+
+impl Order {
+    /// Whether the order is no longer valid at `now`.
+    pub const fn expired(&self, now: Timestamp) -> bool {
+        now > self.expiry
+    }
+}
+
+/// The description of an asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// The document, as it was set.
+    pub ddo: Vec<u8>,
+    /// Its plain SHA-256.
+    pub hash: Digest,
+}
+
+/// What a transaction did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The transaction's digest.
+    pub tx: Digest,
+    /// When it was applied.
+    pub time: Timestamp,
+    /// Its events, in the order of the log; at least one.
+    pub events: Vec<Event>,
+}
+
+/// An entry of the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Position in the log, from 0.
+    pub index: u64,
+    /// Hash of the entry before it (on a chain, of the block that it is in).
+    pub previous: Digest,
+    /// The transaction that caused it.
+    pub tx: Digest,
+    /// When, never earlier than the entry before it.
+    pub time: Timestamp,
+    /// The NFT or token that speaks. An order counts only if this is its datatoken.
+    pub emitter: Address,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened to the NFT or token that emitted the event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A data NFT came to be.
+    NftCreated {
+        /// Its first owner.
+        owner: Address,
+        /// Its name.
+        name: String,
+        /// Its short name.
+        symbol: String,
+    },
+    /// A token came to be.
+    TokenCreated {
+        /// Who it belongs to.
+        control: Control,
+        /// Its name.
+        name: String,
+        /// Its short name.
+        symbol: String,
+        /// How much may exist.
+        cap: Amount,
+    },
+    /// ERC-20 `Transfer`; from the zero address for what was minted.
+    Transfer {
+        /// Who held it.
+        from: Address,
+        /// Who holds it.
+        to: Address,
+        /// How much.
+        amount: Amount,
+    },
+    /// ERC-721 `Transfer` of the NFT. Its datatokens have no minters and no offers afterwards.
+    NftTransferred {
+        /// Who owned it.
+        from: Address,
+        /// Who owns it.
+        to: Address,
+    },
+    /// The account may mint.
+    MinterAdded {
+        /// Who.
+        account: Address,
+    },
+    /// The account may no longer mint.
+    MinterRemoved {
+        /// Who.
+        account: Address,
+    },
+    /// A sale was set up or changed.
+    FixedRateSet {
+        /// Its terms.
+        rate: FixedRate,
+    },
+    /// A dispenser was set up or changed.
+    DispenserSet {
+        /// Its limits.
+        dispenser: Dispenser,
+    },
+    /// Neither sale nor dispenser is left.
+    OffersCleared,
+    /// Sold at the fixed rate.
+    Sold {
+        /// To whom.
+        buyer: Address,
+        /// How much.
+        amount: Amount,
+        /// What was paid in.
+        base_token: Address,
+        /// What was paid.
+        cost: Amount,
+    },
+    /// Given by the dispenser.
+    Dispensed {
+        /// To whom.
+        to: Address,
+        /// How much.
+        amount: Amount,
+    },
+    /// What later orders of the service give.
+    OrderTermsSet {
+        /// The service.
+        service: u32,
+        /// The terms.
+        terms: OrderTerms,
+    },
+    /// An order, as Ocean's `OrderStarted`.
+    OrderStarted {
+        /// Who ordered and paid.
+        consumer: Address,
+        /// The service.
+        service: u32,
+        /// Position among the orders of the service.
+        index: u64,
+        /// The identity commitment.
+        #[serde(with = "serde_bytes")]
+        commitment: [u8; 32],
+        /// How many jobs.
+        limit: u64,
+        /// The last second of validity.
+        expiry: Timestamp,
+        /// What was paid, in datatoken units.
+        amount: Amount,
+    },
+    /// The description was set.
+    MetadataUpdated {
+        /// Plain SHA-256 of the document.
+        hash: Digest,
+        /// Its length, in bytes.
+        size: u64,
+    },
+}
