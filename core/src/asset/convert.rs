@@ -1,0 +1,162 @@
+//! From Arrow arrays and text into stored units, value by value.
+
+use std::collections::HashMap;
+
+use arrow::{
+    array::{Array, ArrayBuilder, ArrayRef, AsArray, Int64Array, Int64Builder, StringArrayType},
+    datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, Int64Type, UInt64Type},
+};
+
+use super::{
+    Column, Kind,
+    error::{AssetError, Place, quote},
+    number::Number,
+};
+
+/// One value on its way in.
+pub(crate) enum Scalar<'a> {
+    Null,
+    Boolean(bool),
+    Text(&'a str),
+    /// A number that is exactly what was meant.
+    Exact(Number),
+    /// The shortest decimal of a float, which may carry floating-point noise; `None` for NaN and infinities.
+    Float(Option<Number>),
+}
+
+/// Hands every value of `array` to `f`, in order.
+///
+/// # Errors
+/// [`AssetError::UnsupportedType`] for an Arrow type that no column kind can hold, and whatever `f` returns.
+pub(crate) fn scan<F>(array: &dyn Array, name: &str, f: &mut F) -> Result<(), AssetError>
+where
+    F: FnMut(Scalar<'_>) -> Result<(), AssetError>,
+{
+    let unsupported = |hint: &str| AssetError::UnsupportedType {
+        place: Place::column(name),
+        got: array.data_type().to_string(),
+        hint: hint.into(),
+    };
+    let cast = |to: &DataType| -> Result<ArrayRef, AssetError> {
+        arrow::compute::cast(array, to).map_err(|error| unsupported(&format!("cast the column yourself: {error}")))
+    };
+    match array.data_type() {
+        DataType::Null => (0..array.len()).try_for_each(|_| f(Scalar::Null)),
+        DataType::Boolean => array.as_boolean().iter().try_for_each(|v| f(v.map_or(Scalar::Null, Scalar::Boolean))),
+        DataType::Utf8 => texts(array.as_string::<i32>(), f),
+        DataType::LargeUtf8 => texts(array.as_string::<i64>(), f),
+        DataType::Utf8View => texts(array.as_string_view(), f),
+        DataType::Int64 => array
+            .as_primitive::<Int64Type>()
+            .iter()
+            .try_for_each(|v| f(v.map_or(Scalar::Null, |v| Scalar::Exact(Number::integer(v))))),
+        DataType::UInt64 => array
+            .as_primitive::<UInt64Type>()
+            .iter()
+            .try_for_each(|v| f(v.map_or(Scalar::Null, |v| Scalar::Exact(Number { mantissa: v.into(), exponent: 0 })))),
+        DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => {
+            scan(&cast(&DataType::Int64)?, name, f)
+        }
+        DataType::Float16 => scan(&cast(&DataType::Float32)?, name, f),
+        DataType::Float32 => array
+            .as_primitive::<Float32Type>()
+            .iter()
+            .try_for_each(|v| f(v.map_or(Scalar::Null, |v| Scalar::Float(Number::from_f32(v))))),
+        DataType::Float64 => array
+            .as_primitive::<Float64Type>()
+            .iter()
+            .try_for_each(|v| f(v.map_or(Scalar::Null, |v| Scalar::Float(Number::from_f64(v))))),
+        DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) => {
+            scan(&cast(&DataType::Decimal128(38, *scale))?, name, f)
+        }
+        DataType::Decimal128(_, scale) => array.as_primitive::<Decimal128Type>().iter().try_for_each(|v| {
+            f(v.map_or(Scalar::Null, |mantissa| Scalar::Exact(Number { mantissa, exponent: -i32::from(*scale) })))
+        }),
+        DataType::Dictionary(_, values) => scan(&cast(values)?, name, f),
+        DataType::RunEndEncoded(_, values) => scan(&cast(values.data_type())?, name, f),
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) | DataType::Time32(_) | DataType::Time64(_) => {
+            Err(unsupported("turn dates and times into whole numbers, for instance days or years"))
+        }
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => {
+            Err(unsupported("turn bytes into text, or leave the column out"))
+        }
+        _ => Err(unsupported("turn the column into booleans, texts, integers or decimals, or leave it out")),
+    }
+}
+
+fn texts<'a, F>(array: impl StringArrayType<'a>, f: &mut F) -> Result<(), AssetError>
+where
+    F: FnMut(Scalar<'_>) -> Result<(), AssetError>,
+{
+    array.iter().try_for_each(|v| f(v.map_or(Scalar::Null, Scalar::Text)))
+}
+
+/// Collects one column in stored units.
+pub(crate) struct ColumnBuilder<'s> {
+    column: &'s Column,
+    codes: HashMap<&'s str, i64>,
+    stored: Int64Builder,
+}
+
+impl<'s> ColumnBuilder<'s> {
+    pub(crate) fn new(column: &'s Column) -> Self {
+        let codes = match &column.kind {
+            Kind::Category { values } => values.iter().map(String::as_str).zip(0..).collect(),
+            _ => HashMap::new(),
+        };
+        Self { column, codes, stored: Int64Builder::new() }
+    }
+
+    /// Appends an Arrow array.
+    pub(crate) fn append(&mut self, array: &dyn Array) -> Result<(), AssetError> {
+        scan(array, &self.column.name, &mut |scalar| self.push(scalar))
+    }
+
+    /// Appends the field of a text file. An empty field is a missing value, unless a category has the empty name.
+    pub(crate) fn append_text(&mut self, text: &str) -> Result<(), AssetError> {
+        if text.is_empty() && !self.codes.contains_key("") {
+            return self.push(Scalar::Null);
+        }
+        let trimmed = text.trim_ascii();
+        let scalar = match self.column.kind {
+            Kind::Category { .. } => Scalar::Text(text),
+            Kind::Boolean if trimmed.eq_ignore_ascii_case("true") => Scalar::Boolean(true),
+            Kind::Boolean if trimmed.eq_ignore_ascii_case("false") => Scalar::Boolean(false),
+            // What wrote the file may have written floats.
+            _ => Number::parse(trimmed).map_or(Scalar::Text(text), |number| Scalar::Float(Some(number))),
+        };
+        self.push(scalar)
+    }
+
+    fn push(&mut self, scalar: Scalar<'_>) -> Result<(), AssetError> {
+        let column = self.column;
+        let stored = match (scalar, &column.kind) {
+            (Scalar::Null, _) if column.nullable => {
+                self.stored.append_null();
+                return Ok(());
+            }
+            (Scalar::Null, _) => Err(column.null()),
+            (Scalar::Boolean(value), Kind::Boolean) => Ok(value.into()),
+            (Scalar::Boolean(value), _) => Err(column.mismatch(value.to_string())),
+            (Scalar::Text(text), Kind::Category { .. }) => {
+                self.codes.get(text).copied().ok_or_else(|| column.out_of_domain(quote(text)))
+            }
+            (Scalar::Text(text), _) => Err(column.mismatch(format!("the text {}", quote(text)))),
+            (Scalar::Exact(number), _) => column.store(number, Number::exact),
+            (Scalar::Float(Some(number)), _) => column.store(number, Number::nearest),
+            (Scalar::Float(None), _) => Err(AssetError::OutOfDomain {
+                place: Place::column(&column.name),
+                expected: column.domain(),
+                got: "NaN or an infinity".into(),
+                hint: "replace it by a missing value, and declare the column nullable".into(),
+            }),
+        };
+        self.stored.append_value(stored.map_err(|error| error.in_row(self.stored.len()))?);
+        Ok(())
+    }
+
+    /// The column so far.
+    pub(crate) fn finish(mut self) -> Int64Array {
+        self.stored.finish()
+    }
+}
