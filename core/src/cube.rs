@@ -18,7 +18,7 @@ use crate::program::{Plan, ProgramError, Series};
 pub const MAX_CUBE_CELLS: u64 = 1 << 20;
 
 /// What a cube cannot be made from.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CubeError {
     /// A column does not fit.

@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest (FIPS 180-4) over labelled parts.
 ///
 /// Invariant: made by [`Digest::of`] it commits to the label and to every part and its length, so that neither two
 /// purposes nor two ways to cut the same bytes share a digest.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Digest(#[serde(with = "serde_bytes")] [u8; 32]);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
 
 impl Digest {
     /// The digest of `parts` under `label`, for instance `sealock/v1/program`.
@@ -61,6 +61,27 @@ impl std::str::FromStr for Digest {
     }
 }
 
+impl Serialize for Digest {
+    /// Hex in text formats, bytes in binary ones.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        } else {
+            serde_bytes::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +92,17 @@ mod tests {
         assert_ne!(a, Digest::of("x", &[b"a", b"bc"]));
         assert_ne!(a, Digest::of("y", &[b"ab", b"c"]));
         assert_ne!(a, Digest::of("x", &[b"abc"]));
+    }
+
+    #[test]
+    fn text_formats_show_hex_and_binary_ones_bytes() {
+        let digest = Digest::sha256(b"abc");
+        let text = serde_json::to_string(&digest).unwrap();
+        assert_eq!(text, format!("\"{digest}\""));
+        assert_eq!(serde_json::from_str::<Digest>(&text).unwrap(), digest);
+        let bytes = crate::codec::to_canonical("digest", &digest).unwrap();
+        assert_eq!((bytes[0], bytes[1], &bytes[2..]), (0x58, 32, &digest.as_bytes()[..]));
+        assert_eq!(crate::codec::from_canonical::<Digest>("digest", &bytes, 34).unwrap(), digest);
     }
 
     #[test]

@@ -141,25 +141,67 @@ pub trait Classify: std::error::Error {
     }
 }
 
-/// Any error of the exchange.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Error {
+macro_rules! errors {
+    ($($(#[doc = $doc:literal])+ $name:ident($source:ty),)+) => {
+        /// Any error of the exchange.
+        #[derive(Debug, thiserror::Error)]
+        #[non_exhaustive]
+        pub enum Error {
+            $($(#[doc = $doc])+ #[error(transparent)] $name(#[from] $source),)+
+        }
+
+        impl Error {
+            fn inner(&self) -> &dyn Classify {
+                match self { $(Error::$name(e) => e,)+ }
+            }
+        }
+    };
+}
+
+errors! {
     /// Canonical encoding.
-    #[error(transparent)]
-    Codec(#[from] crate::codec::CodecError),
+    Codec(crate::codec::CodecError),
     /// Accounts and signatures.
-    #[error(transparent)]
-    Account(#[from] crate::account::AccountError),
+    Account(crate::account::AccountError),
+    /// Schemas, tables and descriptions.
+    Asset(crate::asset::AssetError),
+    /// Encryption at rest.
+    Envelope(crate::envelope::EnvelopeError),
+    /// Block stores.
+    Store(crate::store::StoreError),
+    /// Tokens and orders.
+    Ledger(crate::ledger::LedgerError),
+    /// Programs.
+    Program(crate::program::ProgramError),
+    /// Policies.
+    Policy(crate::policy::PolicyError),
+    /// Data cubes.
+    Cube(crate::cube::CubeError),
+    /// The consumer's steps.
+    Order(crate::order::OrderError),
+    /// The consumer's memory.
+    Wallet(crate::wallet::WalletError),
+    /// A refused request.
+    Rejected(crate::access::Rejected),
+    /// The node's memory.
+    Journal(crate::journal::JournalError),
+    /// Receipts.
+    Receipt(crate::receipt::ReceiptError),
+    /// Sealed results.
+    Release(crate::release::ReleaseError),
+    /// Encrypted computation.
+    Encryption(sealock_fhe::Error),
+    /// Exchanges.
+    Exchange(crate::exchange::ExchangeError),
+}
+
+impl Classify for sealock_fhe::Error {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Encryption
+    }
 }
 
 impl Error {
-    fn inner(&self) -> &dyn Classify {
-        match self {
-            Error::Codec(e) => e,
-            Error::Account(e) => e,
-        }
-    }
     /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.inner().kind()

@@ -120,6 +120,20 @@ impl JobRequest {
         JobId(Digest::of("sealock/v1/job", &[&self.nullifier, &self.message().to_bytes()]))
     }
 
+    /// What the mask of the request's public key is hashed from. Every part is fixed before the consumer makes the key, and
+    /// the nullifier makes it one of its own for each use.
+    pub(crate) fn context(&self) -> Context {
+        Context::new(&[
+            b"sealock/v1/query-context",
+            self.asset.as_bytes(),
+            &self.nullifier,
+            Digest::of("sealock/v1/job-program", &[&self.program]).as_bytes(),
+            &self.result_key,
+            self.policy.as_bytes(),
+            &self.deadline.to_be_bytes(),
+        ])
+    }
+
     /// The public inputs of the proof under `scope`.
     ///
     /// # Errors
@@ -137,24 +151,4 @@ impl JobRequest {
             now: self.now,
         })
     }
-}
-
-/// What the mask of a request's public key is hashed from. Each part is fixed before the consumer makes the key.
-pub(crate) fn query_context(
-    asset: &str,
-    nullifier: &[u8; 32],
-    program: &[u8],
-    result_key: &[u8; 32],
-    policy: &Digest,
-    deadline: Timestamp,
-) -> Context {
-    Context::new(&[
-        b"sealock/v1/query-context",
-        asset.as_bytes(),
-        nullifier,
-        Digest::of("sealock/v1/job-program", &[program]).as_bytes(),
-        result_key,
-        policy.as_bytes(),
-        &deadline.to_be_bytes(),
-    ])
 }

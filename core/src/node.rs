@@ -19,7 +19,7 @@ use crate::codec::CodecError;
 use crate::cube::{Cube, CubeError, ProtectedCube};
 use crate::error::{Error, Result};
 use crate::exchange::{Asset, Exchange};
-use crate::job::{JobId, JobRequest, query_context};
+use crate::job::{JobId, JobRequest};
 use crate::journal::{JobRecord, Journal, JournalError};
 use crate::program::Program;
 use crate::receipt::{Receipt, Statement};
@@ -246,15 +246,7 @@ impl Node {
         let shape = self.shape(served, &grant.plan).map_err(Rejected::from)?;
         let marginal = served.cube.marginal(served.asset.schema(), &grant.plan)?;
         let matrix = Matrix::new(&shape, marginal.iter().map(Vec::as_slice))?;
-        let context = query_context(
-            &request.asset,
-            &request.nullifier,
-            &request.program,
-            &request.result_key,
-            &request.policy,
-            request.deadline,
-        );
-        let answer = evaluate(&grant.query, &context, &matrix)?;
+        let answer = evaluate(&grant.query, &request.context(), &matrix)?;
         Ok(Computed { grant, outcome: Outcome::Fresh(answer) })
     }
 
@@ -269,8 +261,7 @@ impl Node {
             Outcome::Stored(stored, receipt) => (stored, *receipt),
             Outcome::Fresh(answer) => {
                 let request = &grant.request;
-                let (encapsulated, ciphertext) = seal_result(grant.job, &request.result_key, &answer.to_bytes())?;
-                let bytes = SealedResult::new(grant.job, encapsulated, ciphertext).to_bytes()?;
+                let bytes = SealedResult::seal(grant.job, request.result_key, &answer.to_bytes())?.to_bytes()?;
                 let program = Program::from_bytes(&request.program)?.digest()?;
                 let released_at = self.now();
                 self.journal.complete(grant.job, &self.account, &bytes, |number, previous| Statement {
@@ -355,10 +346,4 @@ impl Node {
 /// Where the journal keeps which NFT an asset is.
 pub(crate) fn asset_key(did: &str) -> String {
     format!("asset/{did}")
-}
-
-pub(crate) const RESULT_INFO: &str = "sealock/v1/result";
-
-fn seal_result(job: JobId, key: &[u8; 32], answer: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
-    Ok(envelope::hpke::seal(key, RESULT_INFO, job.digest().as_bytes(), answer)?)
 }

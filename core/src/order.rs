@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use hkdf::Hkdf;
 use sealock_fhe::linear::{Entropy, QueryKey, SealedAnswer, Shape};
-use sealock_zk::{Claim, Credential, IdentitySecret, ProvingKey, Scalar, Witness, os_rng, prove};
+use sealock_zk::{Claim, Credential, IdentitySecret, MerkleProof, ProveError, ProvingKey, Scalar, Witness, os_rng, prove};
 use serde_bytes::ByteBuf;
 use sha2::Sha512;
 use zeroize::Zeroizing;
@@ -21,13 +21,15 @@ use crate::access::Group;
 use crate::asset::Price;
 use crate::error::{Error, Result};
 use crate::exchange::{Asset, Exchange};
-use crate::job::{JobId, JobRequest, query_context};
+use crate::job::{JobId, JobRequest};
 use crate::ledger::{self, Amount, LedgerError, OrderTerms};
 use crate::program::Query;
 use crate::receipt::{Receipt, ReceiptError};
-use crate::release::{Answer, ReleaseError, SealedResult, value_bits};
+use crate::release::{Answer, SealedResult, value_bits};
+use crate::time::Timestamp;
 use crate::wallet::{Ticket, Wallet};
-use crate::{Account, Digest, envelope};
+use crate::envelope::RecipientKey;
+use crate::{Account, Digest};
 
 /// How long a request is good for unless its maker says otherwise, in seconds.
 pub const DEFAULT_DEADLINE: u64 = 60 * 60;
@@ -112,13 +114,14 @@ impl Consumer {
     pub fn buy(&self, asset: &Asset, count: u32) -> Result<ledger::Receipt> {
         let Inner { exchange, account, .. } = &*self.inner;
         let token = asset.service().datatoken;
-        let amount = Amount::whole(count.into())?;
+        let amount = Amount::whole(count.into());
         Ok(match asset.price() {
-            Price::Fixed { base_token, amount: price } => {
-                let cost = Amount::new(price).checked_mul(count.into())?;
-                exchange.ledger().buy(account, token, amount, base_token, cost)?
+            Some(Price::Fixed { base_token, amount: price }) => {
+                let cost = amount.cost_at(Amount::from_units(*price)).unwrap_or(Amount::MAX);
+                exchange.ledger().buy(account, token, amount, *base_token, cost)?
             }
-            Price::Free { .. } => exchange.ledger().dispense(account, token, amount)?,
+            // The ledger says what is not on offer.
+            Some(Price::Free { .. }) | None => exchange.ledger().dispense(account, token, amount)?,
         })
     }
 
@@ -239,48 +242,84 @@ impl Order {
     /// order pays for it. Takes the order's next use. The keys are in the wallet before this returns.
     ///
     /// # Errors
-    /// What is wrong with the query, with the rule that denies it; nothing was spent then.
+    /// What is wrong with the query, or the rule that denies it: nothing was taken then.
+    /// [`ErrorKind::UseLimitReached`](crate::ErrorKind::UseLimitReached),
+    /// [`ErrorKind::OrderExpired`](crate::ErrorKind::OrderExpired).
     pub fn request(&self, query: &Query) -> Result<JobTicket> {
+        let prepared = self.prepare(query, true)?;
+        let limit = self.credential.limit;
+        let taken = self.consumer.wallet.take_use(&self.record.commitment, limit)?;
+        self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit })?)
+    }
+
+    /// As [`Order::request`], for a use of the caller's choice, counted from 0: for a consumer who has the account's key and
+    /// has lost the wallet. A use that was spent before is rejected.
+    ///
+    /// # Errors
+    /// As [`Order::request`].
+    pub fn request_use(&self, query: &Query, use_index: u64) -> Result<JobTicket> {
+        self.finish(self.prepare(query, true)?, use_index)
+    }
+
+    /// As [`Order::request`], without looking at the policy first. The node looks in any case, and whoever skips the look
+    /// risks a rejection that does not say why.
+    ///
+    /// # Errors
+    /// As [`Order::request`], but for the rules of the policy.
+    pub fn request_without_policy_check(&self, query: &Query) -> Result<JobTicket> {
+        let prepared = self.prepare(query, false)?;
+        let limit = self.credential.limit;
+        let taken = self.consumer.wallet.take_use(&self.record.commitment, limit)?;
+        self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit })?)
+    }
+
+    /// Everything that can fail for the caller's reasons, before a use is taken.
+    fn prepare(&self, query: &Query, check_policy: bool) -> Result<Prepared> {
         let asset = &self.asset;
         let now = self.consumer.exchange.clock().now();
         let program = query.program();
         let plan = program.plan(asset.schema())?;
-        asset.policy().check(&program, &plan, now)?;
-        let indicator = plan.indicator(asset.schema(), query)?;
-
+        if check_policy {
+            asset.policy().check(&program, &plan, now)?;
+        }
+        let indicator = Zeroizing::new(plan.indicator(asset.schema(), query)?);
+        if now > self.credential.expiry {
+            return Err(OrderError::Proof(ProveError::Expired { expiry: self.credential.expiry, now }).into());
+        }
         let mut group = Group::new(asset.service());
         group.sync(self.consumer.exchange.ledger())?;
         if !group.is_anonymous() {
-            tracing::warn!(orders = group.len(), "the group is too small to hide in: the owner can tell whose order it is");
+            tracing::warn!(orders = group.len(), "too few orders to hide among: the owner can tell whose job it is");
         }
         let leaf = self.credential.leaf(self.secret.commitment());
-        let path = group.path(leaf).ok_or(OrderError::NotInGroup)?.map_err(OrderError::from)?;
+        let membership = group.path(leaf).ok_or(OrderError::NotInGroup)?.map_err(OrderError::from)?;
         let key = self.consumer.exchange.proving_key(asset)?;
+        Ok(Prepared { now, program: program.to_bytes()?, indicator, membership, key })
+    }
 
-        let use_index = self.consumer.wallet.take_use(&self.record.commitment, self.credential.limit)?;
-        let use_index = use_index.ok_or(OrderError::Exhausted { limit: self.credential.limit })?;
+    fn finish(&self, prepared: Prepared, use_index: u64) -> Result<JobTicket> {
+        let Prepared { now, program, indicator, membership, key } = prepared;
+        let asset = &self.asset;
         let scope = asset.service().scope();
-        let (result_secret, result_key) = envelope::hpke::generate();
+        let result_key = RecipientKey::generate();
         let mut seed = Zeroizing::new([0u8; 32]);
-        getrandom::fill(seed.as_mut()).map_err(|_| sealock_fhe::Error::Entropy)?;
+        getrandom::fill(seed.as_mut()).expect("the operating system provides randomness");
         let mut request = JobRequest {
             version: JobRequest::VERSION,
             asset: asset.did().to_string(),
-            program: ByteBuf::from(program.to_bytes()?),
+            program: ByteBuf::from(program),
             query: ByteBuf::new(),
-            result_key,
+            result_key: *result_key.public().as_bytes(),
             policy: asset.policy().digest()?,
             deadline: now.saturating_add(DEFAULT_DEADLINE),
-            root: path.root().to_bytes(),
+            root: membership.root().to_bytes(),
             nullifier: self.secret.nullifier(scope, use_index).to_bytes(),
             now,
             proof: ByteBuf::new(),
         };
-        request.query = ByteBuf::from(
-            query_key(&seed).encrypt(&indicator, &context(&request))?.to_bytes(),
-        );
-        request.proof = ByteBuf::from(self.prove(&key, &request, &path, scope, use_index)?);
-        let ticket = Ticket { nft: asset.service().nft, request, seed, result_secret };
+        request.query = ByteBuf::from(query_key(&seed).encrypt(&indicator, &request.context())?.to_bytes());
+        request.proof = ByteBuf::from(self.prove(&key, &request, &membership, scope, use_index)?);
+        let ticket = Ticket { nft: asset.service().nft, request, seed, result_key };
         self.consumer.wallet.keep(&ticket)?;
         Ok(JobTicket { asset: asset.clone(), ticket })
     }
@@ -289,7 +328,7 @@ impl Order {
         &self,
         key: &ProvingKey,
         request: &JobRequest,
-        membership: &sealock_zk::MerkleProof,
+        membership: &MerkleProof,
         scope: Scalar,
         use_index: u64,
     ) -> Result<Vec<u8>, OrderError> {
@@ -300,21 +339,19 @@ impl Order {
     }
 }
 
+/// A request that only lacks the use that pays for it.
+struct Prepared {
+    now: Timestamp,
+    program: Vec<u8>,
+    indicator: Zeroizing<Vec<bool>>,
+    membership: MerkleProof,
+    key: Arc<ProvingKey>,
+}
+
 impl std::fmt::Debug for Order {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Order(#{} of {}, {} uses)", self.record.index, self.asset.did(), self.credential.limit)
     }
-}
-
-fn context(request: &JobRequest) -> sealock_fhe::linear::Context {
-    query_context(
-        &request.asset,
-        &request.nullifier,
-        &request.program,
-        &request.result_key,
-        &request.policy,
-        request.deadline,
-    )
 }
 
 fn query_key(seed: &[u8; 32]) -> QueryKey {
@@ -343,16 +380,9 @@ impl JobTicket {
     /// # Errors
     /// [`ReleaseError`]: a receipt or a result that is not for this request, or that was changed.
     pub fn open(&self, result: &SealedResult, receipt: &Receipt) -> Result<Answer> {
-        let Ticket { request, seed, result_secret, .. } = &self.ticket;
+        let Ticket { request, seed, result_key, .. } = &self.ticket;
         self.check_receipt(result, receipt)?;
-        let sealed = envelope::hpke::open(
-            result_secret,
-            &result.encapsulated,
-            crate::node::RESULT_INFO,
-            result.job().digest().as_bytes(),
-            &result.ciphertext,
-        )
-        .map_err(|_| ReleaseError::NotForThisKey)?;
+        let sealed = result.unseal(result_key)?;
         let program = crate::program::Program::from_bytes(&request.program)?;
         let schema = self.asset.schema();
         let plan = program.plan(schema)?;

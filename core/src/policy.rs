@@ -18,7 +18,7 @@ use crate::program::{Aggregation, Plan, Program, ProgramError};
 use crate::time::Timestamp;
 
 /// The rule that a program breaks.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
     /// A column may not be filtered or grouped by.
@@ -230,6 +230,15 @@ impl Policy {
     /// The columns that may be aggregated.
     pub fn measure_columns(&self) -> impl Iterator<Item = &str> {
         self.measure_columns.iter().map(String::as_str)
+    }
+
+    /// The rules as JSON, for the asset's description.
+    ///
+    /// # Errors
+    /// [`PolicyError::Codec`] if it has no form.
+    pub fn to_json(&self) -> Result<serde_json::Value, PolicyError> {
+        let malformed = |e: serde_json::Error| CodecError::Malformed { what: "policy", why: e.to_string() };
+        Ok(serde_json::to_value(self).map_err(malformed)?)
     }
 
     /// The digest that proofs and receipts name the policy by.

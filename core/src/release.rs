@@ -13,6 +13,7 @@ use crate::Digest;
 use crate::asset::{Kind, Schema};
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::cube::{CubeError, series_bits};
+use crate::envelope::{EnvelopeError, RecipientKey, RecipientPublicKey};
 use crate::error::{Classify, ErrorKind};
 use crate::job::JobId;
 use crate::program::{Aggregate, Plan, Series};
@@ -21,6 +22,8 @@ use crate::receipt::ReceiptError;
 /// Largest encoding of a sealed result, in bytes.
 pub const MAX_RESULT_BYTES: usize = 1 << 30;
 const VERSION: u64 = 1;
+/// What a result key seals is bound to.
+const INFO: &[u8] = b"sealock/v1/result";
 
 /// Why a result could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +38,9 @@ pub enum ReleaseError {
     /// Sealed to somebody else, or changed since.
     #[error("the result was not sealed to this request's key, or was changed since")]
     NotForThisKey,
+    /// The result key is no key.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
     /// The encrypted answer does not fit the request.
     #[error(transparent)]
     Encryption(#[from] sealock_fhe::Error),
@@ -57,6 +63,7 @@ impl Classify for ReleaseError {
             ReleaseError::Codec(e) => e.kind(),
             ReleaseError::Receipt(e) => e.kind(),
             ReleaseError::NotForThisKey => ErrorKind::WrongKey,
+            ReleaseError::Envelope(e) => e.kind(),
             ReleaseError::Encryption(_) => ErrorKind::Encryption,
             ReleaseError::Cube(e) => e.kind(),
             ReleaseError::Arrow { .. } => ErrorKind::OutOfDomain,
@@ -69,14 +76,24 @@ impl Classify for ReleaseError {
 #[serde(deny_unknown_fields)]
 pub struct SealedResult {
     version: u64,
-    pub(crate) job: JobId,
-    pub(crate) encapsulated: ByteBuf,
-    pub(crate) ciphertext: ByteBuf,
+    job: JobId,
+    encapsulated: ByteBuf,
+    ciphertext: ByteBuf,
 }
 
 impl SealedResult {
-    pub(crate) fn new(job: JobId, encapsulated: Vec<u8>, ciphertext: Vec<u8>) -> Self {
-        Self { version: VERSION, job, encapsulated: ByteBuf::from(encapsulated), ciphertext: ByteBuf::from(ciphertext) }
+    /// Seals an answer to a request's result key.
+    pub(crate) fn seal(job: JobId, key: [u8; 32], answer: &[u8]) -> Result<Self, ReleaseError> {
+        let key = RecipientPublicKey::from_bytes(key);
+        let (encapsulated, ciphertext) = key.seal(INFO, job.digest().as_bytes(), answer)?;
+        let (encapsulated, ciphertext) = (ByteBuf::from(encapsulated), ByteBuf::from(ciphertext));
+        Ok(Self { version: VERSION, job, encapsulated, ciphertext })
+    }
+
+    /// Opens what [`SealedResult::seal`] sealed.
+    pub(crate) fn unseal(&self, key: &RecipientKey) -> Result<Vec<u8>, ReleaseError> {
+        key.open(&self.encapsulated, INFO, self.job.digest().as_bytes(), &self.ciphertext)
+            .map_err(|_| ReleaseError::NotForThisKey)
     }
 
     /// The job that it answers.

@@ -13,7 +13,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::durable::{Durable, DurableError, Format};
-use crate::envelope::{self, EnvelopeError, ObjectKey};
+use crate::envelope::{self, EnvelopeError, ObjectKey, RecipientKey};
 use crate::error::{Classify, ErrorKind};
 use crate::job::{JobId, JobRequest, MAX_REQUEST_BYTES};
 use crate::{Account, Address};
@@ -69,7 +69,7 @@ pub(crate) struct Ticket {
     pub(crate) nft: Address,
     pub(crate) request: JobRequest,
     pub(crate) seed: Zeroizing<[u8; 32]>,
-    pub(crate) result_secret: Zeroizing<[u8; 32]>,
+    pub(crate) result_key: RecipientKey,
 }
 
 /// A ticket's form inside its envelope.
@@ -95,7 +95,7 @@ impl Drop for Row {
 /// See the module.
 pub struct Wallet {
     db: Durable,
-    key: ObjectKey,
+    key: Zeroizing<[u8; 32]>,
 }
 
 impl Wallet {
@@ -138,6 +138,11 @@ impl Wallet {
         })
     }
 
+    /// The envelope of one ticket is bound to its job.
+    fn ticket_key(&self, job: &[u8; 32]) -> ObjectKey {
+        ObjectKey::from_secret_parts(&self.key, job)
+    }
+
     pub(crate) fn keep(&self, ticket: &Ticket) -> Result<(), WalletError> {
         let id = ticket.request.id();
         let row = Row {
@@ -145,10 +150,10 @@ impl Wallet {
             nft: ticket.nft,
             request: ByteBuf::from(ticket.request.to_bytes()?),
             seed: *ticket.seed,
-            result_secret: *ticket.result_secret,
+            result_secret: *ticket.result_key.expose_secret_bytes(),
         };
         let plain = Zeroizing::new(to_canonical("ticket", &row)?);
-        let sealed = envelope::seal_bytes(&self.key, id.digest().as_bytes(), &plain)?;
+        let sealed = envelope::seal_bytes(&self.ticket_key(id.digest().as_bytes()), &plain)?;
         self.db.write(|txn| {
             txn.open_table(TICKETS)?.insert(id.digest().as_bytes(), sealed.as_slice())?;
             Ok(())
@@ -161,13 +166,13 @@ impl Wallet {
                 .iter()?
                 .map(|entry| {
                     let (id, sealed) = entry?;
-                    let plain = Zeroizing::new(envelope::open_bytes(&self.key, id.value(), sealed.value())?);
+                    let plain = Zeroizing::new(envelope::open_bytes(&self.ticket_key(id.value()), sealed.value())?);
                     let row: Row = from_canonical("ticket", &plain, MAX_REQUEST_BYTES + 1024)?;
                     Ok(Ticket {
                         nft: row.nft,
                         request: JobRequest::from_bytes(&row.request)?,
                         seed: Zeroizing::new(row.seed),
-                        result_secret: Zeroizing::new(row.result_secret),
+                        result_key: RecipientKey::from_secret_bytes(&row.result_secret)?,
                     })
                 })
                 .collect(),
@@ -184,10 +189,10 @@ impl Wallet {
     }
 }
 
-fn wallet_key(account: &Account) -> ObjectKey {
+fn wallet_key(account: &Account) -> Zeroizing<[u8; 32]> {
     let mut key = Zeroizing::new([0u8; 32]);
     Hkdf::<Sha512>::new(Some(b"sealock/v1/wallet"), account.expose_secret_bytes().as_ref())
         .expand(account.address().as_bytes(), key.as_mut())
         .expect("32 bytes are within HKDF's limit");
-    ObjectKey::from_bytes(&key)
+    key
 }

@@ -36,7 +36,7 @@ pub const MAX_PROGRAM_BYTES: usize = 64 * 1024;
 const VERSION: u64 = 1;
 
 /// Why a program cannot run on an asset.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
     /// The schema refused a column or a literal.

@@ -167,7 +167,7 @@ impl<L: MaybeSecret + Clone> Predicate<L> {
 fn test_cells(column: &Column, op: Op, literals: &[Value]) -> Result<Vec<Option<bool>>, ProgramError> {
     let cells = column.cells()? as u32;
     if op == Op::Null {
-        return Ok((0..cells).map(|cell| Some(column.is_null_cell(cell))).collect());
+        return Ok((0..cells).map(|cell| Some(is_null_cell(column, cell, cells))).collect());
     }
     let stored = literals.iter().map(|v| column.to_stored(v)).collect::<Result<Vec<i64>, _>>()?;
     let unaligned = |cell, literal: &Value| ProgramError::Unaligned {
@@ -178,7 +178,7 @@ fn test_cells(column: &Column, op: Op, literals: &[Value]) -> Result<Vec<Option<
     };
     (0..cells)
         .map(|cell| {
-            if column.is_null_cell(cell) {
+            if is_null_cell(column, cell, cells) {
                 return Ok(None);
             }
             // A category or a boolean is its code; a number is the range of its bin.
@@ -202,6 +202,11 @@ fn test_cells(column: &Column, op: Op, literals: &[Value]) -> Result<Vec<Option<
             Ok(Some(any))
         })
         .collect()
+}
+
+/// The cell of a nullable column's missing values is its last.
+fn is_null_cell(column: &Column, cell: u32, cells: u32) -> bool {
+    column.nullable && cell + 1 == cells
 }
 
 fn agree(low: bool, high: bool) -> Option<bool> {
@@ -245,56 +250,53 @@ pub(crate) fn select(
     dimensions: &[String],
     filter: &Predicate<Vec<Value>>,
 ) -> Result<Vec<bool>, ProgramError> {
-    let sizes =
-        dimensions.iter().map(|d| Ok(schema.column(d)?.cells()? as usize)).collect::<Result<Vec<_>, ProgramError>>()?;
-    let total = sizes.iter().product();
-    let mut strides = vec![1usize; sizes.len()];
-    for i in (1..sizes.len()).rev() {
-        strides[i - 1] = strides[i] * sizes[i];
-    }
-    Ok(evaluate(schema, dimensions, &sizes, &strides, total, filter)?.into_iter().map(|v| v == Some(true)).collect())
+    let grid = Grid::new(schema, dimensions)?;
+    Ok(grid.evaluate(filter)?.into_iter().map(|v| v == Some(true)).collect())
 }
 
-fn evaluate(
-    schema: &Schema,
-    dimensions: &[String],
-    sizes: &[usize],
-    strides: &[usize],
+/// The product of some columns' cells, row-major.
+struct Grid<'a> {
+    columns: Vec<&'a Column>,
+    sizes: Vec<usize>,
+    strides: Vec<usize>,
     total: usize,
-    filter: &Predicate<Vec<Value>>,
-) -> Result<Vec<Option<bool>>, ProgramError> {
-    let recurse = |part| evaluate(schema, dimensions, sizes, strides, total, part);
-    match filter {
-        Predicate::Test { column, op, literals } => {
-            let axis = dimensions
-                .iter()
-                .position(|d| d == column)
-                .ok_or_else(|| ProgramError::NotADimension { column: column.clone() })?;
-            let cells = test_cells(schema.column(column)?, *op, literals)?;
-            Ok((0..total).map(|i| cells[i / strides[axis] % sizes[axis]]).collect())
-        }
-        Predicate::Not(part) => Ok(recurse(part)?.into_iter().map(|v| v.map(|b| !b)).collect()),
-        Predicate::All(parts) => fold(parts, total, true, recurse),
-        Predicate::Any(parts) => fold(parts, total, false, recurse),
-    }
 }
 
-/// Kleene's *and* (`unit` true) and *or* (`unit` false).
-fn fold(
-    parts: &[Predicate<Vec<Value>>],
-    total: usize,
-    unit: bool,
-    mut recurse: impl FnMut(&Predicate<Vec<Value>>) -> Result<Vec<Option<bool>>, ProgramError>,
-) -> Result<Vec<Option<bool>>, ProgramError> {
-    let mut out = vec![Some(unit); total];
-    for part in parts {
-        for (acc, v) in out.iter_mut().zip(recurse(part)?) {
-            *acc = match (*acc, v) {
-                (Some(x), _) | (_, Some(x)) if x != unit => Some(!unit),
-                (Some(_), Some(_)) => Some(unit),
-                _ => None,
-            };
+impl<'a> Grid<'a> {
+    fn new(schema: &'a Schema, dimensions: &[String]) -> Result<Self, ProgramError> {
+        let columns = dimensions.iter().map(|d| schema.column(d)).collect::<Result<Vec<_>, _>>()?;
+        let sizes = columns.iter().map(|c| Ok(c.cells()? as usize)).collect::<Result<Vec<_>, ProgramError>>()?;
+        let strides = (0..sizes.len()).map(|i| sizes[i + 1..].iter().product()).collect();
+        let total = sizes.iter().product();
+        Ok(Self { columns, sizes, strides, total })
+    }
+
+    fn evaluate(&self, filter: &Predicate<Vec<Value>>) -> Result<Vec<Option<bool>>, ProgramError> {
+        match filter {
+            Predicate::Test { column, op, literals } => {
+                let axis = self.columns.iter().position(|c| c.name == *column);
+                let axis = axis.ok_or_else(|| ProgramError::NotADimension { column: column.clone() })?;
+                let cells = test_cells(self.columns[axis], *op, literals)?;
+                Ok((0..self.total).map(|i| cells[i / self.strides[axis] % self.sizes[axis]]).collect())
+            }
+            Predicate::Not(part) => Ok(self.evaluate(part)?.into_iter().map(|v| v.map(|b| !b)).collect()),
+            Predicate::All(parts) => self.fold(parts, true),
+            Predicate::Any(parts) => self.fold(parts, false),
         }
     }
-    Ok(out)
+
+    /// Kleene's *and* (`unit` true) and *or* (`unit` false).
+    fn fold(&self, parts: &[Predicate<Vec<Value>>], unit: bool) -> Result<Vec<Option<bool>>, ProgramError> {
+        let mut out = vec![Some(unit); self.total];
+        for part in parts {
+            for (acc, v) in out.iter_mut().zip(self.evaluate(part)?) {
+                *acc = match (*acc, v) {
+                    (Some(x), _) | (_, Some(x)) if x != unit => Some(!unit),
+                    (Some(_), Some(_)) => Some(unit),
+                    _ => None,
+                };
+            }
+        }
+        Ok(out)
+    }
 }

@@ -1,0 +1,372 @@
+//! The facade: one place that joins store, ledger and clock, and the parties on top of it.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cid::Cid;
+use sealock_zk::ProvingKey;
+
+use crate::access::Service;
+use crate::asset::{AssetDescription, Did, Price, Schema, Table};
+use crate::cube::Suppression;
+use crate::envelope::{self, Manifest, OwnerKey};
+use crate::error::{Classify, ErrorKind, Result};
+use crate::journal::Journal;
+use crate::ledger::{EmbeddedLedger, EventKind, FixedRate, Ledger, OrderTerms};
+use crate::order::{Consumer, OrderError};
+use crate::owner::Owner;
+use crate::policy::Policy;
+use crate::store::{DiskStore, MemoryStore, Store, unixfs};
+use crate::time::{Clock, SystemClock};
+use crate::wallet::Wallet;
+use crate::{Account, Address};
+
+/// The one service of an asset so far: compute.
+pub const COMPUTE_SERVICE: u32 = 0;
+/// Object in an asset's envelope that holds the table, as Parquet.
+pub(crate) const TABLE_OBJECT: &str = "table.parquet";
+
+/// Why an exchange could not be opened, or an asset not be found on it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExchangeError {
+    /// A folder could not be made.
+    #[error("{path}: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The NFT carries no description, or none of Sealock's.
+    #[error("{nft} is no Sealock asset: {why}")]
+    NotAnAsset {
+        /// The data NFT.
+        nft: Address,
+        /// What is missing.
+        why: String,
+    },
+    /// The asset belongs to somebody else.
+    #[error("the asset belongs to {owner}, this node to {node}")]
+    NotTheOwner {
+        /// Who owns the data NFT.
+        owner: Address,
+        /// Whose node it is.
+        node: Address,
+    },
+    /// A stored object could not be read to its end.
+    #[error("{what} could not be read from the store: {source}")]
+    Object {
+        /// Which object.
+        what: &'static str,
+        /// What the reader says.
+        source: std::io::Error,
+    },
+}
+
+impl Classify for ExchangeError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            ExchangeError::Folder { .. } | ExchangeError::Object { .. } => ErrorKind::Io,
+            ExchangeError::NotAnAsset { .. } => ErrorKind::NotFound,
+            ExchangeError::NotTheOwner { .. } => ErrorKind::NotAuthorized,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            ExchangeError::NotAnAsset { .. } => Some("Exchange::assets lists what is published here".into()),
+            _ => None,
+        }
+    }
+}
+
+/// Where parties meet: a store, a ledger and a clock. Cheap to clone.
+#[derive(Clone)]
+pub struct Exchange {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Box<dyn Store>,
+    ledger: Box<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    /// Where nodes and wallets keep their state; in memory if there is none.
+    state: Option<PathBuf>,
+    proving_keys: Mutex<HashMap<[u8; 32], Arc<ProvingKey>>>,
+}
+
+impl Exchange {
+    /// Joins a store, a ledger and a clock. Nodes and wallets keep their state in the folder `state`, or in memory.
+    pub fn new(
+        store: impl Store + 'static,
+        ledger: impl Ledger + 'static,
+        clock: Arc<dyn Clock>,
+        state: Option<PathBuf>,
+    ) -> Self {
+        let (store, ledger) = (Box::new(store), Box::new(ledger));
+        Self { inner: Arc::new(Inner { store, ledger, clock, state, proving_keys: Mutex::default() }) }
+    }
+
+    /// An exchange in a folder of this machine: disk store and embedded ledger. The folder is made if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`]; [`ErrorKind::Locked`] while another process has it open.
+    pub fn local(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let folder = |path: PathBuf| {
+            std::fs::create_dir_all(&path).map_err(|source| ExchangeError::Folder { path: path.clone(), source })?;
+            Ok::<_, ExchangeError>(path)
+        };
+        let state = folder(path.join("state"))?;
+        let store = DiskStore::open(folder(path.join("store"))?)?;
+        let clock = Arc::new(SystemClock);
+        let ledger = EmbeddedLedger::open(path.join("ledger.redb"), clock.clone())?;
+        Ok(Self::new(store, ledger, clock, Some(state)))
+    }
+
+    /// An exchange that is gone when it is dropped.
+    ///
+    /// # Errors
+    /// None that memory gives rise to.
+    pub fn in_memory() -> Result<Self> {
+        Self::in_memory_at(Arc::new(SystemClock))
+    }
+
+    /// As [`Exchange::in_memory`], with a clock of the caller's.
+    ///
+    /// # Errors
+    /// None that memory gives rise to.
+    pub fn in_memory_at(clock: Arc<dyn Clock>) -> Result<Self> {
+        Ok(Self::new(MemoryStore::new(), EmbeddedLedger::in_memory(clock.clone())?, clock, None))
+    }
+
+    /// The store.
+    pub fn store(&self) -> &dyn Store {
+        &*self.inner.store
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &dyn Ledger {
+        &*self.inner.ledger
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.inner.clock
+    }
+
+    /// The owner side of an account: publishes assets and runs the node that serves them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] while another process runs the account's node.
+    pub fn owner(&self, account: Account) -> Result<Owner> {
+        let journal = match self.state_file("node", &account) {
+            Some(path) => Journal::open(path)?,
+            None => Journal::in_memory()?,
+        };
+        Owner::open(self.clone(), account, journal)
+    }
+
+    /// The consumer side of an account: buys, orders, asks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] while another process has the account's wallet open.
+    pub fn consumer(&self, account: Account) -> Result<Consumer> {
+        let wallet = match self.state_file("wallet", &account) {
+            Some(path) => Wallet::open(path, &account)?,
+            None => Wallet::in_memory(&account)?,
+        };
+        Ok(Consumer::new(self.clone(), account, wallet))
+    }
+
+    fn state_file(&self, kind: &str, account: &Account) -> Option<PathBuf> {
+        Some(self.inner.state.as_ref()?.join(format!("{kind}-{}.redb", account.address())))
+    }
+
+    /// The asset that a data NFT stands for.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownToken`] if there is no such NFT; [`ErrorKind::NotFound`] if it carries no description; the
+    /// description's own errors.
+    pub fn asset(&self, nft: Address) -> Result<Asset> {
+        let not_an_asset = |why: String| ExchangeError::NotAnAsset { nft, why };
+        let ledger = self.ledger();
+        let metadata = ledger.metadata(nft)?.ok_or_else(|| not_an_asset("it has no description".into()))?;
+        let description = AssetDescription::from_ddo(&metadata.ddo)?;
+        if description.nft != nft || description.chain_id != ledger.chain_id() {
+            return Err(not_an_asset("its description is about another one".into()).into());
+        }
+        if !ledger.is_deployed(nft, description.datatoken)? {
+            return Err(not_an_asset(format!("{} is not one of its datatokens", description.datatoken)).into());
+        }
+        let policy: Policy = serde_json::from_value(description.sealed.policy.rules.clone())
+            .map_err(|e| not_an_asset(format!("its policy does not decode: {e}")))?;
+        if policy.digest()? != description.sealed.policy.digest {
+            return Err(not_an_asset("its policy is not the one that its digest names".into()).into());
+        }
+        policy.check_fits(&description.sealed.schema)?;
+        let owner = ledger.owner_of(nft)?;
+        if owner != description.sealed.signer {
+            return Err(not_an_asset("its receipts would not be signed by its owner".into()).into());
+        }
+        let service = Service {
+            chain_id: ledger.chain_id(),
+            ledger: ledger.address(),
+            nft,
+            datatoken: description.datatoken,
+            service: COMPUTE_SERVICE,
+        };
+        let price = ledger.price(description.datatoken)?;
+        let terms = ledger.order_terms(description.datatoken, COMPUTE_SERVICE)?;
+        let price = match (price.fixed_rate, price.dispenser) {
+            (Some(FixedRate { base_token, rate, active: true, .. }), _) => {
+                Some(Price::Fixed { base_token, amount: rate.units() })
+            }
+            (_, Some(d)) if d.active => Some(Price::Free { max_per_account: whole_tokens(d.max_balance.units()) }),
+            _ => None,
+        };
+        Ok(Asset { inner: Arc::new(AssetInner { service, owner, description, policy, price, terms }) })
+    }
+
+    /// Every asset that was published here, in the order of the ledger. NFTs that are no Sealock asset are passed over.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub fn assets(&self) -> Result<Vec<Asset>> {
+        const PAGE: usize = 4096;
+        let mut assets = Vec::new();
+        let mut from = 0;
+        loop {
+            let page = self.ledger().events(from, PAGE)?;
+            for event in &page {
+                from = event.index + 1;
+                if !matches!(event.kind, EventKind::NftCreated { .. }) {
+                    continue;
+                }
+                match self.asset(event.emitter) {
+                    Ok(asset) => assets.push(asset),
+                    Err(why) => tracing::debug!(nft = %event.emitter, %why, "passed over"),
+                }
+            }
+            if page.len() < PAGE {
+                return Ok(assets);
+            }
+        }
+    }
+
+    /// The asset's proving key, fetched from the store, checked against the digest that its description pins, and kept.
+    pub(crate) fn proving_key(&self, asset: &Asset) -> Result<Arc<ProvingKey>> {
+        let access = &asset.description().sealed.access;
+        let digest = access.digest.as_bytes();
+        let kept = || self.inner.proving_keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(key) = kept().get(digest) {
+            return Ok(key.clone());
+        }
+        let limit = ProvingKey::encoded_len(access.depth.into());
+        let bytes = self.read_file("the access key", &access.proving_key, limit as u64)?;
+        let key = Arc::new(ProvingKey::from_pinned_bytes(&bytes, digest).map_err(OrderError::from)?);
+        Ok(kept().entry(*digest).or_insert(key).clone())
+    }
+
+    /// A whole file of at most `limit` bytes.
+    fn read_file(&self, what: &'static str, root: &Cid, limit: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        unixfs::Reader::open(self.store(), root)?
+            .take(limit + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|source| ExchangeError::Object { what, source })?;
+        Ok(bytes)
+    }
+
+    /// Decrypts the asset's table.
+    pub(crate) fn open_table(&self, asset: &Asset, key: &OwnerKey) -> Result<Table> {
+        let block = self.store().get(&asset.description().sealed.manifest)?;
+        let manifest = Manifest::decode(block.bytes(), asset.owner())?;
+        let key = manifest.unwrap_key(key)?;
+        let mut reader = envelope::open_object(self.store(), &manifest, &key, TABLE_OBJECT)?;
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map_err(|source| ExchangeError::Object { what: "the table", source })?;
+        Ok(Table::loader(asset.schema().clone()).parquet_bytes(bytes)?)
+    }
+}
+
+fn whole_tokens(units: u128) -> u64 {
+    u64::try_from(units / crate::ledger::Amount::ONE.units()).unwrap_or(u64::MAX)
+}
+
+/// A published asset, as the ledger shows it to everybody. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Asset {
+    inner: Arc<AssetInner>,
+}
+
+#[derive(Debug)]
+struct AssetInner {
+    service: Service,
+    owner: Address,
+    description: AssetDescription,
+    policy: Policy,
+    price: Option<Price>,
+    terms: OrderTerms,
+}
+
+impl Asset {
+    /// The asset's identifier.
+    pub fn did(&self) -> Did {
+        self.inner.description.did()
+    }
+
+    /// What orders, groups and proofs of the asset are bound to.
+    pub fn service(&self) -> Service {
+        self.inner.service
+    }
+
+    /// Who owns the asset and signs its receipts.
+    pub fn owner(&self) -> Address {
+        self.inner.owner
+    }
+
+    /// The public description.
+    pub fn description(&self) -> &AssetDescription {
+        &self.inner.description
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> &Schema {
+        &self.inner.description.sealed.schema
+    }
+
+    /// What may be asked.
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    /// How a datatoken can be had, if it is on offer.
+    pub fn price(&self) -> Option<&Price> {
+        self.inner.price.as_ref()
+    }
+
+    /// What an order gives.
+    pub fn order_terms(&self) -> OrderTerms {
+        self.inner.terms
+    }
+
+    /// An upper bound on the number of rows. The exact number would tell how many rows the suppression withholds.
+    pub fn max_rows(&self) -> u64 {
+        self.inner.description.sealed.rows
+    }
+}
+
+/// What publishing did.
+#[derive(Debug)]
+pub struct Published {
+    /// The asset.
+    pub asset: Asset,
+    /// How much of the table the policy's suppression withholds. For the owner; it is not published.
+    pub suppression: Suppression,
+    /// Bytes in the store.
+    pub sealed_bytes: u64,
+}

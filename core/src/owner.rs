@@ -1,0 +1,262 @@
+//! The owner's side: publish a table, and run the node that answers for it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Cursor;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use cid::Cid;
+use hkdf::Hkdf;
+use sealock_zk::{VerifyingKey, os_rng, setup};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use sha2::Sha512;
+use zeroize::Zeroizing;
+
+use crate::access::GROUP_DEPTH;
+use crate::asset::{self, AccessKeys, AssetDescription, Metadata, Mode, Price, Sealed, Table, Terms};
+use crate::codec::{from_canonical, to_canonical};
+use crate::envelope::{self, DatasetRef, OwnerKey, Source};
+use crate::error::Result;
+use crate::exchange::{COMPUTE_SERVICE, Exchange, Published, TABLE_OBJECT};
+use crate::journal::Journal;
+use crate::ledger::{self, Amount, Dispenser, FixedRate};
+use crate::node::{Node, Served, asset_key};
+use crate::policy::Policy;
+use crate::progress::quiet;
+use crate::store::unixfs::{self, Profile};
+use crate::{Account, Address, Digest};
+
+/// What to publish, and under which conditions.
+pub struct Offer<'a> {
+    table: &'a Table,
+    policy: Policy,
+    terms: Terms,
+    name: String,
+    symbol: String,
+    description: String,
+    author: String,
+    license: String,
+    tags: Vec<String>,
+    cap: Amount,
+    endpoint: String,
+}
+
+macro_rules! text_setters {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        $($(#[doc = $doc])+ #[must_use] pub fn $name(mut self, text: impl Into<String>) -> Self {
+            self.$name = text.into();
+            self
+        })+
+    };
+}
+
+impl<'a> Offer<'a> {
+    /// Offers `table` under `policy` and `terms`, with a name of 4 to 128 characters.
+    pub fn new(name: impl Into<String>, table: &'a Table, policy: Policy, terms: Terms) -> Self {
+        Self {
+            table,
+            policy,
+            terms,
+            name: name.into(),
+            symbol: "SEAL".into(),
+            description: "A table for sealed queries.".into(),
+            author: "unnamed".into(),
+            license: "proprietary".into(),
+            tags: Vec::new(),
+            cap: Amount::whole(1_000_000),
+            endpoint: "sealock:local".into(),
+        }
+    }
+
+    text_setters! {
+        /// What the table is, in 10 to 7000 characters.
+        description,
+        /// Who made it.
+        author,
+        /// Its licence, for instance an SPDX identifier.
+        license,
+        /// The datatoken's symbol.
+        symbol,
+        /// Where its node is reached.
+        endpoint,
+    }
+
+    /// What it is found by.
+    #[must_use]
+    pub fn tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.tags = tags.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How many datatokens may exist; 1,000,000 if not said.
+    #[must_use]
+    pub fn cap(mut self, datatokens: u64) -> Self {
+        self.cap = Amount::whole(datatokens);
+        self
+    }
+}
+
+/// A party that publishes.
+pub struct Owner {
+    node: Node,
+    access: AccessKeys,
+}
+
+/// The node's access key, as the journal keeps it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccessKeyRow {
+    version: u64,
+    proving_key: Cid,
+    digest: Digest,
+    verifying_key: ByteBuf,
+}
+
+const ACCESS_KEY: &str = "access-key";
+
+impl Owner {
+    pub(crate) fn open(exchange: Exchange, account: Account, journal: Journal) -> Result<Self> {
+        let row = match journal.kept(ACCESS_KEY)? {
+            Some(bytes) => bytes,
+            None => {
+                let made = make_access_key(&exchange)?;
+                journal.keep(ACCESS_KEY, made)?
+            }
+        };
+        let row: AccessKeyRow = from_canonical("access key", &row, 64 << 10)?;
+        let verifying_key = VerifyingKey::from_bytes(&row.verifying_key).map_err(crate::order::OrderError::from)?;
+        let depth = verifying_key.depth() as u8;
+        let access = AccessKeys { proving_key: row.proving_key, digest: row.digest, depth };
+        let node = Node {
+            owner_key: owner_key(&account),
+            exchange,
+            account,
+            journal,
+            verifying_key,
+            served: RwLock::new(BTreeMap::new()),
+            refusals: Mutex::new(VecDeque::new()),
+        };
+        Ok(Self { node, access })
+    }
+
+    /// The node that serves this owner's assets.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The owner's address.
+    pub fn address(&self) -> Address {
+        self.node.address()
+    }
+
+    /// Publishes a table: checks the policy, encrypts and stores the table, mints the data NFT and its datatoken, sets
+    /// price and terms, and last the description, by which it can be found.
+    ///
+    /// A failure on the way leaves nothing that can be found or ordered; what was stored is unpinned only by hand.
+    ///
+    /// # Errors
+    /// What is wrong with the policy or the terms, before anything leaves; the store's and the ledger's own errors.
+    pub fn publish(&self, offer: &Offer<'_>) -> Result<Published> {
+        let Node { exchange, account, owner_key, journal, .. } = &self.node;
+        let (schema, policy) = (offer.table.schema(), &offer.policy);
+        policy.check_fits(schema)?;
+        offer.terms.validate()?;
+
+        let mut id = [0u8; 32];
+        getrandom::fill(&mut id).expect("the operating system provides randomness");
+        let parquet = offer.table.to_parquet()?;
+        let manifest = envelope::publish_objects(
+            exchange.store(),
+            account,
+            owner_key,
+            DatasetRef { dataset: Digest::from_bytes(id), epoch: 0 },
+            &mut [Source { id: TABLE_OBJECT.into(), reader: &mut Cursor::new(parquet) }],
+            &envelope::Publication::default(),
+            &mut quiet(),
+        )?;
+        let sealed_bytes = manifest.object(TABLE_OBJECT)?.sealed;
+
+        let ledger = exchange.ledger();
+        let publication = ledger::Publication { name: offer.name.clone(), symbol: offer.symbol.clone(), cap: offer.cap };
+        let ledger::Published { nft, datatoken } = ledger.publish(account, &publication)?;
+        let description = AssetDescription {
+            chain_id: ledger.chain_id(),
+            nft,
+            datatoken,
+            metadata: self.metadata(offer),
+            service: asset::Service { id: COMPUTE_SERVICE.to_string(), endpoint: offer.endpoint.clone() },
+            sealed: Sealed {
+                mode: Mode::SealedQuery,
+                schema: schema.clone(),
+                rows: (offer.table.len() as u64).next_power_of_two(),
+                policy: asset::Policy { digest: policy.digest()?, rules: policy.to_json()? },
+                manifest: *manifest.cid(),
+                access: self.access.clone(),
+                signer: account.address(),
+                order: (&offer.terms).into(),
+                suppression: None,
+            },
+        };
+        let ddo = description.to_ddo_bytes()?;
+        match offer.terms.price {
+            Price::Fixed { base_token, amount } => {
+                let rate = FixedRate { base_token, rate: Amount::from_units(amount), active: true, with_mint: true };
+                ledger.set_fixed_rate(account, datatoken, rate)?;
+            }
+            Price::Free { max_per_account } => {
+                let most = Amount::whole(max_per_account);
+                ledger.set_dispenser(account, datatoken, Dispenser { max_amount: most, max_balance: most, active: true })?;
+            }
+        }
+        let Terms { uses_per_order: limit, validity_secs, .. } = offer.terms;
+        ledger.set_order_terms(account, datatoken, COMPUTE_SERVICE, ledger::OrderTerms { limit, validity_secs })?;
+        journal.keep(&asset_key(&description.did().to_string()), nft.as_bytes().to_vec())?;
+        ledger.set_metadata(account, nft, &ddo)?;
+
+        let asset = exchange.asset(nft)?;
+        let served = Arc::new(Served::new(asset.clone(), offer.table)?);
+        let suppression = served.cube().suppression();
+        let mut all = self.node.served.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(asset.did().to_string(), served);
+        Ok(Published { asset, suppression, sealed_bytes })
+    }
+
+    fn metadata(&self, offer: &Offer<'_>) -> Metadata {
+        let now = self.node.exchange.clock().now();
+        Metadata {
+            created: now,
+            updated: now,
+            name: offer.name.clone(),
+            description: offer.description.clone(),
+            author: offer.author.clone(),
+            license: offer.license.clone(),
+            tags: offer.tags.clone(),
+        }
+    }
+}
+
+/// Makes the owner's access key and stores its public half, which is a matter of a second.
+fn make_access_key(exchange: &Exchange) -> Result<Vec<u8>> {
+    let (proving, verifying) = setup(GROUP_DEPTH, &mut os_rng()).expect("the depth is within the circuit's limits");
+    let store = exchange.store();
+    let _adding = store.adding()?;
+    let bytes = proving.to_bytes();
+    let added = unixfs::add(store, &mut bytes.as_slice(), Profile::UnixfsV1_2025, &mut quiet())?;
+    store.pin(&added.root)?;
+    let row = AccessKeyRow {
+        version: 1,
+        proving_key: added.root,
+        digest: Digest::from_bytes(proving.digest()),
+        verifying_key: ByteBuf::from(verifying.to_bytes()),
+    };
+    Ok(to_canonical("access key", &row)?)
+}
+
+/// The owner's key-encryption key, so that the account's key alone opens what the account published.
+fn owner_key(account: &Account) -> OwnerKey {
+    let mut key = Zeroizing::new([0u8; 32]);
+    Hkdf::<Sha512>::new(Some(b"sealock/v1/owner-key"), account.expose_secret_bytes().as_ref())
+        .expand(account.address().as_bytes(), key.as_mut())
+        .expect("32 bytes are within HKDF's limit");
+    OwnerKey::from_secret_bytes(&key)
+}

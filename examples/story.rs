@@ -1,0 +1,252 @@
+//! The whole story once, on real data: an insurer publishes, researchers buy and order, and one of them asks a question
+//! that the insurer cannot read and gets an answer that nobody else can.
+//!
+//! Data: the RAND Health Insurance Experiment (see `examples/data/README.md`).
+
+use std::error::Error;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::DataType;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use sealock::asset::{Column, Schema, Table, Terms};
+use sealock::ledger::Amount;
+use sealock::owner::Offer;
+use sealock::policy::Policy;
+use sealock::program::{Aggregation, Query, col, count, mean, secret};
+use sealock::receipt::verify_chain;
+use sealock::{Account, ErrorKind, Exchange};
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/randhie.parquet");
+const HEALTH: [&str; 4] = ["excellent", "good", "fair", "poor"];
+const COST_SHARE: [&str; 3] = ["free", "25-50%", "95-100%"];
+
+type Any<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Any<()> {
+    let folder = std::env::temp_dir().join(format!("sealock-story-{}", std::process::id()));
+    let outcome = story(&folder);
+    let _ = std::fs::remove_dir_all(&folder);
+    outcome
+}
+
+fn story(folder: &Path) -> Any<()> {
+    let clock = Steps::default();
+    let records = Records::read(Path::new(DATA))?;
+
+    clock.step("An exchange opens: a folder with a block store and a ledger. No chain, no service, no network.");
+    let exchange = Exchange::local(folder)?;
+    let market = Account::generate();
+    let ocean = exchange.ledger().deploy_token(&market, "Ocean", "OCEAN", Amount::whole(1_000_000))?;
+    let insurer = exchange.owner(Account::generate())?;
+
+    clock.step("The insurer publishes its table: encrypts it, stores it, mints a data NFT and datatokens.");
+    let table = Table::from_batches(schema()?, [records.batch()?])?;
+    let policy = Policy::deny_all()
+        .dimensions(["health", "cost_share", "chronic"])
+        .measures(["visits"])
+        .aggregations([Aggregation::Count, Aggregation::Mean])
+        .any_program()
+        .min_group_size(5)
+        .purpose("public health research");
+    let terms = Terms::fixed(ocean, Amount::whole(2).units()).uses_per_order(3).valid_for(30 * 86_400);
+    let offer = Offer::new("RAND Health Insurance Experiment", &table, policy, terms)
+        .description("Outpatient visits per person and year, with health, cost sharing and chronic diseases.")
+        .author("RAND Corporation")
+        .license("public domain")
+        .tags(["health", "insurance"]);
+    let published = insurer.publish(&offer)?;
+    let asset = published.asset;
+    clock.done(&[
+        format!("{} rows, {} bytes in the store, as ciphertext", table.len(), published.sealed_bytes),
+        format!("{}", asset.did()),
+        format!("groups smaller than 5: {} rows withheld", published.suppression.suppressed_rows),
+        "the store learns sizes; the ledger learns who published, the columns, the price and the policy".into(),
+    ]);
+
+    clock.step("Four researchers buy a datatoken each and order. Each order carries a commitment to a fresh secret.");
+    let mut researchers = Vec::new();
+    for _ in 0..4 {
+        let consumer = exchange.consumer(Account::generate())?;
+        exchange.ledger().mint(&market, ocean, consumer.address(), Amount::whole(2))?;
+        consumer.buy(&asset, 1)?;
+        let order = consumer.order(&asset)?;
+        researchers.push((consumer, order));
+    }
+    clock.done(&["the ledger learns who paid, and when".into()]);
+
+    clock.step("One of them asks: mean and count of visits by health, of people whose cost sharing and chronic diseases are secret.");
+    let (_, order) = &researchers[2];
+    let query = Query::select([mean("visits"), count()])
+        .filter(col("cost_share").is_in(secret(["25-50%", "95-100%"])) & col("chronic").ge(secret(10)))
+        .group_by(["health"]);
+    let ticket = order.request(&query)?;
+    let request = ticket.request().to_bytes()?;
+    clock.done(&[
+        format!("the request has {} bytes: the program without its literals, the encrypted literals, the proof", request.len()),
+        "the proof says that one of the four orders is used, not which".into(),
+    ]);
+
+    clock.step("The insurer's node admits the job, computes and releases.");
+    let node = insurer.node();
+    let grant = node.admit_bytes(&request)?;
+    let computed = node.compute(grant)?;
+    let (result, receipt) = node.release(computed)?;
+    clock.done(&[
+        format!("the sealed result has {} bytes", result.to_bytes()?.len()),
+        "the node learns the program's shape; not who asked, not the literals, not the answer".into(),
+    ]);
+
+    clock.step("The researcher checks the receipt and opens the answer.");
+    let answer = ticket.open(&result, &receipt)?;
+    clock.done(&[]);
+    println!("{answer}\n");
+    let expected = records.plain_answer();
+    let groups = answer.group("health").ok_or("the answer is grouped by health")?;
+    let means = answer.numbers("mean(visits)").ok_or("the answer has a mean")?.to_f64();
+    let counts = answer.numbers("count").ok_or("the answer has a count")?.to_f64();
+    println!("   computed on the plaintext, without any of this:");
+    let mut equal = true;
+    for (row, (group, (visits, people))) in HEALTH.iter().zip(expected).enumerate() {
+        let plain = visits as f64 / people as f64;
+        println!("   {group:<10} mean {plain:.6}  count {people}");
+        equal &= groups[row] == *group && counts[row] == Some(people as f64) && means[row] == Some(plain);
+    }
+    if !equal {
+        return Err("the answer differs from the plaintext answer".into());
+    }
+    println!("   The answer is the plaintext answer.\n");
+
+    clock.step("A job that the policy does not allow: the number of visits of each cost sharing, summed.");
+    let greedy = Query::select([sealock::program::sum("visits")]).group_by(["cost_share"]);
+    let local = order.request(&greedy).err().ok_or("the consumer's own check lets it through")?;
+    println!("   the researcher's own check, before anything is spent: {local}");
+    let forced = order.request_without_policy_check(&greedy)?;
+    let refused = node.run(forced.request().clone()).err().ok_or("the node lets it through")?;
+    println!("   the node, to one who skips the check: {refused}");
+    let log = node.refusals();
+    println!("   the insurer's log: {}\n", log.last().map_or("", |r| r.reason.as_str()));
+    if refused.kind() != ErrorKind::Rejected || log.last().map(|r| r.kind) != Some(ErrorKind::PolicyDenied) {
+        return Err("the refusal is not the policy's".into());
+    }
+
+    clock.step("A replay: the use that paid for the first question is to pay for a second.");
+    let second = Query::select([count()]).filter(col("chronic").lt(secret(5)));
+    let replay = order.request_use(&second, 0)?;
+    let refused = node.run(replay.request().clone()).err().ok_or("the node lets the replay through")?;
+    println!("   the node: {refused}");
+    let log = node.refusals();
+    println!("   the insurer's log: {}", log.last().map_or("", |r| r.reason.as_str()));
+    if log.last().map(|r| r.kind) != Some(ErrorKind::NullifierSpent) {
+        return Err("the refusal is not the nullifier's".into());
+    }
+    let (again, _) = node.run(ticket.request().clone())?;
+    if again != result {
+        return Err("the same request again does not give the same result".into());
+    }
+    println!("   the first request again, as after a lost connection, gives the same result and costs nothing\n");
+
+    verify_chain(insurer.address(), &node.receipts()?)?;
+    println!("The insurer's {} receipt(s) verify. Done.", node.receipts()?.len());
+    Ok(())
+}
+
+/// The columns that the insurer publishes.
+fn schema() -> Any<Schema> {
+    Ok(Schema::new(vec![
+        Column::category("health", HEALTH).dimension().describe("self-rated health at the start"),
+        Column::category("cost_share", COST_SHARE).dimension().describe("share of the bill that the insured pays"),
+        Column::decimal_between("chronic", 6, "0", "60")?
+            .dimension()
+            .bins_at(["0", "5", "10", "15", "60"])?
+            .describe("index of chronic diseases"),
+        Column::integer("visits", 0, 100).measure().describe("outpatient visits to a physician in a year"),
+    ])?)
+}
+
+/// The experiment's records, one per person and year, in the clear: the insurer's own.
+struct Records {
+    health: Vec<&'static str>,
+    cost_share: Vec<&'static str>,
+    chronic: Vec<f64>,
+    visits: Vec<i64>,
+}
+
+impl Records {
+    /// Reads the table and turns its dummy variables and logarithms back into categories.
+    fn read(path: &Path) -> Any<Self> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.build()?;
+        let batches = reader.collect::<Result<Vec<_>, _>>()?;
+        let all = concat_batches(&batches.first().ok_or("the table is empty")?.schema(), &batches)?;
+        let column = |name: &str| -> Any<Vec<f64>> {
+            let array = cast(all.column_by_name(name).ok_or(format!("no column {name}"))?, &DataType::Float64)?;
+            let array = array.as_any().downcast_ref::<Float64Array>().ok_or("not a number")?;
+            Ok(array.values().to_vec())
+        };
+        let (good, fair, poor) = (column("hlthg")?, column("hlthf")?, column("hlthp")?);
+        let health = (0..all.num_rows()).map(|i| match (good[i] > 0.5, fair[i] > 0.5, poor[i] > 0.5) {
+            (true, ..) => HEALTH[1],
+            (_, true, _) => HEALTH[2],
+            (_, _, true) => HEALTH[3],
+            _ => HEALTH[0],
+        });
+        // ln(1 + coinsurance in percent): 0, 25 or 50, 95 or 100.
+        let cost_share = column("lncoins")?.into_iter().map(|l| match l.exp() - 1.0 {
+            percent if percent < 10.0 => COST_SHARE[0],
+            percent if percent < 70.0 => COST_SHARE[1],
+            _ => COST_SHARE[2],
+        });
+        Ok(Self {
+            health: health.collect(),
+            cost_share: cost_share.collect(),
+            chronic: column("disea")?,
+            visits: column("mdvis")?.into_iter().map(|v| v as i64).collect(),
+        })
+    }
+
+    fn batch(&self) -> Any<RecordBatch> {
+        let columns: [(&str, ArrayRef); 4] = [
+            ("health", Arc::new(StringArray::from(self.health.clone()))),
+            ("cost_share", Arc::new(StringArray::from(self.cost_share.clone()))),
+            ("chronic", Arc::new(Float64Array::from(self.chronic.clone()))),
+            ("visits", Arc::new(Int64Array::from(self.visits.clone()))),
+        ];
+        Ok(RecordBatch::try_from_iter(columns)?)
+    }
+
+    /// Sum of visits and number of records by health, straight from the rows.
+    fn plain_answer(&self) -> [(i64, i64); 4] {
+        HEALTH.map(|health| {
+            let rows = (0..self.visits.len())
+                .filter(|&i| self.health[i] == health && self.cost_share[i] != "free" && self.chronic[i] >= 10.0);
+            rows.fold((0, 0), |(visits, people), i| (visits + self.visits[i], people + 1))
+        })
+    }
+}
+
+/// Numbers the steps and times them.
+#[derive(Default)]
+struct Steps(std::cell::RefCell<(u32, Option<Instant>)>);
+
+impl Steps {
+    fn step(&self, what: &str) {
+        let mut state = self.0.borrow_mut();
+        state.0 += 1;
+        println!("{}. {what}", state.0);
+        state.1 = Some(Instant::now());
+    }
+
+    fn done(&self, notes: &[String]) {
+        let elapsed = self.0.borrow().1.map(|t| t.elapsed());
+        for note in notes {
+            println!("   {note}");
+        }
+        if let Some(elapsed) = elapsed {
+            println!("   {:.2} s\n", elapsed.as_secs_f64());
+        }
+    }
+}
