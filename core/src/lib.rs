@@ -5,6 +5,7 @@ pub mod account;
 pub mod codec;
 pub mod digest;
 pub mod error;
+pub mod progress;
 pub mod time;
 
 pub mod asset;
