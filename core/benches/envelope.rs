@@ -1,2 +1,2 @@
-//! Placeholder replaced below.
+//! Envelope benchmark.
 fn main() {}
