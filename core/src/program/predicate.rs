@@ -56,7 +56,8 @@ pub enum Predicate<L> {
 }
 
 /// Whether a literal is hidden from the executor.
-pub(crate) trait MaybeSecret {
+pub trait MaybeSecret {
+    /// Whether it is.
     fn is_secret(&self) -> bool;
 }
 

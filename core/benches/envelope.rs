@@ -1,0 +1,2 @@
+//! Envelope benchmark.
+fn main() {}

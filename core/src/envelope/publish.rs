@@ -1,0 +1,289 @@
+//! Sealing objects straight into a store, and opening them there.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    DatasetKey, DatasetRef, EnvelopeError, MAX_MANIFEST_BYTES, Manifest, ManifestBody, ObjectEntry, OwnerKey,
+    RecipientPublicKey, Result, SealedReader, SealingReader, Suite, WrappedKey, open_bytes, seal_bytes,
+};
+use crate::codec::{CodecError, from_canonical, to_canonical};
+use crate::progress::Progress;
+use crate::store::{Cid, Store, dag, unixfs};
+use crate::{Account, Digest};
+
+/// A source that can be read again.
+pub trait ReadSeek: Read + Seek + Send {}
+impl<T: Read + Seek + Send> ReadSeek for T {}
+
+/// An object to publish.
+pub struct Source<'a> {
+    /// Its name within the dataset.
+    pub id: String,
+    /// Its bytes, from the beginning to the end.
+    pub reader: &'a mut dyn ReadSeek,
+}
+
+/// What is published, beside the objects.
+#[derive(Clone, Copy, Default)]
+pub struct Publication<'a> {
+    /// What only a key holder may read, opaque here.
+    pub sensitive: &'a [u8],
+    /// How objects are sealed: [`Suite::Cobblestone256Padme`] hides their lengths.
+    pub suite: Suite,
+    /// How the sealed objects are cut into blocks.
+    pub profile: unixfs::Profile,
+    /// Who gets the dataset key beside the owner.
+    pub recipients: &'a [RecipientPublicKey],
+    /// The manifest before this one.
+    pub previous: Option<Cid>,
+    /// Where finished objects are recorded, so that publishing can resume.
+    pub journal: Option<&'a Journal>,
+}
+
+/// Seals `objects` into `store` under a fresh dataset key, and publishes a manifest of them signed by `owner`. When it
+/// returns, the manifest is pinned, and everything under it with it.
+///
+/// Sealing, hashing and writing overlap on the cores of the current rayon pool, in memory that does not depend on the
+/// objects' lengths. `progress` is told the sealed bytes stored so far.
+///
+/// With a [`Journal`], an interrupted call repeated with the same arguments keeps the objects that were finished: a source
+/// is hashed again, and if it is what was sealed then, its blocks are used as they are. Every other object is sealed anew
+/// under a fresh salt, so that no key and nonce ever meet a second plaintext.
+///
+/// # Errors
+/// [`EnvelopeError::InvalidObjectId`], [`EnvelopeError::InvalidManifest`] (two objects of one name, too many),
+/// [`EnvelopeError::Cancelled`], and those of source and store. Nothing is pinned then but what the journal records.
+pub fn publish_objects(
+    store: &dyn Store,
+    owner: &Account,
+    owner_key: &OwnerKey,
+    of: DatasetRef,
+    objects: &mut [Source<'_>],
+    publication: &Publication<'_>,
+    progress: &mut Progress<'_>,
+) -> Result<Manifest> {
+    let _adding = store.adding()?;
+    let mut record = match publication.journal {
+        Some(journal) => journal.load(of)?,
+        None => None,
+    }
+    .unwrap_or_else(|| Record::new(of, owner_key.wrap(&DatasetKey::generate(of))));
+    let key = owner_key.unwrap(&record.key, of)?;
+    let mut body = ManifestBody::new(owner.address(), of, record.key);
+    body.sensitive = ByteBuf::from(seal_bytes(&key.sensitive_key(), publication.sensitive)?);
+    body.recipients = publication.recipients.iter().map(|r| r.wrap(&key)).collect::<Result<_>>()?;
+    body.previous = publication.previous.map(|cid| ByteBuf::from(cid.to_bytes()));
+
+    let mut stored = 0;
+    for source in objects {
+        let entry = match record.finished(store, source, publication)? {
+            Some(entry) => entry,
+            None => {
+                let mut told = |n: u64| progress(stored + n);
+                let (entry, digest) = seal_object(store, &key, source, publication, &mut told)?;
+                if let Some(journal) = publication.journal {
+                    // The pin keeps the object until the call is repeated, however long that takes.
+                    store.pin(&entry.root)?;
+                    record.done.retain(|done| done.object.id != entry.id);
+                    record.done.push(Finished {
+                        object: entry.clone(),
+                        source: digest,
+                        profile: publication.profile.name().into(),
+                    });
+                    journal.save(&record)?;
+                }
+                entry
+            }
+        };
+        stored += entry.sealed;
+        body.objects.push(entry);
+    }
+    let manifest = Manifest::sign(owner, body)?;
+    store.put(manifest.block())?;
+    store.pin(manifest.cid())?;
+    if let Some(journal) = publication.journal {
+        for done in &record.done {
+            store.unpin(&done.object.root)?;
+        }
+        journal.remove()?;
+    }
+    Ok(manifest)
+}
+
+fn seal_object(
+    store: &dyn Store,
+    key: &DatasetKey,
+    source: &mut Source<'_>,
+    publication: &Publication<'_>,
+    progress: &mut Progress<'_>,
+) -> Result<(ObjectEntry, Digest)> {
+    let object_key = key.object_key(&source.id, publication.suite)?;
+    source.reader.rewind().map_err(EnvelopeError::io("rewinding the source"))?;
+    // What is recorded is the digest of what was sealed, not of what was there at some other time.
+    let mut hashing = Hashing { source: &mut source.reader, hash: publication.journal.map(|_| Sha256::new()) };
+    let mut sealing = SealingReader::new(&mut hashing, &object_key);
+    let added = unixfs::add(store, &mut sealing, publication.profile, progress)?;
+    drop(sealing);
+    let digest = hashing.hash.map_or([0; 32], |hash| hash.finalize().into());
+    let suite = publication.suite.code();
+    let entry = ObjectEntry { id: source.id.clone(), root: added.root, sealed: added.size, suite };
+    Ok((entry, Digest::from_bytes(digest)))
+}
+
+/// Opens an object for reading at any place, with the dataset key of [`Manifest::unwrap_key`] or
+/// [`Manifest::unwrap_key_for`]. Only the blocks and chunks that are read are fetched and opened.
+///
+/// # Errors
+/// [`EnvelopeError::UnknownObject`], [`EnvelopeError::InvalidManifest`] if the object in the store has another length,
+/// [`EnvelopeError::WrongKey`], [`EnvelopeError::Tampered`], [`EnvelopeError::Truncated`], and those of the store.
+pub fn open_object<S: Store>(
+    store: S,
+    manifest: &Manifest,
+    key: &DatasetKey,
+    id: &str,
+) -> Result<SealedReader<unixfs::Reader<S>>> {
+    let entry = manifest.object(id)?;
+    if key.of() != manifest.body().of() {
+        return Err(EnvelopeError::WrongKey);
+    }
+    let file = unixfs::Reader::open(store, &entry.root)?;
+    if file.size() != entry.sealed {
+        let why = format!("object {id:?} has {} bytes, the manifest says {}", file.size(), entry.sealed);
+        return Err(EnvelopeError::InvalidManifest { why });
+    }
+    SealedReader::open(file, &key.object_key(id, Suite::from_code(entry.suite)?)?)
+}
+
+/// Opens the part of a manifest that only key holders may read.
+///
+/// # Errors
+/// [`EnvelopeError::WrongKey`], [`EnvelopeError::Tampered`], [`EnvelopeError::Truncated`].
+pub fn open_sensitive(manifest: &Manifest, key: &DatasetKey) -> Result<Vec<u8>> {
+    open_bytes(&key.sensitive_key(), &manifest.body().sensitive)
+}
+
+struct Hashing<R> {
+    source: R,
+    hash: Option<Sha256>,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read(buffer)?;
+        if let Some(hash) = &mut self.hash {
+            hash.update(&buffer[..n]);
+        }
+        Ok(n)
+    }
+}
+
+/// A file that records which objects of a publication are finished. It holds the wrapped dataset key and no secret, and is
+/// removed when the manifest is pinned.
+#[derive(Clone, Debug)]
+pub struct Journal(PathBuf);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Record {
+    version: u64,
+    dataset: Digest,
+    epoch: u64,
+    key: WrappedKey,
+    done: Vec<Finished>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Finished {
+    object: ObjectEntry,
+    /// SHA-256 of the plaintext that was sealed.
+    source: Digest,
+    profile: String,
+}
+
+const RECORD: &str = "publication journal";
+const RECORD_VERSION: u64 = 1;
+
+impl Journal {
+    /// A journal in the file `path`, which need not exist.
+    pub fn at(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn load(&self, of: DatasetRef) -> Result<Option<Record>> {
+        let reading = || EnvelopeError::io(format!("reading {}", self.path().display()));
+        let mut bytes = Vec::new();
+        match File::open(self.path()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other
+                .map_err(reading())?
+                .take(MAX_MANIFEST_BYTES as u64 + 1)
+                .read_to_end(&mut bytes)
+                .map_err(reading())?,
+        };
+        let record: Record = from_canonical(RECORD, &bytes, MAX_MANIFEST_BYTES)?;
+        if record.version != RECORD_VERSION {
+            let got = record.version;
+            return Err(CodecError::UnsupportedVersion { what: RECORD, got, known: RECORD_VERSION }.into());
+        }
+        if (record.dataset, record.epoch) != (of.dataset, of.epoch) {
+            let why = format!("it is of dataset {}, epoch {}", record.dataset, record.epoch);
+            return Err(CodecError::Malformed { what: RECORD, why }.into());
+        }
+        Ok(Some(record))
+    }
+
+    /// Replaces the file so that a crash leaves the old one or the new.
+    fn save(&self, record: &Record) -> Result<()> {
+        let bytes = to_canonical(RECORD, record)?;
+        let tmp = self.path().with_extension("tmp");
+        let written = File::create(&tmp)
+            .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&tmp, self.path()));
+        written.map_err(EnvelopeError::io(format!("writing {}", self.path().display())))
+    }
+
+    fn remove(&self) -> Result<()> {
+        match fs::remove_file(self.path()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(EnvelopeError::io("removing the journal")(e)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Record {
+    fn new(of: DatasetRef, key: WrappedKey) -> Self {
+        Self { version: RECORD_VERSION, dataset: of.dataset, epoch: of.epoch, key, done: Vec::new() }
+    }
+
+    /// The entry of `source`, if it was finished, has not changed since, and is still complete in the store.
+    fn finished(
+        &self,
+        store: &dyn Store,
+        source: &mut Source<'_>,
+        wanted: &Publication<'_>,
+    ) -> Result<Option<ObjectEntry>> {
+        let same = |done: &&Finished| {
+            done.object.id == source.id
+                && done.object.suite == wanted.suite.code()
+                && done.profile == wanted.profile.name()
+        };
+        let Some(done) = self.done.iter().find(same) else { return Ok(None) };
+        let mut hashing = Hashing { source: &mut source.reader, hash: Some(Sha256::new()) };
+        hashing.source.rewind().map_err(EnvelopeError::io("rewinding the source"))?;
+        io::copy(&mut hashing, &mut io::sink()).map_err(EnvelopeError::io("reading the source"))?;
+        let digest = hashing.hash.map(|hash| Digest::from_bytes(hash.finalize().into()));
+        if digest != Some(done.source) || dag::check_complete(store, &done.object.root).is_err() {
+            return Ok(None);
+        }
+        Ok(Some(done.object.clone()))
+    }
+}

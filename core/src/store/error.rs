@@ -1,0 +1,115 @@
+use std::io;
+
+use cid::Cid;
+
+use super::MAX_BLOCK_BYTES;
+use crate::error::{Classify, ErrorKind};
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no such block.
+    #[error("the store has no block {cid}")]
+    NotFound {
+        /// The block asked for.
+        cid: Cid,
+    },
+    /// The bytes under a CID are not the ones it names.
+    #[error("the bytes kept under {cid} are others than it names")]
+    CidMismatch {
+        /// The block asked for.
+        cid: Cid,
+    },
+    /// A CID of a kind that this library does not use.
+    #[error("{cid} is not a CIDv1 of SHA-256 with codec raw, dag-pb or dag-cbor")]
+    UnsupportedCid {
+        /// The CID that came.
+        cid: Cid,
+    },
+    /// Text or bytes that are not a CID.
+    #[error("not a CID: {why}")]
+    InvalidCid {
+        /// What the decoder found.
+        why: String,
+    },
+    /// A block longer than peers exchange.
+    #[error("a block has {got} bytes, at most {MAX_BLOCK_BYTES} are accepted")]
+    BlockTooLarge {
+        /// Its length, in bytes.
+        got: u64,
+    },
+    /// A block that is not a well-formed node of a file or of a graph.
+    #[error("the block {cid} is not a valid node: {why}")]
+    InvalidNode {
+        /// The block.
+        cid: Cid,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Garbage collection while somebody adds, here or in another process.
+    #[error("the store is being added to: garbage collection would remove blocks that are not pinned yet")]
+    Busy,
+    /// The folder was not made by this version of the store.
+    #[error("{path} is not a Sealock store of this version: {why}")]
+    NotAStore {
+        /// The folder.
+        path: String,
+        /// What was found.
+        why: String,
+    },
+    /// The caller cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    /// The operating system, or the source that was read, failed.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// The cause.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> StoreError {
+        let what = what.into();
+        move |source| StoreError::Io { what, source }
+    }
+}
+
+impl Classify for StoreError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            StoreError::NotFound { .. } => ErrorKind::NotFound,
+            StoreError::CidMismatch { .. } => ErrorKind::CidMismatch,
+            StoreError::UnsupportedCid { .. } | StoreError::InvalidCid { .. } => ErrorKind::InvalidArgument,
+            StoreError::BlockTooLarge { .. } => ErrorKind::TooLarge,
+            StoreError::InvalidNode { .. } => ErrorKind::Malformed,
+            StoreError::Busy => ErrorKind::Locked,
+            StoreError::NotAStore { .. } => ErrorKind::CorruptState,
+            StoreError::Cancelled => ErrorKind::Cancelled,
+            StoreError::Io { .. } => ErrorKind::Io,
+        }
+    }
+    fn hint(&self) -> Option<String> {
+        match self {
+            StoreError::NotFound { .. } => Some("fetch the object again from a store that has it".into()),
+            StoreError::CidMismatch { .. } => {
+                Some("the copy is damaged: delete it and fetch the block from another store".into())
+            }
+            StoreError::Busy => Some("try again when the uploads have finished".into()),
+            _ => None,
+        }
+    }
+}
+
+/// Lets a store's error pass through [`io::Read`]; [`StoreError::from`] takes it out again.
+impl From<StoreError> for io::Error {
+    fn from(e: StoreError) -> io::Error {
+        match e {
+            StoreError::Io { source, .. } => source,
+            e => io::Error::new(io::ErrorKind::InvalidData, e),
+        }
+    }
+}
