@@ -165,9 +165,9 @@ fn attack_chosen_key_mask_confirms_a_guessed_cube_even_under_a_seeded_query() {
     let matrix = Matrix::new(&shape, [cube.as_slice()]).expect("entries fit");
     let guess = |cube: &[i64]| {
         let matrix = Matrix::new(&shape, [cube]).expect("entries fit");
-        Product::with_masks(&[mask.clone()], &query.bodies, &matrix).raw(0, 0).mask
+        Product::with_masks(std::slice::from_ref(&mask), &query.bodies, &matrix).raw(0, 0).mask
     };
-    let product = Product::with_masks(&[mask.clone()], &query.bodies, &matrix);
+    let product = Product::with_masks(std::slice::from_ref(&mask), &query.bodies, &matrix);
     // Largest coefficient of what is left of the released mask after the guess is taken away, in bits.
     let residue = |key_mask: &[u128], cube: &[i64]| {
         let zero_body = key.zero_body(key_mask, &entropy(10));
@@ -178,7 +178,10 @@ fn attack_chosen_key_mask_confirms_a_guessed_cube_even_under_a_seeded_query() {
     };
     let (zero, hashed) = (vec![0; N], context().key_mask());
     let bits = [residue(&zero, &cube), residue(&zero, &wrong), residue(&hashed, &cube), residue(&hashed, &wrong)];
-    println!("residue bits: chosen mask, right guess {}, wrong {}; hashed mask, right {}, wrong {}", bits[0], bits[1], bits[2], bits[3]);
+    println!(
+        "residue bits: chosen mask, right guess {}, wrong {}; hashed mask, right {}, wrong {}",
+        bits[0], bits[1], bits[2], bits[3]
+    );
     assert!(bits[0] <= 31, "only the noise is left, so the guess is confirmed");
     assert!(bits[1..].iter().all(|&b| b >= 120), "nothing is confirmed");
 }
@@ -194,9 +197,8 @@ fn attack_reused_randomness_gives_the_difference_of_two_cubes_and_fresh_randomne
     let zero = ZeroKey::new(&context().key_mask(), &query.zero_body);
     let truth: Vec<i128> = digits(&matrix, 0, 0).iter().zip(digits(&matrix, 1, 0)).map(|(a, b)| a - b).collect();
     let recover = |indices: [u64; 2]| {
-        let release = |o: usize| {
-            product.raw(o, 0).release(&zero, &Fresh::sample(shape.budget(), &entropy(15), indices[o])).mask
-        };
+        let release =
+            |o: usize| product.raw(o, 0).release(&zero, &Fresh::sample(shape.budget(), &entropy(15), indices[o])).mask;
         solve(&difference(&release(0), &release(1)), &inverse)
     };
 
