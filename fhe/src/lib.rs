@@ -1,4 +1,26 @@
-//! Sealock.
+//! Encrypted computation for Sealock. This crate knows no tokens and no storage.
+//!
+//! | party | holds | learns |
+//! |---|---|---|
+//! | consumer | secret key, the hidden weights of its query | the sums it asked for, exactly; of the matrix, nothing else |
+//! | executor (the data owner's node) | the matrix in the clear | how many cells and outputs; neither weights nor sums |
+//! | anybody between them | the wire bytes | sizes |
+//!
+//! Against a consumer that does not follow the protocol, "the sums it asked for" means *one linear functional of each row, of
+//! its choice*: [`linear`] says how much that is, and why protection belongs into the matrix. Nothing here proves to
+//! the consumer that the executor computed honestly.
+//!
+//! The scheme is the LWE/GLWE layer of TFHE (Chillotti, Gama, Georgieva, Izabachène, J. Cryptology 2020,
+//! <https://eprint.iacr.org/2018/421>) at q = 2^128, without bootstrapping, on Zama's tfhe-rs and tfhe-ntt; answers are made
+//! independent of the matrix by public-key re-randomisation (Lyubashevsky, Peikert, Regev, EUROCRYPT 2010,
+//! <https://eprint.iacr.org/2012/230>) and noise flooding (Asharov et al., EUROCRYPT 2012,
+//! <https://eprint.iacr.org/2011/613>).
+//!
+//! # Modules, in reading order
+//!
+//! [`linear`] — sealed queries: encrypted vector × clear matrix. Inside it: `budget` (what each bit is for), `shape` (what is
+//! multiplied), `entropy` (randomness and request contexts), `ring` (exact products), `client` (key, encryption,
+//! decryption), `query` (its wire form), `evaluate` (the product), `release` (what makes an output safe), `answer` (its wire form).
 
 mod error;
 pub mod linear;

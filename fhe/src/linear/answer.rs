@@ -22,10 +22,16 @@ const SAMPLE: usize = N + 1;
 /// An answer that is safe to hand over: re-randomised, flooded and rounded samples, readable with one key.
 ///
 /// On the executor's side only [`evaluate`](super::evaluate()) makes one; raw outputs have no type outside this crate.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SealedAnswer {
     shape: Shape,
     samples: Vec<u64>,
+}
+
+impl std::fmt::Debug for SealedAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SealedAnswer({} outputs, {} samples)", self.shape.outputs(), self.shape.samples())
+    }
 }
 
 impl SealedAnswer {

@@ -92,9 +92,6 @@ impl QueryKey {
         context: &Context,
         entropy: Entropy,
     ) -> Result<EncryptedQuery, Error> {
-        if bits == 0 {
-            return Err(Error::NoBudget { bits, cells: weights.len() });
-        }
         let range = Weights::Signed { bits };
         let budget = NoiseBudget::for_weights(weights.len(), range)?;
         let half = 1i64 << (bits - 1);
@@ -165,7 +162,8 @@ impl QueryKey {
         let mut samples = answer.samples();
         Ok((0..shape.outputs())
             .map(|output| {
-                let limbs = samples.by_ref().take(shape.limbs(output)).map(|sample| decode(&key, sample, shape.budget()));
+                let limbs =
+                    samples.by_ref().take(shape.limbs(output)).map(|sample| decode(&key, sample, shape.budget()));
                 recompose(limbs, shape.budget())
             })
             .collect())

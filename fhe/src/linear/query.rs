@@ -4,6 +4,9 @@
 //! version 1 ‖ weights u8 (0: indicator, n: n-bit signed) ‖ cells u32 ‖ context id (32) ‖ mask seed (16)
 //!           ‖ bodies, ⌈cells/4096⌉ × 4096 × u128 ‖ public-key body, 4096 × u128          all little-endian
 //! ```
+//!
+//! The ciphertext masks are the stream of tfhe's default generator (AES-128 in counter mode) under the mask seed, so that
+//! stream is part of the format.
 
 use super::{
     MAX_CELLS,
@@ -22,7 +25,7 @@ const HEADER: usize = 1 + 1 + 4 + 32 + 16;
 ///
 /// Nothing in it is trusted: bodies and public-key body may be any bytes without hurting the owner, and both masks are
 /// derived by the executor (the key's from the request's [`Context`], never from here).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct EncryptedQuery {
     pub(crate) weights: Weights,
     pub(crate) cells: usize,
@@ -30,6 +33,12 @@ pub struct EncryptedQuery {
     pub(crate) mask_seed: u128,
     pub(crate) bodies: Vec<u128>,
     pub(crate) zero_body: Vec<u128>,
+}
+
+impl std::fmt::Debug for EncryptedQuery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EncryptedQuery({} cells, {:?})", self.cells, self.weights)
+    }
 }
 
 impl EncryptedQuery {

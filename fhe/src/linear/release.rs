@@ -90,3 +90,31 @@ impl Released {
         sample.as_ref().iter().map(|&c| (c.wrapping_add(1 << 63) >> 64) as u64).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fresh_randomness_has_the_stated_distributions_and_never_repeats() {
+        let budget = NoiseBudget::for_cells(8192).expect("supported size");
+        let entropy = Entropy::from_seed([5; 32]);
+        let mut seen = Vec::new();
+        for index in 0..16 {
+            let fresh = Fresh::sample(&budget, &entropy, index);
+            let ones = fresh.u.iter().filter(|&&bit| bit == 1).count();
+            assert!(fresh.u.iter().all(|bit| [0, 1].contains(bit)));
+            // Six standard deviations of a binomial with 4,096 trials are 192.
+            assert!(ones.abs_diff(N / 2) < 192, "{ones} ones");
+            let bound = 1i128 << NOISE_LOG2;
+            assert!(fresh.e1.iter().chain([&fresh.e2]).all(|&e| (-bound..=bound).contains(&(e as i128))));
+            let mean_square = fresh.e1.iter().map(|&e| (e as i128 as f64).powi(2)).sum::<f64>() / N as f64;
+            assert!((0.9..1.1).contains(&(mean_square * 3.0 / 4f64.powi(NOISE_LOG2 as i32))), "variance of e1");
+            assert!((fresh.flood as i128).unsigned_abs() <= 1 << budget.flood_log2());
+            seen.push((fresh.u.to_vec(), fresh.e1.to_vec(), fresh.flood));
+        }
+        for (i, a) in seen.iter().enumerate() {
+            assert!(seen[i + 1..].iter().all(|b| a.0 != b.0 && a.1 != b.1 && a.2 != b.2));
+        }
+    }
+}

@@ -11,7 +11,7 @@ use crate::Error;
 ///
 /// Parsed once, trusted afterwards: a value of this type has 1 to [`MAX_CELLS`](super::MAX_CELLS) cells, a
 /// noise budget that decodes, at least one output, at most [`MAX_SAMPLES`] samples, and sums that fit an `i128`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shape {
     weights: Weights,
     cells: usize,
@@ -93,13 +93,19 @@ fn limbs(value_bits: u8, budget: &NoiseBudget) -> usize {
     (u32::from(value_bits) + 1).div_ceil(budget.limb_bits()) as usize
 }
 
-/// One row of the matrix: an output's entry for every cell.
-#[derive(Debug, Clone, Copy)]
+/// One row of the matrix: an output's entry for every cell. Debug shows its length, never its entries.
+#[derive(Clone, Copy)]
 pub enum Row<'a> {
     /// 64-bit entries.
     I64(&'a [i64]),
     /// 128-bit entries.
     I128(&'a [i128]),
+}
+
+impl std::fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Row({} entries)", self.len())
+    }
 }
 
 impl Row<'_> {
@@ -138,7 +144,7 @@ impl<'a> From<&'a [i128]> for Row<'a> {
 /// cannot be inspected, and its author can choose any weights.
 #[derive(Debug, Clone)]
 pub struct Matrix<'a> {
-    shape: &'a Shape,
+    shape: Shape,
     rows: Vec<Row<'a>>,
 }
 
@@ -147,7 +153,7 @@ impl<'a> Matrix<'a> {
     ///
     /// # Errors
     /// [`Error::Rows`], [`Error::CellCount`], or [`Error::Entry`] for the first entry that exceeds its declared width.
-    pub fn new(shape: &'a Shape, rows: impl IntoIterator<Item = impl Into<Row<'a>>>) -> Result<Self, Error> {
+    pub fn new(shape: &Shape, rows: impl IntoIterator<Item = impl Into<Row<'a>>>) -> Result<Self, Error> {
         let rows: Vec<Row<'a>> = rows.into_iter().map(Into::into).collect();
         if rows.len() != shape.outputs() {
             return Err(Error::Rows { expected: shape.outputs(), got: rows.len() });
@@ -160,12 +166,12 @@ impl<'a> Matrix<'a> {
                 return Err(Error::Entry { output, cell, bits });
             }
         }
-        Ok(Self { shape, rows })
+        Ok(Self { shape: shape.clone(), rows })
     }
 
     /// The shape that the matrix was checked against.
     pub fn shape(&self) -> &Shape {
-        self.shape
+        &self.shape
     }
 
     /// Writes the balanced digits `limb` of ring block `block` of row `output`, zero beyond the last cell.

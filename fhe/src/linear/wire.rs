@@ -9,8 +9,8 @@ impl<'a> Reader<'a> {
     /// Checks the version byte and that a header of `header` bytes is there.
     pub(crate) fn open(what: &'static str, version: u8, header: usize, bytes: &'a [u8]) -> Result<Self, Error> {
         match bytes.first() {
-            Some(&got) if got != version => return Err(Error::Version { what, expected: version, got }),
-            _ if bytes.len() < header => return Err(Error::Length { what, expected: header, got: bytes.len() }),
+            Some(&got) if got != version => Err(Error::Version { what, expected: version, got }),
+            _ if bytes.len() < header => Err(Error::Length { what, expected: header, got: bytes.len() }),
             _ => Ok(Self(&bytes[1..])),
         }
     }
