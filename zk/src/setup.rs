@@ -262,6 +262,13 @@ impl ProvingKey {
         Ok(Self::new(depth, inner, verifying_key))
     }
 
+    /// A key from points as they are.
+    #[cfg(test)]
+    pub(crate) fn from_parts_unchecked(depth: usize, inner: ark_groth16::ProvingKey<Bn254>) -> Self {
+        let verifying_key = VerifyingKey::from_points(depth, inner.vk.clone());
+        Self::new(depth, inner, verifying_key)
+    }
+
     /// The circuit that this key is for. Made once per key.
     pub(crate) fn rows(&self) -> &Rows {
         self.rows.get_or_init(|| Rows::of_depth(self.depth))
