@@ -1,6 +1,7 @@
-//! Poseidon and LeanIMT against values that other implementations computed. `vectors/generate.mjs` wrote them.
+//! Poseidon and LeanIMT against values that other implementations computed (`vectors/generate.mjs` wrote them), and
+//! bytes of earlier releases, whose proof snarkjs verifies too (`vectors/verify.mjs`).
 
-use sealock_zk::{LeanImt, Scalar, poseidon};
+use sealock_zk::{Credential, IdentitySecret, LeanImt, Proof, Scalar, Statement, VerifyingKey, poseidon, verify};
 use serde_json::Value;
 
 fn scalar(value: &Value) -> Scalar {
@@ -69,4 +70,33 @@ fn paths_equal_zk_kits() {
         }
     }
     assert_eq!(compared, 48);
+}
+
+/// Bytes that an earlier release wrote stay readable, and mean the same. Secret, terms and group are the ones below.
+#[test]
+fn bytes_of_release_0_1_still_verify() {
+    let file: Value = serde_json::from_str(include_str!("vectors/v1.json")).unwrap();
+    let bytes = |name: &str| hex::decode(file[name].as_str().unwrap()).unwrap();
+    let key = VerifyingKey::from_bytes(&bytes("verifying_key")).unwrap();
+    let statement = Statement::from_bytes(&bytes("statement")).unwrap();
+    let proof = Proof::from_bytes(&bytes("proof")).unwrap();
+    assert_eq!(verify(&key, &statement, &proof), Ok(()));
+
+    let field = |part: &[u8]| Scalar::hash("sealock/v1/fixture", &[part]);
+    let secret = IdentitySecret::from_bytes(&[9; 32]).unwrap();
+    let credential = Credential { asset: field(b"asset"), limit: 3, expiry: 2_000_000_000 };
+    let leaf = credential.leaf(secret.commitment());
+    assert_eq!((secret.commitment(), leaf), (scalar(&file["commitment"]), scalar(&file["leaf"])));
+    let mut group = LeanImt::new();
+    group.insert_many(&[1, 2, 3, 4, 5].map(Scalar::from)).unwrap();
+    group.insert(leaf).unwrap();
+    let expected = Statement {
+        root: group.root().unwrap(),
+        nullifier: secret.nullifier(field(b"scope"), 2),
+        message: field(b"message"),
+        scope: field(b"scope"),
+        now: 1_900_000_000,
+    };
+    assert_eq!(statement, expected);
+    assert_eq!((key.to_bytes(), proof.to_bytes().to_vec()), (bytes("verifying_key"), bytes("proof")));
 }
