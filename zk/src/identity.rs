@@ -15,7 +15,8 @@ use crate::{
 /// The secret behind one order. Whoever holds it can use the order; whoever learns it later can recompute the
 /// nullifiers and so recognise every use that was made with it.
 ///
-/// Use a fresh secret per order. It is wiped when dropped, does not print itself, is not `Clone`, and compares in
+/// Use a fresh secret per order: two orders with one secret share their nullifiers, so the second grants fewer uses. It
+/// is wiped when dropped, does not print itself, is not `Clone`, and compares in
 /// constant time. The wipe reaches this value and the assignment that [`prove`](crate::prove()) builds, not the
 /// temporaries inside the proof library and the hash.
 pub struct IdentitySecret(Fr);

@@ -21,7 +21,8 @@ pub enum TreeError {
     /// Zero marks a removed leaf in other LeanIMTs, so it is never one here.
     #[error("a leaf is not zero")]
     ZeroLeaf,
-    /// Leaves are unique, so that a leaf has one place.
+    /// Leaves are unique, so that a leaf has one place. Whoever rebuilds a group from a ledger skips the later copy: a
+    /// copied commitment is of use only to the one who knows its secret.
     #[error("the leaf is already in the group, at index {index}")]
     DuplicateLeaf {
         /// Where it is. For a duplicate within one batch: where its first copy would be.
