@@ -4,6 +4,7 @@ use std::{
     fmt,
     fs::File,
     io::{Read, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::Arc,
 };
@@ -233,6 +234,12 @@ impl Loader {
     /// # Errors
     /// As [`Loader::batches`], and [`AssetError::Unreadable`] for a damaged file.
     pub fn parquet<R: ChunkReader + 'static>(&self, file: R) -> Result<Table, AssetError> {
+        // The Parquet reader panics on some damaged files. Whatever it was building is dropped with the panic.
+        let read = AssertUnwindSafe(|| self.read_parquet(file));
+        catch_unwind(read).unwrap_or(Err(AssetError::Unreadable { format: "Parquet", why: "a damaged page".into() }))
+    }
+
+    fn read_parquet<R: ChunkReader + 'static>(&self, file: R) -> Result<Table, AssetError> {
         let unreadable =
             |error: &dyn fmt::Display| AssetError::Unreadable { format: "Parquet", why: error.to_string() };
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| unreadable(&e))?;

@@ -1,0 +1,67 @@
+//! Turns the RAND Health Insurance Experiment table of statsmodels into `randhie.parquet`.
+//!
+//! ```text
+//! cargo run --example randhie -- randhie.csv examples/data/randhie.parquet
+//! ```
+//!
+//! README.md beside this file says where the CSV comes from. Its bytes are checked, all its columns are kept and none is
+//! added.
+
+use std::{error::Error, fs};
+
+use sealock::{
+    Digest,
+    asset::{Column, Schema, Table},
+};
+
+/// SHA-256 of `statsmodels/datasets/randhie/randhie.csv` in statsmodels 0.15.0.
+const SOURCE: &str = "9f6c87d05aef087a82cc4465310c8cd3f38327be6eafa43bd81fb98c4f3d088c";
+
+/// The columns as they stand in the file, with their exact ranges.
+fn schema() -> Result<Schema, Box<dyn Error>> {
+    let dummy = |name: &str, text: &str| Column::integer(name, 0, 1).dimension().describe(text);
+    Ok(Schema::new(vec![
+        Column::integer("mdvis", 0, 77).measure().describe("outpatient visits to a doctor in the year"),
+        Column::decimal_between("lncoins", 6, "0", "4.61512")?
+            .dimension()
+            .bins_at(["0", "3", "3.5", "4", "4.6", "4.61512"])?
+            .describe("ln(coinsurance + 1), coinsurance in percent"),
+        dummy("idp", "1 for a plan with an individual deductible"),
+        Column::decimal_between("lpi", 6, "0", "7.163699")?
+            .measure()
+            .describe("ln(max(1, annual participation incentive payment))"),
+        Column::decimal_between("fmde", 6, "0", "8.294049")?
+            .measure()
+            .describe("ln(max(1, maximum expenditure / (0.01 coinsurance))), 0 where idp is 1"),
+        Column::decimal_between("physlm", 7, "0", "1")?
+            .dimension()
+            .bins_at(["0", "0.01", "1"])?
+            .describe("1 for a physical limitation; imputed values lie between 0 and 1"),
+        Column::decimal_between("disea", 6, "0", "58.6")?
+            .dimension()
+            .measure()
+            .bins_at(["0", "10", "20", "58.6"])?
+            .describe("index of chronic diseases"),
+        dummy("hlthg", "1 for good self-rated health"),
+        dummy("hlthf", "1 for fair self-rated health"),
+        dummy("hlthp", "1 for poor self-rated health; excellent where all three are 0"),
+    ])?)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [source, target] = &arguments[..] else {
+        return Err("usage: randhie <randhie.csv> <randhie.parquet>".into());
+    };
+    let csv = fs::read(source)?;
+    let digest = Digest::sha256(&csv);
+    if digest.to_string() != SOURCE {
+        return Err(format!("{source} has SHA-256 {digest}, expected {SOURCE}").into());
+    }
+    let table = Table::from_csv(schema()?, &csv[..])?;
+    let parquet = table.to_parquet()?;
+    fs::write(target, &parquet)?;
+    println!("{target}: {table:?}, {} bytes, SHA-256 {}", parquet.len(), Digest::sha256(&parquet));
+    print!("{}", table.schema());
+    Ok(())
+}
