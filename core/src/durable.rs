@@ -131,20 +131,22 @@ pub struct Durable {
 impl Durable {
     /// Opens the file at `path`, and makes it if there is none. Its folder must exist.
     ///
+    /// redb cannot open a file whose making was interrupted, so a new one is made beside `path` and gets its name when
+    /// it is complete.
+    ///
     /// # Errors
     /// [`DurableError::Locked`] while another process has it open; [`DurableError::Corrupt`],
     /// [`DurableError::WrongFormat`] or [`DurableError::UnsupportedVersion`] for a file that is not of this format.
     pub fn open(path: impl AsRef<Path>, format: Format) -> Result<Self, DurableError> {
         let path = path.as_ref();
-        let fresh = !path.exists();
-        let this = Self::with_database(Database::builder().set_cache_size(CACHE_BYTES).create(path)?, format)?;
-        if fresh {
-            sync_folder_of(path).map_err(redb::Error::Io)?;
+        if !path.exists() {
+            create(path, format)?;
         }
-        Ok(this)
+        Self::with_database(Database::builder().set_cache_size(CACHE_BYTES).create(path)?, format)
     }
 
-    /// Opens the database that `backend` stores. A backend that cannot lock is the caller's to share with nobody.
+    /// Opens the database that `backend` stores. A backend that cannot lock is the caller's to share with nobody, and one
+    /// whose first opening never returned is the caller's to empty.
     ///
     /// # Errors
     /// As [`Durable::open`].
@@ -220,6 +222,28 @@ impl Durable {
     }
 }
 
+/// Makes a database under a name of its own, and links it to `path` unless somebody else was faster.
+fn create(path: &Path, format: Format) -> Result<(), DurableError> {
+    let io = |e| DurableError::from(redb::Error::Io(e));
+    let mut suffix = [0; 8];
+    getrandom::fill(&mut suffix).map_err(|e| io(std::io::Error::other(e.to_string())))?;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", hex::encode(suffix)));
+    let fresh = path.with_file_name(name);
+    let made = Database::builder().create(&fresh).map_err(DurableError::from);
+    let made = made.and_then(|db| Durable::with_database(db, format)).map(drop);
+    let linked = made.and_then(|()| match std::fs::hard_link(&fresh, path) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        // A file system without links: the file is then made in place.
+        Err(e) if matches!(e.kind(), std::io::ErrorKind::Unsupported | std::io::ErrorKind::PermissionDenied) => Ok(()),
+        other => other.map_err(io),
+    });
+    // It has another name now, or is of no use.
+    let removed = std::fs::remove_file(&fresh);
+    linked?;
+    removed.and_then(|()| sync_folder_of(path)).map_err(io)
+}
+
 /// A new file survives a power cut only once its folder's entry is on the disk, too.
 #[cfg(unix)]
 fn sync_folder_of(path: &Path) -> std::io::Result<()> {
@@ -279,6 +303,28 @@ mod tests {
             assert_eq!(Durable::open(&path, FORMAT_1).unwrap_err().kind(), ErrorKind::CorruptState);
             assert_eq!(std::fs::read(&path).unwrap(), bytes);
         }
+    }
+
+    #[test]
+    fn making_a_database_is_all_or_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let names = || {
+            let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        // What an interrupted making leaves has another name and is in nobody's way.
+        std::fs::write(folder.path().join("db.00.new"), [0; 4096]).unwrap();
+        let first = Durable::open(&path, FORMAT_1).unwrap();
+        assert_eq!(names(), ["db", "db.00.new"]);
+        // Somebody who saw no file, and makes one too late, changes nothing.
+        create(&path, Format { name: "late", version: 1 }).unwrap();
+        assert_eq!(names(), ["db", "db.00.new"]);
+        drop(first);
+        Durable::open(&path, FORMAT_1).unwrap();
+        assert!(Durable::open(folder.path().join("no/db"), FORMAT_1).is_err());
+        assert!(Durable::open(folder.path(), FORMAT_1).is_err());
     }
 
     #[test]
