@@ -9,8 +9,8 @@ use serde_bytes::ByteBuf;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    DatasetKey, DatasetRef, EnvelopeError, MAX_MANIFEST_BYTES, Manifest, ManifestBody, ObjectEntry, OwnerKey,
-    RecipientPublicKey, Result, SealedReader, SealingReader, Suite, WrappedKey, open_bytes, seal_bytes,
+    DatasetKey, DatasetRef, EnvelopeError, Manifest, ManifestBody, ObjectEntry, OwnerKey, RecipientPublicKey, Result,
+    SealedReader, SealingReader, Suite, WrappedKey, open_bytes, seal_bytes,
 };
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::progress::Progress;
@@ -90,7 +90,6 @@ pub fn publish_objects(
                 if let Some(journal) = publication.journal {
                     // The pin keeps the object until the call is repeated, however long that takes.
                     store.pin(&entry.root)?;
-                    record.done.retain(|done| done.object.id != entry.id);
                     record.done.push(Finished {
                         object: entry.clone(),
                         source: digest,
@@ -194,6 +193,8 @@ struct Record {
     dataset: Digest,
     epoch: u64,
     key: WrappedKey,
+    /// In the order sealed. An object sealed again, because its source changed, is in it again: the pin of the first one
+    /// is removed with the others.
     done: Vec<Finished>,
 }
 
@@ -207,6 +208,7 @@ struct Finished {
 
 const RECORD: &str = "publication journal";
 const RECORD_VERSION: u64 = 1;
+const MAX_RECORD_BYTES: usize = 4 << 20;
 
 impl Journal {
     /// A journal in the file `path`, which need not exist.
@@ -223,13 +225,11 @@ impl Journal {
         let mut bytes = Vec::new();
         match File::open(self.path()) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other
-                .map_err(reading())?
-                .take(MAX_MANIFEST_BYTES as u64 + 1)
-                .read_to_end(&mut bytes)
-                .map_err(reading())?,
+            other => {
+                other.map_err(reading())?.take(MAX_RECORD_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(reading())?
+            }
         };
-        let record: Record = from_canonical(RECORD, &bytes, MAX_MANIFEST_BYTES)?;
+        let record: Record = from_canonical(RECORD, &bytes, MAX_RECORD_BYTES)?;
         if record.version != RECORD_VERSION {
             let got = record.version;
             return Err(CodecError::UnsupportedVersion { what: RECORD, got, known: RECORD_VERSION }.into());
@@ -244,6 +244,9 @@ impl Journal {
     /// Replaces the file so that a crash leaves the old one or the new.
     fn save(&self, record: &Record) -> Result<()> {
         let bytes = to_canonical(RECORD, record)?;
+        if bytes.len() > MAX_RECORD_BYTES {
+            return Err(CodecError::TooLarge { what: RECORD, got: bytes.len(), limit: MAX_RECORD_BYTES }.into());
+        }
         let tmp = self.path().with_extension("tmp");
         let written = File::create(&tmp)
             .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
@@ -276,14 +279,15 @@ impl Record {
                 && done.object.suite == wanted.suite.code()
                 && done.profile == wanted.profile.name()
         };
-        let Some(done) = self.done.iter().find(same) else { return Ok(None) };
+        if !self.done.iter().any(|done| same(&done)) {
+            return Ok(None);
+        }
         let mut hashing = Hashing { source: &mut source.reader, hash: Some(Sha256::new()) };
         hashing.source.rewind().map_err(EnvelopeError::io("rewinding the source"))?;
         io::copy(&mut hashing, &mut io::sink()).map_err(EnvelopeError::io("reading the source"))?;
         let digest = hashing.hash.map(|hash| Digest::from_bytes(hash.finalize().into()));
-        if digest != Some(done.source) || dag::check_complete(store, &done.object.root).is_err() {
-            return Ok(None);
-        }
-        Ok(Some(done.object.clone()))
+        let done = self.done.iter().filter(same).find(|done| digest == Some(done.source));
+        let done = done.filter(|done| dag::check_complete(store, &done.object.root).is_ok());
+        Ok(done.map(|done| done.object.clone()))
     }
 }

@@ -1,0 +1,30 @@
+"""Seals and opens files with Python's `cryptography`, an implementation that is not ours.
+
+usage: cobblestone.py seal|open KEY CONTEXT IN OUT
+       cobblestone.py hpke-open SECRET INFO IN OUT      (keys, context and info in hex)
+"""
+
+import sys
+
+from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+
+def main() -> None:
+    verb, key, context, source, sink = sys.argv[1:]
+    key_bytes, context_bytes = bytes.fromhex(key), bytes.fromhex(context)
+    with open(source, "rb") as file:
+        data = file.read()
+    if verb == "hpke-open":
+        suite = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
+        out = suite.decrypt(data, X25519PrivateKey.from_private_bytes(key_bytes), context_bytes)
+    else:
+        worker = {"seal": Cobblestone256Encryptor, "open": Cobblestone256Decryptor}[verb](key_bytes, context_bytes)
+        out = worker.update(data) + worker.finalize()
+    with open(sink, "wb") as file:
+        file.write(out)
+
+
+if __name__ == "__main__":
+    main()
