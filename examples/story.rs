@@ -87,7 +87,10 @@ fn story(folder: &Path) -> Any<()> {
     let ticket = order.request(&query)?;
     let request = ticket.request().to_bytes()?;
     clock.done(&[
-        format!("the request has {} bytes: the program without its literals, the encrypted literals, the proof", request.len()),
+        format!(
+            "the request has {} bytes: the program without its literals, the encrypted literals, the proof",
+            request.len()
+        ),
         "the proof says that one of the four orders is used, not which".into(),
     ]);
 

@@ -51,10 +51,7 @@ impl Service {
     fn scalar(&self, label: &str) -> Scalar {
         let chain = self.chain_id.to_be_bytes();
         let service = self.service.to_be_bytes();
-        Scalar::hash(
-            label,
-            &[&chain, self.ledger.as_bytes(), self.nft.as_bytes(), self.datatoken.as_bytes(), &service],
-        )
+        Scalar::hash(label, &[&chain, self.ledger.as_bytes(), self.nft.as_bytes(), self.datatoken.as_bytes(), &service])
     }
 
     /// What nullifiers are counted in.
@@ -177,7 +174,9 @@ pub enum Rejection {
     #[error("query: {0}")]
     Query(#[from] sealock_fhe::Error),
     /// The request's time is not the node's.
-    #[error("the request's time is {got}, the node's {now} (unix seconds); at most {MAX_CLOCK_SKEW} s apart are accepted")]
+    #[error(
+        "the request's time is {got}, the node's {now} (unix seconds); at most {MAX_CLOCK_SKEW} s apart are accepted"
+    )]
     Clock {
         /// The request's time.
         got: Timestamp,

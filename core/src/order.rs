@@ -12,13 +12,16 @@ use std::sync::Arc;
 
 use hkdf::Hkdf;
 use sealock_fhe::linear::{Entropy, QueryKey, SealedAnswer, Shape};
-use sealock_zk::{Claim, Credential, IdentitySecret, MerkleProof, ProveError, ProvingKey, Scalar, Witness, os_rng, prove};
+use sealock_zk::{
+    Claim, Credential, IdentitySecret, MerkleProof, ProveError, ProvingKey, Scalar, Witness, os_rng, prove,
+};
 use serde_bytes::ByteBuf;
 use sha2::Sha512;
 use zeroize::Zeroizing;
 
 use crate::access::Group;
 use crate::asset::Price;
+use crate::envelope::RecipientKey;
 use crate::error::{Error, Result};
 use crate::exchange::{Asset, Exchange};
 use crate::job::{JobId, JobRequest};
@@ -28,7 +31,6 @@ use crate::receipt::{Receipt, ReceiptError};
 use crate::release::{Answer, SealedResult, value_bits};
 use crate::time::Timestamp;
 use crate::wallet::{Ticket, Wallet};
-use crate::envelope::RecipientKey;
 use crate::{Account, Digest};
 
 /// How long a request is good for unless its maker says otherwise, in seconds.
@@ -201,12 +203,14 @@ impl Consumer {
 fn identity(account: &Account, asset: &Asset, counter: u64) -> IdentitySecret {
     let mut okm = Zeroizing::new([0u8; 64]);
     let service = asset.service();
-    let info = [service.datatoken.as_bytes().as_slice(), &service.service.to_be_bytes(), &counter.to_be_bytes()].concat();
+    let info =
+        [service.datatoken.as_bytes().as_slice(), &service.service.to_be_bytes(), &counter.to_be_bytes()].concat();
     Hkdf::<Sha512>::new(Some(b"sealock/v1/identity"), account.expose_secret_bytes().as_ref())
         .expand(&info, okm.as_mut())
         .expect("64 bytes are within HKDF's limit");
     let scalar = Zeroizing::new(Scalar::hash("sealock/v1/identity", &[okm.as_ref()]).to_bytes());
-    IdentitySecret::from_bytes(&scalar).expect("a field element's own bytes are canonical, and zero has no known preimage")
+    IdentitySecret::from_bytes(&scalar)
+        .expect("a field element's own bytes are canonical, and zero has no known preimage")
 }
 
 /// An order: the right to some number of jobs, which nobody else can use and whose uses nobody can link to it.

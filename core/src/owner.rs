@@ -177,7 +177,8 @@ impl Owner {
         let sealed_bytes = manifest.object(TABLE_OBJECT)?.sealed;
 
         let ledger = exchange.ledger();
-        let publication = ledger::Publication { name: offer.name.clone(), symbol: offer.symbol.clone(), cap: offer.cap };
+        let publication =
+            ledger::Publication { name: offer.name.clone(), symbol: offer.symbol.clone(), cap: offer.cap };
         let ledger::Published { nft, datatoken } = ledger.publish(account, &publication)?;
         let description = AssetDescription {
             chain_id: ledger.chain_id(),
@@ -205,7 +206,11 @@ impl Owner {
             }
             Price::Free { max_per_account } => {
                 let most = Amount::whole(max_per_account);
-                ledger.set_dispenser(account, datatoken, Dispenser { max_amount: most, max_balance: most, active: true })?;
+                ledger.set_dispenser(
+                    account,
+                    datatoken,
+                    Dispenser { max_amount: most, max_balance: most, active: true },
+                )?;
             }
         }
         let Terms { uses_per_order: limit, validity_secs, .. } = offer.terms;

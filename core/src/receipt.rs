@@ -149,10 +149,7 @@ pub(crate) fn genesis(owner: Address) -> Digest {
 ///
 /// # Errors
 /// [`ReceiptError`] for the first receipt that does not stand.
-pub fn verify_chain<'a>(
-    owner: Address,
-    receipts: impl IntoIterator<Item = &'a Receipt>,
-) -> Result<(), ReceiptError> {
+pub fn verify_chain<'a>(owner: Address, receipts: impl IntoIterator<Item = &'a Receipt>) -> Result<(), ReceiptError> {
     let mut previous = genesis(owner);
     for (number, receipt) in receipts.into_iter().enumerate() {
         receipt.verify(owner)?;
@@ -207,7 +204,8 @@ mod tests {
         moved.swap(2, 3);
         assert_eq!(verify_chain(owner.address(), &moved), Err(ReceiptError::BrokenChain { number: 2 }));
         let mut replaced = receipts.clone();
-        replaced[2] = Receipt::sign(Statement { device: "gpu".into(), ..replaced[2].statement.clone() }, &owner).unwrap();
+        replaced[2] =
+            Receipt::sign(Statement { device: "gpu".into(), ..replaced[2].statement.clone() }, &owner).unwrap();
         assert_eq!(verify_chain(owner.address(), &replaced), Err(ReceiptError::BrokenChain { number: 3 }));
         let mut foreign = receipts;
         foreign[0] = chain(&other, 1).remove(0);

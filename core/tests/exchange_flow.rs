@@ -113,7 +113,11 @@ fn an_order_has_so_many_uses_and_no_more() {
         assert_eq!(order.uses_left().unwrap(), left);
     }
     assert_eq!(order.request(&query).unwrap_err().kind(), ErrorKind::UseLimitReached);
-    assert_eq!(order.request_use(&query, 3).unwrap_err().kind(), ErrorKind::UseLimitReached, "the circuit says so, too");
+    assert_eq!(
+        order.request_use(&query, 3).unwrap_err().kind(),
+        ErrorKind::UseLimitReached,
+        "the circuit says so, too"
+    );
     for used in 0..3 {
         let replay = order.request_use(&query, used).unwrap();
         assert_rejected(&market, replay.request().clone(), ErrorKind::NullifierSpent);
@@ -436,7 +440,9 @@ fn requests_that_are_none_are_rejected_in_one_word() {
     let node = market.owner.node();
     let mut extended = bytes.clone();
     extended.push(0);
-    for bad in [&[][..], &bytes[..bytes.len() - 1], &extended, &[0xff; 64], &vec![0; sealock::job::MAX_REQUEST_BYTES + 1]] {
+    for bad in
+        [&[][..], &bytes[..bytes.len() - 1], &extended, &[0xff; 64], &vec![0; sealock::job::MAX_REQUEST_BYTES + 1]]
+    {
         assert_eq!(node.admit_bytes(bad).unwrap_err().to_string(), "rejected");
     }
     for i in (0..bytes.len()).step_by(1999) {

@@ -123,7 +123,8 @@ impl RecipientPublicKey {
         let invalid = |_| EnvelopeError::InvalidKey { why: "an X25519 point of small order" };
         let public = Deserializable::from_bytes(&self.0).map_err(invalid)?;
         let (encapsulated, sealed) =
-            single_shot_seal::<AesGcm256, HkdfSha256, Kem>(&OpModeS::Base, &public, info, plain, aad).map_err(invalid)?;
+            single_shot_seal::<AesGcm256, HkdfSha256, Kem>(&OpModeS::Base, &public, info, plain, aad)
+                .map_err(invalid)?;
         Ok((encapsulated.to_bytes().into(), sealed))
     }
 }

@@ -26,10 +26,10 @@ pub use plan::{Plan, Series};
 pub(crate) use predicate::{MaybeSecret, select};
 pub use predicate::{Op, Predicate};
 
+use crate::Digest;
 use crate::asset::{AssetError, Value};
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::error::{Classify, ErrorKind};
-use crate::Digest;
 
 /// Largest encoding of a program, in bytes.
 pub const MAX_PROGRAM_BYTES: usize = 64 * 1024;
@@ -491,9 +491,7 @@ impl Program {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, ProgramError> {
         let program: Program = from_canonical("program", bytes, MAX_PROGRAM_BYTES)?;
         if program.version != VERSION {
-            return Err(
-                CodecError::UnsupportedVersion { what: "program", got: program.version, known: VERSION }.into()
-            );
+            return Err(CodecError::UnsupportedVersion { what: "program", got: program.version, known: VERSION }.into());
         }
         Ok(program)
     }

@@ -1,5 +1,7 @@
 //! A small market for the flow tests: one owner, some consumers, a table of made-up people.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};

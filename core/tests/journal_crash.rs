@@ -1,0 +1,165 @@
+//! The job journal at every point at which the power can fail.
+
+#[path = "support/freeze.rs"]
+mod freeze;
+#[path = "support/market.rs"]
+mod market;
+
+use freeze::{Crash, Disk, every_crash_point, healthy};
+use market::Market;
+use redb::StorageBackend;
+use sealock::job::JobRequest;
+use sealock::journal::{JobRecord, Journal, JournalError};
+use sealock::policy::Policy;
+use sealock::program::{Query, count};
+use sealock::receipt::{Statement, verify_chain};
+use sealock::{Account, Digest, ErrorKind, error::Classify};
+
+const LIMIT: u64 = 3;
+
+fn owner() -> Account {
+    Account::from_secret_bytes(&[9; 32]).unwrap()
+}
+
+fn policy() -> Policy {
+    Policy::deny_all().max_jobs(LIMIT)
+}
+
+fn record(request: &JobRequest) -> JobRecord {
+    let any = Digest::sha256(b"any");
+    let asset = request.asset().to_owned();
+    JobRecord { asset, program: any, policy: any, nullifier: *request.nullifier(), admitted_at: 1, receipt: None }
+}
+
+fn statement(request: &JobRequest, number: u64, previous: Digest) -> Statement {
+    let any = Digest::sha256(b"any");
+    Statement {
+        version: 1,
+        number,
+        previous,
+        asset: request.asset().to_owned(),
+        job: request.id(),
+        program: any,
+        policy: any,
+        device: "cpu".into(),
+        nullifier: *request.nullifier(),
+        result: any,
+        epsilon_micros: None,
+        released_at: 1,
+    }
+}
+
+/// What the journal has said to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Done {
+    admitted: usize,
+    completed: usize,
+}
+
+fn run(backend: impl StorageBackend, requests: &[JobRequest]) -> Done {
+    let mut done = Done::default();
+    let work = |done: &mut Done| -> Result<(), JournalError> {
+        let journal = Journal::with_backend(backend)?;
+        for (i, request) in requests.iter().enumerate() {
+            journal.admit(&record(request), request, &policy())?;
+            done.admitted = i + 1;
+            journal.complete(request.id(), &owner(), &[i as u8; 2000], |n, p| statement(request, n, p))?;
+            done.completed = i + 1;
+        }
+        Ok(())
+    };
+    let _ = work(&mut done);
+    done
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_and_nothing_is_half_done() {
+    let market = Market::open();
+    let order = market.order();
+    let requests: Vec<_> =
+        (0..2).map(|i| order.request_use(&Query::select([count()]), i).unwrap().request().clone()).collect();
+    assert_eq!(run(redb::backends::InMemoryBackend::new(), &requests), Done { admitted: 2, completed: 2 });
+
+    let mut unfinished_seen = 0;
+    let points = every_crash_point(
+        &[],
+        2,
+        |disk: Disk| run(disk, &requests),
+        |crash: Crash<'_, Done>| {
+            let (done, point) = (*crash.acknowledged, crash.point);
+            let journal = Journal::with_backend(healthy(&crash.image)).unwrap_or_else(|e| panic!("{e} at {point:?}"));
+            let admitted = journal.jobs_admitted(requests[0].asset()).unwrap() as usize;
+            let receipts = journal.receipts().unwrap();
+            let unfinished = journal.unfinished().unwrap();
+            assert!(
+                (done.admitted..=done.admitted + 1).contains(&admitted),
+                "{done:?}, {admitted} admitted, {point:?}"
+            );
+            assert!((done.completed..=done.completed + 1).contains(&receipts.len()), "{point:?}");
+            assert_eq!(admitted, receipts.len() + unfinished.len(), "{point:?}");
+            verify_chain(owner().address(), &receipts).unwrap_or_else(|e| panic!("{e} at {point:?}"));
+            unfinished_seen += unfinished.len();
+            for (i, request) in requests.iter().enumerate() {
+                // A job is found with its use spent, or neither.
+                assert_eq!(journal.find(request.id()).unwrap().is_some(), i < admitted, "{point:?}");
+                let result = journal.result(request.id()).unwrap();
+                assert_eq!(
+                    result.map(|(bytes, _)| bytes),
+                    (i < receipts.len()).then(|| vec![i as u8; 2000]),
+                    "{point:?}"
+                );
+            }
+            // The work goes on where it stopped.
+            for (i, request) in requests.iter().enumerate() {
+                journal.admit(&record(request), request, &policy()).unwrap();
+                journal.complete(request.id(), &owner(), &[i as u8; 2000], |n, p| statement(request, n, p)).unwrap();
+            }
+            assert_eq!(journal.jobs_admitted(requests[0].asset()).unwrap(), 2, "{point:?}");
+            assert_eq!(journal.receipts().unwrap().len(), 2, "{point:?}");
+            assert!(journal.unfinished().unwrap().is_empty());
+        },
+    );
+    assert!(points > 10 && unfinished_seen > 0, "{points} points, {unfinished_seen} jobs under way");
+}
+
+#[test]
+fn a_use_pays_for_one_request_under_64_threads_and_the_policy_counts_it_once() {
+    let market = Market::open();
+    let order = market.order();
+    let request = |query: &Query| order.request_use(query, 0).unwrap().request().clone();
+    let rivals: Vec<_> = (0..4).map(|_| request(&Query::select([count()]))).collect();
+    let journal = Journal::in_memory().unwrap();
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let admit = |i: usize| {
+            let (journal, request) = (&journal, &rivals[i % 4]);
+            scope.spawn(move || (i % 4, journal.admit(&record(request), request, &policy()).map_err(|e| e.kind())))
+        };
+        let threads: Vec<_> = (0..64).map(admit).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    let winners: std::collections::BTreeSet<_> = outcomes.iter().filter(|(_, o)| o.is_ok()).map(|(i, _)| *i).collect();
+    assert_eq!(winners.len(), 1, "one request has the use, however often it is repeated");
+    assert_eq!(outcomes.iter().filter(|(_, o)| o.is_ok()).count(), 16);
+    let refused = outcomes.iter().filter_map(|(_, o)| o.as_ref().err());
+    assert!(refused.into_iter().all(|kind| *kind == ErrorKind::NullifierSpent));
+    assert_eq!(journal.jobs_admitted(rivals[0].asset()).unwrap(), 1);
+}
+
+#[test]
+fn the_policys_limit_holds_under_64_threads() {
+    let market = Market::with(market::policy(), sealock::asset::Terms::free(100).uses_per_order(16));
+    let order = market.order();
+    let requests: Vec<_> =
+        (0..16).map(|i| order.request_use(&Query::select([count()]), i).unwrap().request().clone()).collect();
+    let journal = Journal::in_memory().unwrap();
+    let admitted = std::thread::scope(|scope| {
+        let admit = |i: usize| {
+            let (journal, request) = (&journal, &requests[i % 16]);
+            scope.spawn(move || journal.admit(&record(request), request, &policy()).is_ok().then_some(i % 16))
+        };
+        let threads: Vec<_> = (0..64).map(admit).collect();
+        threads.into_iter().filter_map(|t| t.join().unwrap()).collect::<std::collections::BTreeSet<_>>()
+    });
+    assert_eq!(admitted.len() as u64, LIMIT);
+    assert_eq!(journal.jobs_admitted(requests[0].asset()).unwrap(), LIMIT);
+}
