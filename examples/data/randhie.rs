@@ -26,7 +26,7 @@ fn schema() -> Result<Schema, Box<dyn Error>> {
             .dimension()
             .bins_at(["0", "3", "4", "4.61512"])?
             .describe("ln(coinsurance + 1): 0 is free care, below 4 is 25 or 50 %, above is 95 or 100 %"),
-        dummy("idp", "1 for a plan with an individual deductible"),
+        dummy("idp", "1 for an individual deductible plan"),
         Column::decimal_between("lpi", 6, "0", "7.163699")?
             .measure()
             .describe("ln(max(1, annual participation incentive payment))"),
@@ -36,12 +36,12 @@ fn schema() -> Result<Schema, Box<dyn Error>> {
         Column::decimal_between("physlm", 7, "0", "1")?
             .dimension()
             .bins_at(["0", "0.01", "1"])?
-            .describe("1 for a physical limitation; imputed values lie between 0 and 1"),
+            .describe("1 for a physical limitation; the source does not explain the values between"),
         Column::decimal_between("disea", 6, "0", "58.6")?
             .dimension()
             .measure()
             .bins_at(["0", "10", "20", "58.6"])?
-            .describe("index of chronic diseases"),
+            .describe("number of chronic diseases; most values are not whole"),
         dummy("hlthg", "1 for good self-rated health"),
         dummy("hlthf", "1 for fair self-rated health"),
         dummy("hlthp", "1 for poor self-rated health; excellent where all three are 0"),
