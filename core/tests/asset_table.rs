@@ -402,6 +402,26 @@ fn inference_says_what_it_cannot_know() {
     assert_eq!(infer(Arc::new(repeated)).unwrap().columns()[0].cells().unwrap(), 100);
 }
 
+/// The figures were counted from the CSV of statsmodels with Python.
+#[test]
+fn the_example_data_is_the_rand_experiment() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data");
+    let schema = std::fs::read_to_string(format!("{folder}/randhie.schema.json")).unwrap();
+    let schema: Schema = serde_json::from_str(&schema).unwrap();
+    let table = Table::loader(schema).parquet_file(format!("{folder}/randhie.parquet")).unwrap();
+    assert_eq!(table.len(), 20_190);
+    assert_eq!(table.measure("mdvis").unwrap().iter().flatten().sum::<i64>(), 57_752);
+    // Health, coinsurance, physical limitation and diseases: a cube in which few groups are small.
+    let mut groups = std::collections::BTreeMap::<Vec<u32>, u64>::new();
+    let dimensions = ["hlthg", "hlthf", "hlthp", "lncoins", "physlm", "disea"];
+    let cells = dimensions.map(|name| table.cells(name).unwrap());
+    for row in 0..table.len() {
+        *groups.entry(cells.iter().map(|column| column[row]).collect()).or_default() += 1;
+    }
+    let small: Vec<u64> = groups.values().copied().filter(|rows| *rows < 5).collect();
+    assert_eq!((groups.len(), small.len(), small.iter().sum::<u64>()), (71, 2, 6));
+}
+
 type Row = (Option<usize>, i64, Option<i64>, bool);
 
 proptest! {

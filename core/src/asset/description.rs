@@ -7,15 +7,17 @@ use cid::Cid;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{Did, Schema, Terms, error::AssetError, terms::address_text};
+use super::{
+    Did, Schema, Terms,
+    ddo::{Additional, Compute, Ddo, DdoMetadata, DdoService, Node, Section, VERSION, Versions, cid_text, digest_text},
+    error::AssetError,
+};
 use crate::{Address, Digest, codec::CodecError, time::Timestamp};
 
 /// The version of the DDO specification that is written.
 const DDO_VERSION: &str = "4.7.0";
 /// The versions that are read: they differ in fields that Sealock does not use.
 const DDO_VERSIONS: [&str; 4] = ["4.1.0", "4.3.0", "4.5.0", "4.7.0"];
-/// The version of Sealock's fields.
-const VERSION: u64 = 1;
 /// The largest integer that every JSON reader keeps exact (RFC 8259, section 6).
 const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
 
@@ -373,138 +375,4 @@ fn date(at: Timestamp, field: &str) -> Result<String, AssetError> {
 fn timestamp(text: &str, field: &str) -> Result<Timestamp, AssetError> {
     let date = DateTime::parse_from_rfc3339(text).map_err(|e| AssetError::description(field, e.to_string()))?;
     u64::try_from(date.timestamp()).map_err(|_| AssetError::description(field, "a date before 1970"))
-}
-
-/// The versions in a DDO whose other fields could not be read.
-#[derive(Deserialize)]
-struct Versions {
-    services: Vec<Json>,
-}
-
-impl Versions {
-    /// A version of Sealock's fields that is not ours.
-    fn unknown(&self) -> Option<u64> {
-        let version = |service: &Json| service.pointer("/additionalInformation/sealock/version")?.as_u64();
-        self.services.iter().filter_map(version).find(|version| *version != VERSION)
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Ddo {
-    #[serde(rename = "@context")]
-    context: Vec<String>,
-    id: Did,
-    version: String,
-    chain_id: u64,
-    #[serde(with = "address_text")]
-    nft_address: Address,
-    metadata: DdoMetadata,
-    services: Vec<DdoService>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct DdoMetadata {
-    created: String,
-    updated: String,
-    #[serde(rename = "type")]
-    kind: String,
-    name: String,
-    description: String,
-    author: String,
-    license: String,
-    #[serde(default)]
-    tags: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DdoService {
-    id: String,
-    #[serde(rename = "type")]
-    kind: String,
-    files: String,
-    #[serde(with = "address_text")]
-    datatoken_address: Address,
-    service_endpoint: String,
-    timeout: u64,
-    compute: Compute,
-    additional_information: Additional,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Compute {
-    allow_raw_algorithm: bool,
-    allow_network_access: bool,
-    publisher_trusted_algorithm_publishers: Vec<String>,
-    publisher_trusted_algorithms: Vec<Json>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Additional {
-    sealock: Section,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Section {
-    #[serde(deserialize_with = "known_version")]
-    version: u64,
-    mode: Mode,
-    rows: u64,
-    schema: Schema,
-    policy: Policy,
-    #[serde(with = "cid_text")]
-    manifest: Cid,
-    access: AccessKeys,
-    node: Node,
-    order: OrderTerms,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    suppression: Option<Suppression>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Node {
-    #[serde(with = "address_text")]
-    signer: Address,
-}
-
-fn known_version<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    match u64::deserialize(deserializer)? {
-        VERSION => Ok(VERSION),
-        other => Err(serde::de::Error::custom(format!("version {other} is unknown"))),
-    }
-}
-
-/// CIDs as text, in the one spelling that a CID has by default.
-mod cid_text {
-    use cid::Cid;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(super) fn serialize<S: Serializer>(cid: &Cid, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(cid)
-    }
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cid, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let cid = Cid::try_from(text.as_str()).map_err(D::Error::custom)?;
-        if cid.to_string() == text { Ok(cid) } else { Err(D::Error::custom("not the usual spelling of a CID")) }
-    }
-}
-
-/// Digests as 64 lower-case hex digits.
-mod digest_text {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use crate::Digest;
-
-    pub(super) fn serialize<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(digest)
-    }
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let digest: Digest = text.parse().map_err(D::Error::custom)?;
-        if digest.to_string() == text { Ok(digest) } else { Err(D::Error::custom("expected lower-case hex digits")) }
-    }
 }

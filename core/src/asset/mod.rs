@@ -6,6 +6,7 @@
 mod cells;
 mod column;
 mod convert;
+mod ddo;
 mod description;
 mod did;
 mod error;

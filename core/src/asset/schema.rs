@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{
     Column, Kind,
-    error::{AssetError, Place, quote},
+    error::{AssetError, Place},
 };
 use crate::{
     Digest,
@@ -198,7 +198,7 @@ impl std::fmt::Display for Schema {
                 write!(f, ", {word}")?;
             }
             if let Some(text) = &column.description {
-                write!(f, " ({})", quote(text).trim_matches('"'))?;
+                write!(f, " ({})", text.replace(char::is_control, " "))?;
             }
             writeln!(f)?;
         }
