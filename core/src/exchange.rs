@@ -356,7 +356,7 @@ impl Asset {
 
     /// An upper bound on the number of rows. The exact number would tell how many rows the suppression withholds.
     pub fn max_rows(&self) -> u64 {
-        self.inner.description.sealed.rows
+        self.inner.description.sealed.max_rows
     }
 }
 

@@ -1,6 +1,13 @@
 //! Sealock: a privacy-preserving data exchange.
 //!
-//! The modules are listed in the order in which data flows through them.
+//! An owner publishes an encrypted table and sells datatokens for it. A consumer orders, proves in zero knowledge that some
+//! order is theirs, and gets the answer to a question whose literals the owner never sees.
+//!
+//! The parties, and what each learns: [`manual`]. The proof: Groth16 (Groth, EUROCRYPT 2016) over a tree of orders, in
+//! [`sealock_zk`]. The encrypted product: ring-LWE (Lyubashevsky, Peikert, Regev, EUROCRYPT 2010), re-randomised and
+//! flooded (Asharov et al., EUROCRYPT 2012), in [`sealock_fhe`]. Encryption at rest: C2SP chunked encryption.
+//!
+//! Start at [`Exchange`]. The modules below are listed in the order in which data flows through them.
 
 pub mod account;
 pub mod codec;
@@ -35,6 +42,12 @@ pub mod release;
 
 pub mod exchange;
 pub mod owner;
+
+pub mod manual;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
 
 pub use account::{Account, Address, Signature};
 pub use digest::Digest;

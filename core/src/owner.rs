@@ -189,7 +189,7 @@ impl Owner {
             sealed: Sealed {
                 mode: Mode::SealedQuery,
                 schema: schema.clone(),
-                rows: (offer.table.len() as u64).next_power_of_two(),
+                max_rows: (offer.table.len() as u64).next_power_of_two(),
                 policy: asset::Policy { digest: policy.digest()?, rules: policy.to_json()? },
                 manifest: *manifest.cid(),
                 access: self.access.clone(),

@@ -38,7 +38,7 @@ fn description() -> AssetDescription {
                 Column::boolean("limited").dimension(),
             ])
             .unwrap(),
-            rows: 20_190,
+            max_rows: 20_190,
             policy: Policy {
                 digest: Digest::of("sealock/v1/policy", &[b"rules"]),
                 rules: json!({"dimension_columns": ["plan"], "epsilon": null, "min_group_size": 5}),
@@ -137,7 +137,7 @@ fn every_field_is_required() {
     for field in [
         "version",
         "mode",
-        "rows",
+        "maxRows",
         "schema",
         "policy",
         "policy/digest",
@@ -200,8 +200,8 @@ fn every_field_is_checked() {
         (service("timeout"), json!(-1)),
         (service("serviceEndpoint"), json!("http://x")),
         (sealock("mode"), json!("clear")),
-        (sealock("rows"), json!(-1)),
-        (sealock("rows"), json!(1u64 << 53)),
+        (sealock("maxRows"), json!(-1)),
+        (sealock("maxRows"), json!(1u64 << 53)),
         (sealock("schema"), json!({})),
         (sealock("schema/columns/2/kind/integer/max"), json!(-1)),
         (sealock("policy/digest"), json!("00")),

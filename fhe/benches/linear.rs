@@ -1,14 +1,10 @@
-//! Figures of the sealed query, and of the same question asked of plain tfhe-rs. One core throughout.
+//! The engine's part of a sealed query: encrypt, multiply, release, decrypt. One core throughout.
 //!
-//! `cargo bench --workspace --bench linear --profile dev`; `SEALOCK_BENCH_SECONDS` (60 unless set) bounds the tfhe-rs part.
+//! `cargo bench --workspace --bench linear --profile dev`
 
-use std::{
-    hint::black_box,
-    time::{Duration, Instant},
-};
+use std::{hint::black_box, time::Instant};
 
 use sealock_fhe::linear::{Context, EncryptedQuery, Matrix, QueryKey, SealedAnswer, Shape, evaluate};
-use tfhe::{ConfigBuilder, FheUint32, FheUint64, generate_keys, prelude::*, set_server_key};
 
 /// Rows that the cube was folded from; only the widths of its entries depend on it.
 const ROWS: u32 = 1_000_000;
@@ -24,8 +20,6 @@ fn main() {
         for (cells, rounds) in [(8192, 20), (1 << 20, 3)] {
             sealed_query(cells, rounds);
         }
-        let seconds = std::env::var("SEALOCK_BENCH_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(60.0);
-        plain_tfhe(Duration::from_secs_f64(seconds / 2.0));
     });
 }
 
@@ -66,39 +60,4 @@ fn sealed_query(cells: usize, rounds: usize) {
     println!("  decrypt             {decrypt:>10.2} ms");
     println!("  query               {:>10} bytes", EncryptedQuery::encoded_len(cells));
     println!("  answer              {:>10} bytes\n", SealedAnswer::encoded_len(&shape));
-}
-
-/// The same sum row by row on tfhe-rs's integers, default parameters, for as many rows as fit into `limit`.
-fn plain_tfhe(limit: Duration) {
-    let (client, server) = generate_keys(ConfigBuilder::default());
-    set_server_key(server);
-    let rows: Vec<(u32, u32)> = (0..64).map(|i| (20 + i, 1000 * i + 7)).collect();
-    let (secret_threshold, zero) = (FheUint32::encrypt(40u32, &client), FheUint32::encrypt(0u32, &client));
-
-    let report = |name: &str, contribution: &dyn Fn(u32, u32) -> FheUint32| {
-        let (mut sum, mut expected, mut done) = (FheUint64::encrypt(0u64, &client), 0u64, 0u32);
-        let start = Instant::now();
-        while done == 0 || start.elapsed() < limit {
-            let (age, value) = rows[done as usize % rows.len()];
-            sum += FheUint64::cast_from(contribution(age, value));
-            expected += u64::from(if age > 40 { value } else { 0 });
-            done += 1;
-        }
-        let per_row = start.elapsed().as_secs_f64() / f64::from(done);
-        assert_eq!(expected, FheDecrypt::<u64>::decrypt(&sum, &client), "tfhe-rs decrypts to the sum");
-        println!("plain tfhe-rs FheUint32, {name}: {per_row:.2} s per row, measured over {done} rows");
-        println!("  extrapolated, not measured: {:.1} days for {ROWS} rows", per_row * f64::from(ROWS) / 86_400.0);
-    };
-    report("rows in the clear, threshold encrypted", &|age, value| {
-        let selected = secret_threshold.lt(age);
-        selected.if_then_else(&FheUint32::encrypt_trivial(value), &zero)
-    });
-    let encrypted: Vec<_> = rows
-        .iter()
-        .map(|&(age, value)| (FheUint32::encrypt(age, &client), FheUint32::encrypt(value, &client)))
-        .collect();
-    report("rows and threshold encrypted", &|age, _| {
-        let (age, value) = &encrypted[(age - 20) as usize];
-        age.gt(&secret_threshold).if_then_else(value, &zero)
-    });
 }

@@ -120,8 +120,9 @@ pub struct Sealed {
     pub mode: Mode,
     /// The columns.
     pub schema: Schema,
-    /// How many rows the table has.
-    pub rows: u64,
+    /// At most how many rows the table has. The exact number is the owner's to tell: together with the counts of all groups
+    /// it gives away how many rows the protection of small groups leaves out.
+    pub max_rows: u64,
     /// What is allowed.
     pub policy: Policy,
     /// Where the manifest of the encrypted data is stored.
@@ -242,7 +243,7 @@ impl AssetDescription {
                     sealock: Section {
                         version: VERSION,
                         mode: sealed.mode,
-                        rows: sealed.rows,
+                        max_rows: sealed.max_rows,
                         schema: sealed.schema.clone(),
                         policy: sealed.policy.clone(),
                         manifest: sealed.manifest,
@@ -297,7 +298,7 @@ impl AssetDescription {
             sealed: Sealed {
                 mode: section.mode,
                 schema: section.schema,
-                rows: section.rows,
+                max_rows: section.max_rows,
                 policy: section.policy,
                 manifest: section.manifest,
                 access: section.access,
@@ -320,14 +321,14 @@ impl AssetDescription {
         text("services[0].id", &service.id, 1, 256)?;
         text("services[0].serviceEndpoint", &service.endpoint, 10, 2048)?;
         number("chainId", self.chain_id, 1, MAX_JSON_INTEGER)?;
-        number("sealock.rows", sealed.rows, 0, MAX_JSON_INTEGER)?;
+        number("sealock.maxRows", sealed.max_rows, 0, MAX_JSON_INTEGER)?;
         number("sealock.order.limit", sealed.order.limit, 1, Terms::MAX_USES)?;
         number("sealock.order.validitySecs", sealed.order.validity_secs, 1, Terms::MAX_VALIDITY_SECS)?;
         number("sealock.access.depth", sealed.access.depth.into(), 1, 32)?;
         if let Some(suppression) = sealed.suppression {
             number("sealock.suppression.cells", suppression.cells, 0, MAX_JSON_INTEGER)?;
             number("sealock.suppression.cellsSuppressed", suppression.cells_suppressed, 0, suppression.cells)?;
-            number("sealock.suppression.rowsSuppressed", suppression.rows_suppressed, 0, sealed.rows)?;
+            number("sealock.suppression.rowsSuppressed", suppression.rows_suppressed, 0, sealed.max_rows)?;
         }
         Ok(())
     }
