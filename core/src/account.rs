@@ -2,7 +2,7 @@
 //!
 //! One kind of key signs transactions, manifests and receipts, so that an owner has one identity on the embedded ledger
 //! and on an EVM chain. Signatures are ECDSA with a low `s` (EIP-2), deterministic (RFC 6979), over a
-//! [`Digest`](crate::Digest) whose label separates the purposes.
+//! [`Digest`] whose label separates the purposes.
 
 use std::fmt;
 

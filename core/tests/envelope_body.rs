@@ -103,7 +103,7 @@ fn the_crate_cobblestone_opens_ours_and_we_open_its() {
 #[test]
 fn every_length_around_a_chunk_or_a_batch_comes_back() {
     let key = key();
-    for chunks in [0, 1, 2, 255, 256, 257, 512] {
+    for chunks in [0, 1, 2, 63, 64, 65, 128] {
         for len in [(chunks * CHUNK_BYTES).saturating_sub(1), chunks * CHUNK_BYTES, chunks * CHUNK_BYTES + 1] {
             let plain = data(len);
             let sealed = seal_bytes(&key, &plain).unwrap();

@@ -268,6 +268,7 @@ fn a_failed_publication_leaves_nothing_pinned() {
     assert!(matches!(twice, Err(EnvelopeError::InvalidManifest { .. })));
     let unnamed = owner.publish(&store, &[("", &bytes)], &Publication::default());
     assert!(matches!(unnamed, Err(EnvelopeError::InvalidObjectId { .. })));
+    assert!(store.is_empty(), "found before anything was sealed");
     let cancelled =
         owner.publish_with(&store, &[("a", &bytes)], &Publication::default(), &mut |_| ControlFlow::Break(()));
     assert!(matches!(cancelled, Err(EnvelopeError::Cancelled)));

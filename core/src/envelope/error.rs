@@ -60,12 +60,6 @@ pub enum EnvelopeError {
     /// No recipient entry of a manifest is for this key.
     #[error("the manifest holds no key for this recipient")]
     NotARecipient,
-    /// A source changed while it was read.
-    #[error("the source of object {id:?} changed while it was being published")]
-    SourceChanged {
-        /// The object.
-        id: String,
-    },
     /// The caller cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -136,7 +130,6 @@ impl Classify for EnvelopeError {
             EnvelopeError::UnsupportedSuite { .. } => ErrorKind::UnsupportedVersion,
             EnvelopeError::InvalidManifest { .. } => ErrorKind::InvalidManifest,
             EnvelopeError::UnknownObject { .. } => ErrorKind::NotFound,
-            EnvelopeError::SourceChanged { .. } => ErrorKind::SourceChanged,
             EnvelopeError::Cancelled => ErrorKind::Cancelled,
             EnvelopeError::Io { .. } => ErrorKind::Io,
             EnvelopeError::Codec(e) => e.kind(),
@@ -155,7 +148,6 @@ impl Classify for EnvelopeError {
             EnvelopeError::UnsupportedSuite { .. } => {
                 Some("use the version of Sealock that wrote it, or a newer one".into())
             }
-            EnvelopeError::SourceChanged { .. } => Some("publish again when nobody writes to the source".into()),
             EnvelopeError::Codec(e) => e.hint(),
             EnvelopeError::Signature(e) => e.hint(),
             EnvelopeError::Store(e) => e.hint(),

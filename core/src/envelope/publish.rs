@@ -1,5 +1,6 @@
 //! Sealing objects straight into a store, and opening them there.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -8,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use sha2::{Digest as _, Sha256};
 
+use super::keys::check_object_id;
 use super::{
-    DatasetKey, DatasetRef, EnvelopeError, Manifest, ManifestBody, ObjectEntry, OwnerKey, RecipientPublicKey, Result,
-    SealedReader, SealingReader, Suite, WrappedKey, open_bytes, seal_bytes,
+    DatasetKey, DatasetRef, EnvelopeError, MAX_OBJECTS, Manifest, ManifestBody, ObjectEntry, OwnerKey,
+    RecipientPublicKey, Result, SealedReader, SealingReader, Suite, WrappedKey, open_bytes, seal_bytes,
 };
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::progress::Progress;
@@ -68,6 +70,7 @@ pub fn publish_objects(
     publication: &Publication<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<Manifest> {
+    check_ids(objects)?;
     let _adding = store.adding()?;
     let mut record = match publication.journal {
         Some(journal) => journal.load(of)?,
@@ -113,6 +116,22 @@ pub fn publish_objects(
         journal.remove()?;
     }
     Ok(manifest)
+}
+
+/// Finds before anything is sealed what the manifest would refuse in the end.
+fn check_ids(objects: &[Source<'_>]) -> Result<()> {
+    let bad = |why: String| Err(EnvelopeError::InvalidManifest { why });
+    if objects.len() > MAX_OBJECTS {
+        return bad(format!("{} objects, at most {MAX_OBJECTS} are accepted", objects.len()));
+    }
+    let mut ids = HashSet::new();
+    for object in objects {
+        check_object_id(&object.id)?;
+        if !ids.insert(&object.id) {
+            return bad(format!("two objects are named {:?}", object.id));
+        }
+    }
+    Ok(())
 }
 
 fn seal_object(

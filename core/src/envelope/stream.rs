@@ -11,8 +11,8 @@ use super::{EnvelopeError, ObjectKey, Result, Suite};
 use crate::progress::{Progress, quiet};
 use crate::store::unixfs::read_full;
 
-/// Chunks that are sealed or opened together: 4 MiB.
-const BATCH_CHUNKS: usize = 256;
+/// Chunks that are sealed or opened together: 1 MiB, which stays in a core's own cache until it is hashed or written.
+const BATCH_CHUNKS: usize = 64;
 
 /// Reads plaintext from a source and yields the sealed object.
 ///

@@ -98,6 +98,11 @@ impl Block {
     pub const fn bytes(&self) -> &Bytes {
         &self.bytes
     }
+
+    /// The bytes' memory, if nobody else holds them.
+    pub(super) fn into_buffer(self) -> Option<Vec<u8>> {
+        self.bytes.try_into_mut().ok().map(Vec::from)
+    }
 }
 
 impl std::fmt::Debug for Block {

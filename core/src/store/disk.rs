@@ -2,10 +2,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 
 use cid::Cid;
 use rayon::prelude::*;
@@ -99,10 +96,10 @@ impl DiskStore {
 
     /// Writes a file so that it is there whole or not at all. The folder is not synced.
     fn write_file(&self, path: &Path, bytes: &[u8]) -> Result<()> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let tmp = self.root.join("tmp").join(name);
-        let written = File::create(&tmp)
+        // Random, since processes in different containers may have one number and one folder.
+        let name = getrandom::u64().expect("the operating system provides randomness");
+        let tmp = self.root.join("tmp").join(format!("{name:016x}"));
+        let written = File::create_new(&tmp)
             .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&tmp, path));
         written.map_err(|e| {

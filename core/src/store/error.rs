@@ -104,7 +104,7 @@ impl Classify for StoreError {
     }
 }
 
-/// Lets a store's error pass through [`io::Read`]; [`StoreError::from`] takes it out again.
+/// Lets a store's error pass through [`io::Read`]; [`io::Error::downcast`] takes it out again.
 impl From<StoreError> for io::Error {
     fn from(e: StoreError) -> io::Error {
         match e {

@@ -7,8 +7,11 @@ use super::super::{Block, Codec, Result, Store, StoreError};
 use super::{Child, Node};
 use crate::progress::Progress;
 
-/// Bytes of leaves that are hashed together; twice as many are in memory.
-const BATCH_BYTES: usize = 8 << 20;
+/// Bytes of leaves that are hashed together, per thread; twice as many are in memory. With four leaves a thread, nobody
+/// waits long for the last one.
+const BATCH_BYTES: usize = 4 << 20;
+/// Threads beyond this many get smaller shares, so that memory stays bounded on any machine.
+const MAX_BATCH_THREADS: usize = 8;
 
 /// How a file is cut: the same bytes under another profile have another CID.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -75,17 +78,19 @@ pub fn add(
     let _adding = store.adding()?;
     let mut tree = Tree { store, links: profile.links(), levels: vec![Vec::new()], blocks: 0 };
     let mut size = 0u64;
-    let mut batch = read_batch(source, profile)?;
+    let mut batch = read_batch(source, profile, Vec::new())?;
     if batch.is_empty() {
         batch.push(Vec::new());
     }
+    let mut spare = Vec::new();
     while !batch.is_empty() {
-        let (next, leaves) = rayon::join(|| read_batch(source, profile), || put_leaves(store, batch));
-        for leaf in leaves? {
+        let (next, put) = rayon::join(|| read_batch(source, profile, spare), || put_leaves(store, batch));
+        let (leaves, buffers) = put?;
+        for leaf in leaves {
             size += leaf.size;
             tree.push(0, leaf)?;
         }
-        batch = next?;
+        (batch, spare) = (next?, buffers);
         if progress(size).is_break() {
             return Err(StoreError::Cancelled);
         }
@@ -94,11 +99,13 @@ pub fn add(
     Ok(Added { root, size, blocks: tree.blocks })
 }
 
-/// Up to [`BATCH_BYTES`] of leaves, the last one perhaps short; none at the end.
-fn read_batch(source: &mut impl Read, profile: Profile) -> Result<Vec<Vec<u8>>> {
+/// The next leaves of the file, the last one perhaps short; none at its end. Memory of earlier leaves is used again.
+fn read_batch(source: &mut impl Read, profile: Profile, mut spare: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
     let mut leaves = Vec::new();
-    for _ in 0..BATCH_BYTES / profile.leaf_bytes() {
-        let mut leaf = vec![0; profile.leaf_bytes()];
+    let bytes = BATCH_BYTES * rayon::current_num_threads().min(MAX_BATCH_THREADS);
+    for _ in 0..bytes / profile.leaf_bytes() {
+        let mut leaf = spare.pop().unwrap_or_default();
+        leaf.resize(profile.leaf_bytes(), 0);
         let n = read_full(source, &mut leaf).map_err(StoreError::io("reading the source"))?;
         leaf.truncate(n);
         if n > 0 {
@@ -125,11 +132,13 @@ pub(crate) fn read_full(source: &mut impl Read, buffer: &mut [u8]) -> io::Result
     Ok(filled)
 }
 
-fn put_leaves(store: &dyn Store, leaves: Vec<Vec<u8>>) -> Result<Vec<Child>> {
+/// Names the leaves, puts them, and gives back what memory the store does not keep.
+fn put_leaves(store: &dyn Store, leaves: Vec<Vec<u8>>) -> Result<(Vec<Child>, Vec<Vec<u8>>)> {
     let blocks = leaves.into_par_iter().map(|leaf| Block::new(Codec::Raw, leaf)).collect::<Result<Vec<_>>>()?;
     store.put_all(&blocks)?;
     let child = |b: &Block| Child { cid: *b.cid(), size: b.bytes().len() as u64, cumulative: b.bytes().len() as u64 };
-    Ok(blocks.iter().map(child).collect())
+    let children = blocks.iter().map(child).collect();
+    Ok((children, blocks.into_iter().filter_map(Block::into_buffer).collect()))
 }
 
 /// The nodes that are not full yet, leaves' parents first. A node is written when one more child would be too many.
