@@ -95,6 +95,57 @@ fn a_transaction_signed_elsewhere_is_applied_once() {
 }
 
 #[test]
+fn one_transaction_submitted_by_64_threads_is_applied_once() {
+    let (ledger, alice, bob) = (ledger(), account(1), account(2));
+    let coin = coin(&ledger, &alice);
+    let signed = payment(&ledger, coin, &alice, bob.address()).sign(&alice).unwrap();
+    let barrier = std::sync::Barrier::new(64);
+    let submit = || {
+        barrier.wait();
+        ledger.submit(&signed).map_err(|e| e.kind())
+    };
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..64).map(|_| scope.spawn(submit)).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1);
+    assert_eq!(results.iter().filter(|r| **r == Err(ErrorKind::NonceMismatch)).count(), 63);
+    assert_eq!(ledger.balance_of(coin, bob.address()).unwrap(), ONE);
+    ledger.audit().unwrap();
+}
+
+#[test]
+fn the_form_of_a_transaction_is_that_of_version_1() {
+    let transaction = Transaction {
+        version: 1,
+        chain_id: EMBEDDED_CHAIN_ID,
+        ledger: Address::from_bytes([0xaa; 20]),
+        nonce: 7,
+        sender: account(1).address(),
+        action: Action::Transfer {
+            token: Address::from_bytes([0xbb; 20]),
+            to: Address::from_bytes([0xcc; 20]),
+            amount: ONE,
+        },
+    };
+    assert_eq!(
+        transaction.digest().unwrap().to_string(),
+        "3fc8c3ee83f5ccfafb65884200e3bb1d49e63129c5a3d1cb3847a4d0d2b7ef47"
+    );
+    // ECDSA is deterministic here (RFC 6979), and so are the bytes.
+    let bytes = transaction.sign(&account(1)).unwrap().encode().unwrap();
+    let expected = concat!(
+        "01a2697369676e6174757265584102cbadb01fbb449df2957a10aab570c93fd8e02a79ba248c7d849c8a92ce21823b31b2e9",
+        "2c25a496a777741ee15fbfbd882522b907b4b52478d2729a19d55272016b7472616e73616374696f6ea6656e6f6e63650766",
+        "616374696f6ea1685472616e73666572a362746f54cccccccccccccccccccccccccccccccccccccccc65746f6b656e54bbbb",
+        "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb66616d6f756e745000000000000000000de0b6b3a7640000666c656467657254",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa6673656e646572541a642f0e3c3af545e7acbd38b07251b3990914f16776",
+        "657273696f6e0168636861696e5f69641a005ea10c",
+    );
+    assert_eq!(hex::encode(bytes), expected);
+}
+
+#[test]
 fn a_refused_transaction_uses_no_nonce_and_leaves_no_trace() {
     let (ledger, alice, bob) = (ledger(), account(1), account(2));
     let coin = coin(&ledger, &alice);

@@ -8,7 +8,8 @@ use crate::{
     error::{Classify, ErrorKind},
 };
 
-/// Why a ledger refused. A refusal changes nothing: no balance moves and no nonce is used.
+/// Why a ledger refused. A refusal changes nothing: no balance moves and no nonce is used. The one exception says so:
+/// after [`DurableError::Unconfirmed`] the receipt must be looked for.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {

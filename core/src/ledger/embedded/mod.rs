@@ -61,7 +61,8 @@ impl EmbeddedLedger {
     /// # Errors
     /// [`DurableError::Locked`] while another process has it open; [`DurableError::UnsupportedVersion`],
     /// [`DurableError::WrongFormat`], [`DurableError::Corrupt`] or [`LedgerError::BrokenLog`] for a file that is not a
-    /// ledger of this version with an intact tip. The whole log is for [`Ledger::verify_log`] to check.
+    /// ledger of this version with an intact tip. The whole log is for [`Ledger::verify_log`] to check, and the whole
+    /// state for [`EmbeddedLedger::audit`].
     pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self> {
         Self::start(Durable::open(path, FORMAT)?, clock, fresh_seed()?)
     }
@@ -176,7 +177,8 @@ impl EmbeddedLedger {
         self.durable.read(state::read_tip)
     }
 
-    /// Checks the log, recomputes every balance, owner, offer and order from it, and compares with the state.
+    /// Checks the log, recomputes every balance, owner, offer and order from it, and compares with the state. Takes time
+    /// for a signature per transaction, and memory for the state.
     ///
     /// # Errors
     /// [`LedgerError::BrokenLog`] or [`LedgerError::AuditFailed`] at the first difference.
