@@ -221,13 +221,13 @@ impl ProtectedCube {
     /// [`CubeError::Program`] if the plan names a column that the cube does not have; a checked policy rules that out.
     pub fn marginal(&self, schema: &Schema, plan: &Plan) -> Result<Vec<Vec<i64>>, CubeError> {
         let clear = plan.clear_cells(schema)?;
-        let keep = self.projection(clear.as_ref().map_or(&[][..], |(columns, _)| columns))?;
+        let keep = self.projection(clear.as_ref().map_or(&[][..], |kept| kept.columns))?;
         let group = self.projection(plan.group_by())?;
         let hidden = self.projection(plan.hidden())?;
         let sources = plan.series().iter().map(|s| self.series(s)).collect::<Result<Vec<_>, _>>()?;
         let mut out = vec![vec![0i64; plan.cells()]; plan.groups() * sources.len()];
         for cell in 0..self.cube.count.len() {
-            if clear.as_ref().is_some_and(|(_, kept)| !kept[self.project(&keep, cell)]) {
+            if clear.as_ref().is_some_and(|kept| !kept.cells[self.project(&keep, cell)]) {
                 continue;
             }
             let (group, hidden) = (self.project(&group, cell), self.project(&hidden, cell));
@@ -317,8 +317,13 @@ mod tests {
     }
 
     fn rows() -> Vec<Row> {
-        let row =
-            |i: usize| (i % 3, (i % 7 != 0).then_some(i as i64 % 10), (i % 5 != 0).then_some(i as i64 % 201 - 100));
+        let row = |i: usize| {
+            (
+                i % 3,
+                (!i.is_multiple_of(7)).then_some(i as i64 % 10),
+                (!i.is_multiple_of(5)).then_some(i as i64 % 201 - 100),
+            )
+        };
         (0..10_000).map(row).collect()
     }
 

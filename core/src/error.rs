@@ -147,12 +147,18 @@ macro_rules! errors {
         #[derive(Debug, thiserror::Error)]
         #[non_exhaustive]
         pub enum Error {
-            $($(#[doc = $doc])+ #[error(transparent)] $name(#[from] $source),)+
+            $($(#[doc = $doc])+ #[error(transparent)] $name(Box<$source>),)+
         }
+
+        $(impl From<$source> for Error {
+            fn from(error: $source) -> Self {
+                Error::$name(Box::new(error))
+            }
+        })+
 
         impl Error {
             fn inner(&self) -> &dyn Classify {
-                match self { $(Error::$name(e) => e,)+ }
+                match self { $(Error::$name(e) => &**e,)+ }
             }
         }
     };

@@ -52,7 +52,7 @@ pub enum JournalError {
     Receipt(#[from] ReceiptError),
     /// The policy's state allows no further job.
     #[error(transparent)]
-    Policy(#[from] PolicyError),
+    Policy(Box<PolicyError>),
     /// The use was spent for another request.
     #[error("this use of the order was spent before, for another request")]
     NullifierSpent,
@@ -161,7 +161,7 @@ impl Journal {
             }
             let mut usage = txn.open_table(USAGE)?;
             let answered = usage.get(record.asset.as_str())?.map_or(0, |n| n.value());
-            policy.check_jobs(answered)?;
+            policy.check_jobs(answered).map_err(|e| JournalError::Policy(Box::new(e)))?;
             usage.insert(record.asset.as_str(), answered + 1)?;
             nullifiers.insert(&record.nullifier, key)?;
             jobs.insert(key, to_canonical("job record", record)?.as_slice())?;

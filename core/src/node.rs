@@ -148,7 +148,7 @@ impl Node {
             log.pop_front();
         }
         log.push_back(record);
-        Error::Rejected(Rejected::from(reason))
+        Rejected::from(reason).into()
     }
 
     /// The latest refusals with their reasons, oldest first. For the owner alone.
@@ -208,7 +208,7 @@ impl Node {
         match self.journal.admit(&record, &grant.request, policy) {
             Ok(_) => Ok(grant),
             Err(JournalError::NullifierSpent) => Err(Rejection::NullifierSpent.into()),
-            Err(JournalError::Policy(e)) => Err(e.into()),
+            Err(JournalError::Policy(e)) => Err((*e).into()),
             Err(e) => Err(Stopped::Failed(e.into())),
         }
     }
@@ -302,7 +302,7 @@ impl Node {
             let served = self.served(&request.asset)?;
             let served = served.ok_or_else(|| Rejected::from(Rejection::UnknownAsset(request.asset.clone())))?;
             let grant = self.grant(request, served).map_err(|stopped| match stopped {
-                Stopped::Refused(reason) => Error::Rejected(Rejected::from(reason)),
+                Stopped::Refused(reason) => Rejected::from(reason).into(),
                 Stopped::Failed(error) => error,
             })?;
             self.release(self.compute(grant)?)?;

@@ -36,6 +36,12 @@ pub struct Plan {
     groups: usize,
 }
 
+/// The columns of a clear filter, and which cells of their product it keeps, row-major.
+pub(crate) struct Kept<'a> {
+    pub(crate) columns: &'a [String],
+    pub(crate) cells: Vec<bool>,
+}
+
 impl Program {
     /// Lays the program out over `schema`.
     ///
@@ -172,9 +178,10 @@ impl Plan {
     ///
     /// # Errors
     /// None that [`Program::plan`] has not found before.
-    pub(crate) fn clear_cells(&self, schema: &Schema) -> Result<Option<(&[String], Vec<bool>)>, ProgramError> {
+    pub(crate) fn clear_cells(&self, schema: &Schema) -> Result<Option<Kept<'_>>, ProgramError> {
         let Some(clear) = &self.clear else { return Ok(None) };
-        Ok(Some((&self.clear_dimensions, select(schema, &self.clear_dimensions, clear)?)))
+        let columns = &self.clear_dimensions;
+        Ok(Some(Kept { columns, cells: select(schema, columns, clear)? }))
     }
 
     /// The indicator of a query over the hidden columns: one entry per cell.
