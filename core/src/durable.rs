@@ -102,16 +102,19 @@ impl From<redb::Error> for DurableError {
     }
 }
 
-macro_rules! from_redb {
-    ($($error:ident),+) => {
-        $(impl From<redb::$error> for DurableError {
+/// Lets `?` turn redb's errors into an error that holds a [`DurableError`], or into that itself.
+macro_rules! via_durable {
+    ($target:ty, $($error:ident),+) => {
+        $(impl From<redb::$error> for $target {
             fn from(error: redb::$error) -> Self {
-                redb::Error::from(error).into()
+                $crate::durable::DurableError::from(redb::Error::from(error)).into()
             }
         })+
     };
 }
-from_redb!(DatabaseError, TransactionError, TableError, StorageError, SetDurabilityError);
+pub(crate) use via_durable;
+
+via_durable!(DurableError, DatabaseError, TransactionError, TableError, StorageError, SetDurabilityError);
 
 /// What a database holds. The version is raised whenever its tables change their meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -219,6 +222,22 @@ impl Durable {
     /// Those of `work`, or a failed read.
     pub fn read<T, E: From<DurableError>>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T, E>) -> Result<T, E> {
         work(&self.db.begin_read().map_err(DurableError::from)?)
+    }
+
+    /// Reads one table; a table that was never written is empty, and gives the default.
+    ///
+    /// # Errors
+    /// Those of `read`, or a failed read.
+    pub fn read_table<K: redb::Key + 'static, V: redb::Value + 'static, T: Default, E: From<DurableError>>(
+        &self,
+        table: TableDefinition<K, V>,
+        read: impl FnOnce(&redb::ReadOnlyTable<K, V>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.read(|txn| match txn.open_table(table) {
+            Ok(table) => read(&table),
+            Err(TableError::TableDoesNotExist(_)) => Ok(T::default()),
+            Err(e) => Err(DurableError::from(e).into()),
+        })
     }
 }
 

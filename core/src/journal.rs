@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Digest;
 use crate::codec::{CodecError, from_canonical, to_canonical};
-use crate::durable::{Durable, DurableError, Format};
+use crate::durable::{Durable, DurableError, Format, via_durable};
 use crate::error::{Classify, ErrorKind};
 use crate::job::{JobId, JobRequest};
 use crate::policy::{Policy, PolicyError};
@@ -83,14 +83,7 @@ impl Classify for JournalError {
     }
 }
 
-macro_rules! from_redb {
-    ($($error:ty),+) => {
-        $(impl From<$error> for JournalError {
-            fn from(error: $error) -> Self { DurableError::from(error).into() }
-        })+
-    };
-}
-from_redb!(redb::TableError, redb::StorageError);
+via_durable!(JournalError, TableError, StorageError);
 
 /// What the journal keeps of a job for good.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,7 +168,7 @@ impl Journal {
     /// # Errors
     /// A failed read.
     pub fn find(&self, id: JobId) -> Result<Option<JobRecord>, JournalError> {
-        self.read_table(JOBS, |jobs| jobs.get(id.0.as_bytes())?.map(|row| decode_record(row.value())).transpose())
+        self.db.read_table(JOBS, |jobs| jobs.get(id.0.as_bytes())?.map(|row| decode_record(row.value())).transpose())
     }
 
     /// Completes a job: stores its sealed result and its receipt and drops its request, all or nothing. `statement` makes
@@ -223,9 +216,11 @@ impl Journal {
     /// A failed read.
     pub fn result(&self, id: JobId) -> Result<Option<(Vec<u8>, Receipt)>, JournalError> {
         let Some(JobRecord { receipt: Some(number), .. }) = self.find(id)? else { return Ok(None) };
-        let stored = self.read_table(RESULTS, |t| Ok(t.get(id.0.as_bytes())?.map(|r| r.value().to_vec())))?;
-        let receipt = self.read_table(RECEIPTS, |t| Ok(t.get(number)?.map(|r| r.value().to_vec())))?;
-        let (Some(stored), Some(receipt)) = (stored, receipt) else { return Err(JournalError::UnknownJob(id)) };
+        type Bytes = Result<Option<Vec<u8>>, JournalError>;
+        let stored: Bytes =
+            self.db.read_table(RESULTS, |t| Ok(t.get(id.0.as_bytes())?.map(|row| row.value().to_vec())));
+        let receipt: Bytes = self.db.read_table(RECEIPTS, |t| Ok(t.get(number)?.map(|row| row.value().to_vec())));
+        let (Some(stored), Some(receipt)) = (stored?, receipt?) else { return Err(JournalError::UnknownJob(id)) };
         Ok(Some((stored, Receipt::from_bytes(&receipt)?)))
     }
 
@@ -234,7 +229,7 @@ impl Journal {
     /// # Errors
     /// A failed read.
     pub fn unfinished(&self) -> Result<Vec<JobRequest>, JournalError> {
-        self.read_table(REQUESTS, |t| t.iter()?.map(|row| Ok(JobRequest::from_bytes(row?.1.value())?)).collect())
+        self.db.read_table(REQUESTS, |t| t.iter()?.map(|row| Ok(JobRequest::from_bytes(row?.1.value())?)).collect())
     }
 
     /// Every receipt, in order.
@@ -242,7 +237,7 @@ impl Journal {
     /// # Errors
     /// A failed read.
     pub fn receipts(&self) -> Result<Vec<Receipt>, JournalError> {
-        self.read_table(RECEIPTS, |t| t.iter()?.map(|row| Ok(Receipt::from_bytes(row?.1.value())?)).collect())
+        self.db.read_table(RECEIPTS, |t| t.iter()?.map(|row| Ok(Receipt::from_bytes(row?.1.value())?)).collect())
     }
 
     /// How many jobs of an asset were admitted.
@@ -250,7 +245,7 @@ impl Journal {
     /// # Errors
     /// A failed read.
     pub fn jobs_admitted(&self, asset: &str) -> Result<u64, JournalError> {
-        self.read_table(USAGE, |t| Ok(t.get(asset)?.map_or(0, |n| n.value())))
+        self.db.read_table(USAGE, |t| Ok(t.get(asset)?.map_or(0, |n| n.value())))
     }
 
     /// Keeps bytes under a name. What is there already stays, and is returned.
@@ -267,20 +262,7 @@ impl Journal {
 
     /// What is kept under a name.
     pub(crate) fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
-        self.read_table(KEPT, |t| Ok(t.get(name)?.map(|v| v.value().to_vec())))
-    }
-
-    /// Reads one table; a table that was never written is empty.
-    fn read_table<K: redb::Key + 'static, V: redb::Value + 'static, T: Default>(
-        &self,
-        table: TableDefinition<K, V>,
-        read: impl FnOnce(&redb::ReadOnlyTable<K, V>) -> Result<T, JournalError>,
-    ) -> Result<T, JournalError> {
-        self.db.read(|txn| match txn.open_table(table) {
-            Ok(table) => read(&table),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(T::default()),
-            Err(e) => Err(e.into()),
-        })
+        self.db.read_table(KEPT, |t| Ok(t.get(name)?.map(|v| v.value().to_vec())))
     }
 }
 

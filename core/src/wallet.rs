@@ -12,7 +12,7 @@ use sha2::Sha512;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::codec::{CodecError, from_canonical, to_canonical};
-use crate::durable::{Durable, DurableError, Format};
+use crate::durable::{Durable, DurableError, Format, via_durable};
 use crate::envelope::{self, EnvelopeError, ObjectKey, RecipientKey};
 use crate::error::{Classify, ErrorKind};
 use crate::job::{JobId, JobRequest, MAX_REQUEST_BYTES};
@@ -55,14 +55,7 @@ impl Classify for WalletError {
     }
 }
 
-macro_rules! from_redb {
-    ($($error:ty),+) => {
-        $(impl From<$error> for WalletError {
-            fn from(error: $error) -> Self { DurableError::from(error).into() }
-        })+
-    };
-}
-from_redb!(redb::TableError, redb::StorageError);
+via_durable!(WalletError, TableError, StorageError);
 
 /// What a request needs later.
 pub(crate) struct Ticket {
@@ -117,11 +110,7 @@ impl Wallet {
 
     /// How many uses of an order were taken.
     pub(crate) fn uses(&self, commitment: &[u8; 32]) -> Result<u64, WalletError> {
-        self.db.read(|txn| match txn.open_table(USES) {
-            Ok(table) => Ok(table.get(commitment)?.map_or(0, |n| n.value())),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(0),
-            Err(e) => Err(e.into()),
-        })
+        self.db.read_table(USES, |uses| Ok(uses.get(commitment)?.map_or(0, |n| n.value())))
     }
 
     /// Takes the next use of an order, if there is one. A use is taken once, even if no request comes of it: two requests
@@ -161,23 +150,19 @@ impl Wallet {
     }
 
     pub(crate) fn tickets(&self) -> Result<Vec<Ticket>, WalletError> {
-        self.db.read(|txn| match txn.open_table(TICKETS) {
-            Ok(table) => table
-                .iter()?
-                .map(|entry| {
-                    let (id, sealed) = entry?;
-                    let plain = Zeroizing::new(envelope::open_bytes(&self.ticket_key(id.value()), sealed.value())?);
-                    let row: Row = from_canonical("ticket", &plain, MAX_REQUEST_BYTES + 1024)?;
-                    Ok(Ticket {
-                        nft: row.nft,
-                        request: JobRequest::from_bytes(&row.request)?,
-                        seed: Zeroizing::new(row.seed),
-                        result_key: RecipientKey::from_secret_bytes(&row.result_secret)?,
-                    })
+        self.db.read_table(TICKETS, |tickets| {
+            let open = |entry: Result<(_, redb::AccessGuard<'_, &[u8]>), redb::StorageError>| {
+                let (id, sealed): (redb::AccessGuard<'_, &[u8; 32]>, _) = entry?;
+                let plain = Zeroizing::new(envelope::open_bytes(&self.ticket_key(id.value()), sealed.value())?);
+                let row: Row = from_canonical("ticket", &plain, MAX_REQUEST_BYTES + 1024)?;
+                Ok(Ticket {
+                    nft: row.nft,
+                    request: JobRequest::from_bytes(&row.request)?,
+                    seed: Zeroizing::new(row.seed),
+                    result_key: RecipientKey::from_secret_bytes(&row.result_secret)?,
                 })
-                .collect(),
-            Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
-            Err(e) => Err(e.into()),
+            };
+            tickets.iter()?.map(open).collect()
         })
     }
 

@@ -91,6 +91,7 @@ pub(super) struct Section {
     #[serde(deserialize_with = "known_version")]
     pub(super) version: u64,
     pub(super) mode: Mode,
+    #[serde(rename = "maxRows")]
     pub(super) max_rows: u64,
     pub(super) schema: Schema,
     pub(super) policy: Policy,

@@ -4,7 +4,7 @@ use super::{Amount, OrderTerms};
 use crate::{
     Address, Digest,
     codec::CodecError,
-    durable::DurableError,
+    durable::{DurableError, via_durable},
     error::{Classify, ErrorKind},
 };
 
@@ -251,13 +251,4 @@ impl Classify for LedgerError {
     }
 }
 
-macro_rules! from_redb {
-    ($($error:ident),+) => {
-        $(impl From<redb::$error> for LedgerError {
-            fn from(error: redb::$error) -> Self {
-                DurableError::from(error).into()
-            }
-        })+
-    };
-}
-from_redb!(TableError, StorageError);
+via_durable!(LedgerError, TableError, StorageError);

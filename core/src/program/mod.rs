@@ -22,7 +22,7 @@ use std::ops::{BitAnd, BitOr, Not};
 
 use serde::{Deserialize, Serialize};
 
-pub use plan::{Plan, Series};
+pub use plan::{MAX_ENTRIES, MAX_GROUPS, MAX_HIDDEN_CELLS, Plan, Series};
 pub(crate) use predicate::{MaybeSecret, select};
 pub use predicate::{Op, Predicate};
 
@@ -140,7 +140,7 @@ impl Classify for ProgramError {
             }
             ProgramError::NullLiteral { .. } => Some("use is_null()".into()),
             ProgramError::TooManyCells { .. } => {
-                Some("compare fewer columns with secrets, or ask the owner for coarser bins".into())
+                Some("compare fewer columns with secrets, group by fewer, or ask the owner for coarser bins".into())
             }
             ProgramError::NotADimension { .. } | ProgramError::NotAMeasure { .. } => {
                 Some("the asset's schema lists each column's role".into())

@@ -10,6 +10,8 @@ use crate::asset::{Schema, Value};
 pub const MAX_HIDDEN_CELLS: u64 = 1 << 20;
 /// Most groups of one answer.
 pub const MAX_GROUPS: u64 = 4096;
+/// Most numbers that one answer is computed from: groups, times numbers asked of each, times hidden cells.
+pub const MAX_ENTRIES: u64 = 1 << 23;
 
 /// A number kept per cell of the data cube.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,9 +78,15 @@ impl Program {
                 }
             }
         }
+        let (cells, groups) =
+            (span("hidden", &hidden_dimensions, MAX_HIDDEN_CELLS)?, span("grouped", &self.group_by, MAX_GROUPS)?);
+        let entries = cells as u64 * groups as u64 * series.len() as u64;
+        if entries > MAX_ENTRIES {
+            return Err(ProgramError::TooManyCells { which: "grouped and hidden", cells: entries, limit: MAX_ENTRIES });
+        }
         Ok(Plan {
-            cells: span("hidden", &hidden_dimensions, MAX_HIDDEN_CELLS)?,
-            groups: span("grouped", &self.group_by, MAX_GROUPS)?,
+            cells,
+            groups,
             clear: clear.map(|p| {
                 p.map(&|slot| match slot {
                     Slot::Clear(values) => values.clone(),

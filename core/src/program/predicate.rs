@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::ProgramError;
+use super::{MAX_HIDDEN_CELLS, ProgramError};
 use crate::asset::{Column, Kind, Schema, Value};
 
 /// How deep a filter may nest.
@@ -166,52 +166,64 @@ impl<L: MaybeSecret + Clone> Predicate<L> {
 /// # Errors
 /// [`ProgramError::Unaligned`] if a cell lies on both sides of the literal: the owner's bins do not separate them.
 fn test_cells(column: &Column, op: Op, literals: &[Value]) -> Result<Vec<Option<bool>>, ProgramError> {
-    let cells = column.cells()? as u32;
-    if op == Op::Null {
-        return Ok((0..cells).map(|cell| Some(is_null_cell(column, cell, cells))).collect());
-    }
+    let cells = check_cells(column)?;
     let stored = literals.iter().map(|v| column.to_stored(v)).collect::<Result<Vec<i64>, _>>()?;
+    // A category or a boolean is its code; a number is the range of its bin.
+    let bounds = |cell| column.cell_bounds(cell).unwrap_or((i64::from(cell), i64::from(cell)));
     let unaligned = |cell, literal: &Value| ProgramError::Unaligned {
         column: column.name.clone(),
         literal: literal.to_string(),
         cell: column.cell_label(cell),
         edges: column.bins.clone().unwrap_or_default(),
     };
-    (0..cells)
-        .map(|cell| {
-            if is_null_cell(column, cell, cells) {
-                return Ok(None);
+    if op == Op::Null {
+        return Ok((0..cells).map(|cell| Some(is_null_cell(column, cell, cells))).collect());
+    }
+    let mut out = vec![Some(op == Op::Ne); cells as usize];
+    for (&v, literal) in stored.iter().zip(literals) {
+        match op {
+            Op::Eq | Op::Ne | Op::In => {
+                let Some(cell) = column.cell_of_stored(v) else { continue };
+                if bounds(cell) != (v, v) {
+                    return Err(unaligned(cell, literal));
+                }
+                out[cell as usize] = Some(op != Op::Ne);
             }
-            // A category or a boolean is its code; a number is the range of its bin.
-            let (low, high) = column.cell_bounds(cell).unwrap_or((i64::from(cell), i64::from(cell)));
-            // What every number of the cell agrees on, or None if some do and some do not.
-            let agreed = |v: i64| match op {
-                Op::Lt => agree(low < v, high < v),
-                Op::Le => agree(low <= v, high <= v),
-                Op::Gt => agree(low > v, high > v),
-                Op::Ge => agree(low >= v, high >= v),
-                Op::Eq | Op::In | Op::Ne | Op::Null => match (low <= v && v <= high, low == high) {
-                    (true, false) => None,
-                    (inside, _) => Some(inside == (op != Op::Ne)),
-                },
-            };
-            let mut any = op == Op::Ne;
-            for (v, literal) in stored.iter().zip(literals) {
-                let holds = agreed(*v).ok_or_else(|| unaligned(cell, literal))?;
-                any = if op == Op::Ne { any && holds } else { any || holds };
+            Op::Lt | Op::Le | Op::Gt | Op::Ge | Op::Null => {
+                let side = |x: i64| match op {
+                    Op::Lt => x < v,
+                    Op::Le => x <= v,
+                    Op::Gt => x > v,
+                    _ => x >= v,
+                };
+                for cell in (0..cells).filter(|&cell| !is_null_cell(column, cell, cells)) {
+                    let (low, high) = bounds(cell);
+                    if side(low) != side(high) {
+                        return Err(unaligned(cell, literal));
+                    }
+                    out[cell as usize] = Some(side(low));
+                }
             }
-            Ok(Some(any))
-        })
-        .collect()
+        }
+    }
+    if column.nullable {
+        out[cells as usize - 1] = None;
+    }
+    Ok(out)
+}
+
+/// The cells of a column, if they are few enough to go through.
+fn check_cells(column: &Column) -> Result<u32, ProgramError> {
+    let cells = column.cells()?;
+    if cells > MAX_HIDDEN_CELLS {
+        return Err(ProgramError::TooManyCells { which: "filtered", cells, limit: MAX_HIDDEN_CELLS });
+    }
+    Ok(cells as u32)
 }
 
 /// The cell of a nullable column's missing values is its last.
 fn is_null_cell(column: &Column, cell: u32, cells: u32) -> bool {
     column.nullable && cell + 1 == cells
-}
-
-fn agree(low: bool, high: bool) -> Option<bool> {
-    (low == high).then_some(low)
 }
 
 /// Checks one comparison against the schema, without literals.
@@ -220,6 +232,7 @@ pub(crate) fn check_test(schema: &Schema, column: &str, op: Op) -> Result<(), Pr
     if !found.role.dimension {
         return Err(ProgramError::NotADimension { column: column.into() });
     }
+    check_cells(found)?;
     let ordered = matches!(found.kind, Kind::Integer { .. } | Kind::Decimal { .. });
     if matches!(op, Op::Lt | Op::Le | Op::Gt | Op::Ge) && !ordered {
         return Err(ProgramError::Unordered { column: column.into() });
