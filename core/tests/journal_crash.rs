@@ -5,7 +5,7 @@ mod freeze;
 #[path = "support/market.rs"]
 mod market;
 
-use freeze::{Crash, Disk, every_crash_point, healthy};
+use freeze::{Crash, Disk, Loss, every_crash_point, healthy};
 use market::Market;
 use redb::StorageBackend;
 use sealock::job::JobRequest;
@@ -80,9 +80,12 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_done() {
         (0..2).map(|i| order.request_use(&Query::select([count()]), i).unwrap().request().clone()).collect();
     assert_eq!(run(redb::backends::InMemoryBackend::new(), &requests), Done { admitted: 2, completed: 2 });
 
+    // A journal that exists: its file appears whole, under its name, once it has been made.
+    let fresh = Disk::new(Vec::new(), None);
+    drop(Journal::with_backend(fresh.clone()).unwrap());
     let mut unfinished_seen = 0;
     let points = every_crash_point(
-        &[],
+        &fresh.image(Loss::Nothing),
         2,
         |disk: Disk| run(disk, &requests),
         |crash: Crash<'_, Done>| {
