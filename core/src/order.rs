@@ -5,7 +5,7 @@
 //! in common that anybody else could see.
 //!
 //! What a request needs later, the keys that open its result and the number of the use that it spends, goes to the
-//! consumer's [`Wallet`](crate::wallet::Wallet) before the request is handed out. A lost response is asked for again with
+//! consumer's [`Wallet`] before the request is handed out. A lost response is asked for again with
 //! [`JobTicket::request`], byte for byte the same.
 
 use std::sync::Arc;
@@ -382,7 +382,7 @@ impl JobTicket {
     /// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
     ///
     /// # Errors
-    /// [`ReleaseError`]: a receipt or a result that is not for this request, or that was changed.
+    /// [`ReleaseError`](crate::release::ReleaseError): a receipt or a result that is not for this request, or that was changed.
     pub fn open(&self, result: &SealedResult, receipt: &Receipt) -> Result<Answer> {
         let Ticket { request, seed, result_key, .. } = &self.ticket;
         self.check_receipt(result, receipt)?;
