@@ -3,6 +3,7 @@
 #[path = "support/market.rs"]
 mod market;
 
+use std::io::Read;
 use std::sync::Arc;
 
 use market::{Market, PLANS, Person, START, policy, table};
@@ -16,8 +17,10 @@ use sealock::policy::Policy;
 use sealock::program::{Aggregation, Query, col, count, mean, secret, sum};
 use sealock::receipt::verify_chain;
 use sealock::release::{Answer, SealedResult};
+use sealock::store::unixfs;
 use sealock::time::ManualClock;
 use sealock::{Account, Error, ErrorKind, Exchange};
+use sealock_zk::{Claim, IdentitySecret, LeanImt, ProvingKey, Witness, os_rng, prove};
 
 fn ask(market: &Market, ticket: &JobTicket) -> Result<Answer, Error> {
     let (result, receipt) = market.owner.node().run(ticket.request().clone())?;
@@ -221,17 +224,27 @@ fn a_proof_about_another_group_asset_or_time_is_rejected() {
 #[test]
 fn a_root_of_the_consumers_own_making_is_unknown() {
     let market = Market::open();
-    // The same chain id and ledger address, and orders that this market's ledger never saw.
-    let people = market::people(500);
-    let clock: Arc<ManualClock> = market.clock.clone();
-    let elsewhere = Exchange::in_memory_at(clock.clone()).unwrap();
-    let forged = Market::on(elsewhere, clock, policy(), Terms::free(5));
-    drop(people);
-    let ticket = forged.order().request(&Query::select([count()])).unwrap();
-    let mut json = decode(&ticket.request().to_bytes().unwrap());
-    json["asset"] = market.asset.did().to_string().into();
-    let error = market.owner.node().run(encode(&json)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Rejected);
+    let template = market.order().request(&Query::select([count()])).unwrap();
+    let mut json = decode(&template.request().to_bytes().unwrap());
+
+    // An order that nobody paid for, in a group of the attacker's own, proved with the owner's key: the proof verifies.
+    let access = &market.asset.description().sealed.access;
+    let mut key = Vec::new();
+    unixfs::Reader::open(market.exchange.store(), &access.proving_key).unwrap().read_to_end(&mut key).unwrap();
+    let key = ProvingKey::from_pinned_bytes(&key, access.digest.as_bytes()).unwrap();
+    let secret = IdentitySecret::generate(&mut os_rng());
+    let credential = market.asset.service().credential(3, START + 1000);
+    let mut group = LeanImt::new();
+    group.insert(credential.leaf(secret.commitment())).unwrap();
+    let membership = group.proof(0).unwrap();
+    let (scope, message) = (market.asset.service().scope(), template.request().message());
+    let claim = Claim { root: membership.root(), message, scope, now: START };
+    let witness = Witness { secret: &secret, credential: &credential, use_index: 0, membership: &membership };
+    let (statement, proof) = prove(&key, &claim, &witness, &mut os_rng()).unwrap();
+    json["root"] = serde_json::to_value(statement.root.to_bytes()).unwrap();
+    json["nullifier"] = serde_json::to_value(statement.nullifier.to_bytes()).unwrap();
+    json["proof"] = serde_json::to_value(proof.to_bytes().as_slice()).unwrap();
+    assert_rejected(&market, encode(&json), ErrorKind::UnknownRoot);
 }
 
 #[test]

@@ -37,6 +37,17 @@ fn a_program_hides_its_secrets_and_has_one_encoding() {
     assert_eq!(Program::from_bytes(&vec![0; MAX_PROGRAM_BYTES + 1]).unwrap_err().kind(), ErrorKind::TooLarge);
 }
 
+/// The encoding of release 0.1: what was allowed, proved and signed then must keep its digest, which was computed apart.
+#[test]
+fn yesterdays_program_keeps_its_bytes_and_digest() {
+    let query = Query::select([count(), mean("visits")])
+        .filter(col("age").ge(secret(40)) & (col("plan").eq("free") | !col("plan").is_in(["half"])))
+        .group_by(["plan"]);
+    let program = query.program();
+    assert_eq!(hex::encode(program.to_bytes().unwrap()), include_str!("fixtures/program_v1.hex").trim());
+    assert_eq!(program.digest().unwrap().to_string(), include_str!("fixtures/program_v1.digest").trim());
+}
+
 #[test]
 fn nested_bytes_do_not_exhaust_the_stack() {
     // {"not": {"not": … }} a few thousand deep.
