@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cid::Cid;
-use sealock_zk::ProvingKey;
+use sealock_zk::{MAX_DEPTH, ProvingKey};
 
 use crate::access::Service;
 use crate::asset::{AssetDescription, Did, Price, Schema, Table};
@@ -265,7 +265,12 @@ impl Exchange {
         if let Some(key) = kept().get(digest) {
             return Ok(key.clone());
         }
-        let limit = ProvingKey::encoded_len(access.depth.into());
+        let depth = usize::from(access.depth);
+        if depth > MAX_DEPTH {
+            let (nft, why) = (asset.service().nft, format!("its access key would have depth {depth}"));
+            return Err(ExchangeError::NotAnAsset { nft, why }.into());
+        }
+        let limit = ProvingKey::encoded_len(depth);
         let bytes = self.read_file("the access key", &access.proving_key, limit as u64)?;
         let key = Arc::new(ProvingKey::from_pinned_bytes(&bytes, digest).map_err(OrderError::from)?);
         Ok(kept().entry(*digest).or_insert(key).clone())

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::Digest;
+use crate::asset::Did;
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::time::Timestamp;
 
@@ -37,7 +38,7 @@ impl std::fmt::Display for JobId {
 
 /// A request for one job, as it travels.
 ///
-/// Invariant: decoded by [`JobRequest::from_bytes`] it is canonical and within the size limit. Its proof is not yet
+/// Invariant: decoded by [`JobRequest::from_bytes`] it is canonical, within the size limit, and names an asset by a DID. Its proof is not yet
 /// verified: only [`Node::admit`](crate::node::Node::admit) does that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,6 +82,9 @@ impl JobRequest {
         let request: JobRequest = from_canonical("job request", bytes, MAX_REQUEST_BYTES)?;
         if request.version != VERSION {
             return Err(CodecError::UnsupportedVersion { what: "job request", got: request.version, known: VERSION });
+        }
+        if let Err(e) = request.asset.parse::<Did>() {
+            return Err(CodecError::Malformed { what: "job request", why: e.to_string() });
         }
         Ok(request)
     }

@@ -29,6 +29,8 @@ use crate::{Account, Address, envelope};
 
 /// How many refusals the node remembers.
 const REMEMBERED_REJECTIONS: usize = 256;
+/// How much of a name or a reason it remembers.
+const MAX_REMEMBERED_CHARS: usize = 512;
 
 /// An asset that the node has loaded: what it is, its protected cube, and the group of its orders.
 pub(crate) struct Served {
@@ -142,7 +144,10 @@ impl Node {
     fn refuse(&self, asset: String, reason: Rejection) -> Error {
         use crate::error::Classify;
         tracing::warn!(asset, %reason, "rejected a job");
-        let record = RefusalRecord { at: self.now(), asset, kind: reason.kind(), reason: reason.to_string() };
+        // What was named is whatever the sender wrote.
+        let asset = asset.chars().take(MAX_REMEMBERED_CHARS).collect();
+        let reason_text = reason.to_string().chars().take(MAX_REMEMBERED_CHARS).collect();
+        let record = RefusalRecord { at: self.now(), asset, kind: reason.kind(), reason: reason_text };
         let mut log = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         if log.len() == REMEMBERED_REJECTIONS {
             log.pop_front();
@@ -294,20 +299,31 @@ impl Node {
     /// Completes the jobs that were admitted before the node stopped. Returns how many.
     ///
     /// # Errors
-    /// The node's own failures; the remaining jobs stay on record.
+    /// The first failure, after every job has been tried. A job that failed stays on record.
     pub fn resume(&self) -> Result<usize> {
-        let unfinished = self.journal.unfinished()?;
-        let count = unfinished.len();
-        for request in unfinished {
-            let served = self.served(&request.asset)?;
-            let served = served.ok_or_else(|| Rejected::from(Rejection::UnknownAsset(request.asset.clone())))?;
-            let grant = self.grant(request, served).map_err(|stopped| match stopped {
-                Stopped::Refused(reason) => Rejected::from(reason).into(),
-                Stopped::Failed(error) => error,
-            })?;
-            self.release(self.compute(grant)?)?;
+        let (mut completed, mut failed) = (0, None);
+        for request in self.journal.unfinished()? {
+            let job = request.id();
+            match self.finish(request) {
+                Ok(()) => completed += 1,
+                Err(error) => {
+                    tracing::error!(%job, %error, "a job that was admitted could not be completed");
+                    failed.get_or_insert(error);
+                }
+            }
         }
-        Ok(count)
+        failed.map_or(Ok(completed), Err)
+    }
+
+    /// Completes one job that is on record.
+    fn finish(&self, request: JobRequest) -> Result<()> {
+        let served = self.served(&request.asset)?;
+        let served = served.ok_or_else(|| Rejected::from(Rejection::UnknownAsset(request.asset.clone())))?;
+        let grant = self.grant(request, served).map_err(|stopped| match stopped {
+            Stopped::Refused(reason) => Rejected::from(reason).into(),
+            Stopped::Failed(error) => error,
+        })?;
+        self.release(self.compute(grant)?).map(drop)
     }
 
     /// Whether a job was admitted, and its receipt number once it is complete.
