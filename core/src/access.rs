@@ -7,11 +7,13 @@
 //! What a consumer sees of a refusal is one word, since whatever it said more could tell something of others. The
 //! [`Rejection`] with the reason is the owner's.
 
-use std::collections::VecDeque;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use sealock_fhe::linear::EncryptedQuery;
 use sealock_zk::{Credential, LeanImt, MerkleProof, SMALLEST_ANONYMOUS_GROUP, Scalar, TreeError};
+
+use serde::{Deserialize, Serialize};
 
 use crate::codec::CodecError;
 use crate::error::{Classify, ErrorKind};
@@ -25,15 +27,14 @@ use crate::{Address, Digest};
 
 /// Number of levels that an asset's access key has room for: a million orders.
 pub const GROUP_DEPTH: usize = 20;
-/// How many of the latest roots of a group a node accepts. Each order makes a new one.
-pub const ROOT_WINDOW: usize = 1024;
 /// How far a request's time may be from the node's, in seconds.
-pub const MAX_CLOCK_SKEW: u64 = 120;
+pub const MAX_CLOCK_SKEW: u64 = 180;
 /// How far ahead a request's deadline may lie, in seconds.
 pub const MAX_DEADLINE: u64 = 24 * 60 * 60;
 
 /// One service of one asset on one ledger: what its proofs and its group are bound to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Service {
     /// The ledger's chain id.
     pub chain_id: u64,
@@ -71,21 +72,26 @@ impl Service {
     }
 }
 
-/// The group of a service's orders, rebuilt from the ledger, with the latest roots.
+/// The group of a service's orders, rebuilt from the ledger.
+///
+/// It keeps every root that it ever had, 32 bytes per order: an order is never taken out, so that an old root speaks of
+/// some of today's members. A bounded number of roots could be pushed out by whoever orders often enough.
 #[derive(Debug)]
 pub struct Group {
     service: Service,
     tree: LeanImt,
     /// Orders read from the ledger so far, those that joined no group included.
     read: u64,
-    roots: VecDeque<Scalar>,
+    roots: HashSet<[u8; 32]>,
+    /// Of each member, who ordered and until when the order is valid.
+    members: Vec<(Address, Timestamp)>,
 }
 
 impl Group {
     /// An empty group.
     pub fn new(service: Service) -> Self {
         let tree = LeanImt::with_max_depth(GROUP_DEPTH).expect("the depth is within the tree's limits");
-        Self { service, tree, read: 0, roots: VecDeque::new() }
+        Self { service, tree, read: 0, roots: HashSet::new(), members: Vec::new() }
     }
 
     /// Reads the orders that came since.
@@ -100,15 +106,15 @@ impl Group {
                 self.read += 1;
                 let Some(leaf) = self.service.leaf(order) else { continue };
                 match self.tree.insert(leaf) {
-                    Ok(_) => self.roots.extend(self.tree.root()),
+                    Ok(_) => {
+                        self.roots.extend(self.tree.root().map(Scalar::to_bytes));
+                        self.members.push((order.consumer, order.expiry));
+                    }
                     Err(TreeError::Full { .. }) => {
                         tracing::error!(datatoken = %self.service.datatoken, "the group is full; later orders cannot be proved");
                     }
                     // Paid for, and of no use to anybody.
                     Err(refused) => tracing::warn!(order = order.index, %refused, "an order joined no group"),
-                }
-                if self.roots.len() > ROOT_WINDOW {
-                    self.roots.pop_front();
                 }
             }
             if page.len() < PAGE {
@@ -117,12 +123,12 @@ impl Group {
         }
     }
 
-    /// Whether `root` is one of the latest. Zero never is.
+    /// Whether `root` is, or was, the group's. Zero never is.
     pub fn accepts(&self, root: Scalar) -> bool {
-        !root.is_zero() && self.roots.contains(&root)
+        !root.is_zero() && self.roots.contains(&root.to_bytes())
     }
 
-    /// Among how many orders a member hides.
+    /// Number of orders, expired ones included.
     pub fn len(&self) -> usize {
         self.tree.len()
     }
@@ -132,9 +138,16 @@ impl Group {
         self.tree.is_empty()
     }
 
-    /// Whether a member is hidden at all: a group of one or two is no crowd.
-    pub fn is_anonymous(&self) -> bool {
-        self.tree.len() >= SMALLEST_ANONYMOUS_GROUP
+    /// Among how many accounts a member hides at `now`, at most: those with an unexpired order, without `owner`'s own. Which
+    /// of them have uses left, and which belong to one person, nobody can see.
+    pub fn crowd(&self, now: Timestamp, owner: Address) -> usize {
+        let hiding = self.members.iter().filter(|(consumer, expiry)| *expiry >= now && *consumer != owner);
+        hiding.map(|(consumer, _)| consumer).collect::<HashSet<_>>().len()
+    }
+
+    /// Whether that hides anybody: one or two are no crowd.
+    pub fn is_anonymous(&self, now: Timestamp, owner: Address) -> bool {
+        self.crowd(now, owner) >= SMALLEST_ANONYMOUS_GROUP
     }
 
     /// The path of a leaf.
@@ -162,14 +175,27 @@ pub enum Rejection {
     /// The policy denies it.
     #[error("policy: {0}")]
     Policy(#[from] PolicyError),
-    /// The request was made under another policy.
-    #[error("the request names policy {got}, the asset has {expected}")]
-    OtherPolicy {
-        /// The asset's policy.
+    /// The request was made under another policy, or about other data.
+    #[error("the request names {what} {got}, the asset has {expected}: it was changed since the consumer looked")]
+    AssetChanged {
+        /// Policy or data.
+        what: &'static str,
+        /// The asset's.
         expected: Digest,
         /// The request's.
         got: Digest,
     },
+    /// The answer would be too large.
+    #[error("the answer would have {got} bytes, at most {limit} are released")]
+    AnswerTooLarge {
+        /// Bytes of the answer.
+        got: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The result key is no key that anything could be sealed to.
+    #[error("the result key is not an X25519 key that a result can be sealed to")]
+    ResultKey,
     /// The encrypted query does not decode, or has another shape than the program.
     #[error("query: {0}")]
     Query(#[from] sealock_fhe::Error),
@@ -209,7 +235,9 @@ impl Classify for Rejection {
             Rejection::UnknownAsset(_) => ErrorKind::NotFound,
             Rejection::Program(e) => e.kind(),
             Rejection::Policy(e) => e.kind(),
-            Rejection::OtherPolicy { .. } => ErrorKind::PolicyDenied,
+            Rejection::AssetChanged { .. } => ErrorKind::PolicyDenied,
+            Rejection::AnswerTooLarge { .. } => ErrorKind::TooLarge,
+            Rejection::ResultKey => ErrorKind::InvalidArgument,
             Rejection::Query(_) => ErrorKind::Encryption,
             Rejection::Clock { .. } | Rejection::Deadline { .. } => ErrorKind::DeadlinePassed,
             Rejection::UnknownRoot => ErrorKind::UnknownRoot,
@@ -254,7 +282,9 @@ impl Classify for Rejected {
         ErrorKind::Rejected
     }
     fn hint(&self) -> Option<String> {
-        Some("the node's owner can see why; check the program against the asset's policy before asking".into())
+        let causes =
+            "the use was spent elsewhere, the asset answers no more jobs or was changed, the request is too old";
+        Some(format!("it may be that {causes}, or this is another owner's node; the node's owner can see which"))
     }
 }
 

@@ -146,7 +146,8 @@ impl Cube {
         Ok(Self { columns, sizes, count, measures, rows })
     }
 
-    /// Zeroes every cell with fewer than `min_group_size` rows, and every sum over fewer values than that.
+    /// Zeroes every cell with fewer than `min_group_size` rows, and a measure in every cell where fewer rows than that
+    /// have a value, or fewer rows than that (and any) lack one.
     pub fn suppress(mut self, min_group_size: u32) -> ProtectedCube {
         let minimum = i64::from(min_group_size);
         let mut report = Suppression { cells: self.count.len() as u64, rows: self.rows, ..Suppression::default() };
@@ -161,7 +162,11 @@ impl Cube {
                 self.count[cell] = 0;
             }
             for measure in &mut self.measures {
-                let too_few = measure.valid.as_ref().is_some_and(|valid| valid[cell] < minimum);
+                // Few values are a small group, and so are few missing ones: count and mean together would tell both.
+                let too_few = measure.valid.as_ref().is_some_and(|valid| {
+                    let missing = rows - valid[cell];
+                    valid[cell] < minimum || (1..minimum).contains(&missing)
+                });
                 if small || too_few {
                     measure.sum[cell] = 0;
                     if let Some(valid) = &mut measure.valid {

@@ -5,7 +5,8 @@
 //! to it), under an exclusive lock, behind a row that names the format and its version. This file holds those settings
 //! and nothing else.
 
-use std::path::Path;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
 
 use redb::backends::InMemoryBackend;
 use redb::{
@@ -25,8 +26,16 @@ const CACHE_BYTES: usize = 64 << 20;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DurableError {
+    /// What went wrong with a file.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: Box<DurableError>,
+    },
     /// Somebody else has the file open.
-    #[error("the database is in use by another process")]
+    #[error("the database is open already, here or in another process")]
     Locked,
     /// The file is no database, is damaged, or holds rows that its format does not have.
     #[error("the database is damaged or was written by something else: {why}")]
@@ -63,6 +72,7 @@ pub enum DurableError {
 impl Classify for DurableError {
     fn kind(&self) -> ErrorKind {
         match self {
+            DurableError::File { source, .. } => source.kind(),
             DurableError::Locked => ErrorKind::Locked,
             DurableError::Corrupt { .. } | DurableError::WrongFormat { .. } => ErrorKind::CorruptState,
             DurableError::UnsupportedVersion { .. } => ErrorKind::UnsupportedVersion,
@@ -71,6 +81,8 @@ impl Classify for DurableError {
     }
     fn hint(&self) -> Option<String> {
         match self {
+            DurableError::File { source, .. } => source.hint(),
+            DurableError::WrongFormat { .. } => Some("it is another of Sealock's databases: check the path".into()),
             DurableError::Locked => Some("close the other process that has it open, or ask that process".into()),
             DurableError::Corrupt { .. } => Some("restore the file from a copy".into()),
             DurableError::UnsupportedVersion { .. } => {
@@ -142,10 +154,16 @@ impl Durable {
     /// [`DurableError::WrongFormat`] or [`DurableError::UnsupportedVersion`] for a file that is not of this format.
     pub fn open(path: impl AsRef<Path>, format: Format) -> Result<Self, DurableError> {
         let path = path.as_ref();
-        if !path.exists() {
-            create(path, format)?;
-        }
-        Self::with_database(Database::builder().set_cache_size(CACHE_BYTES).create(path)?, format)
+        // redb checks little of a file that was closed cleanly, and may panic over one that was damaged since.
+        let opened = catch_unwind(AssertUnwindSafe(|| {
+            if !path.exists() {
+                create(path, format)?;
+            }
+            Self::with_database(Database::builder().set_cache_size(CACHE_BYTES).create(path)?, format)
+        }));
+        let opened =
+            opened.unwrap_or_else(|_| Err(DurableError::Corrupt { why: "its pages do not fit together".into() }));
+        opened.map_err(|source| DurableError::File { path: path.to_owned(), source: Box::new(source) })
     }
 
     /// Opens the database that `backend` stores. A backend that cannot lock is the caller's to share with nobody, and one

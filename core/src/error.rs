@@ -144,7 +144,9 @@ pub trait Classify: std::error::Error {
 macro_rules! errors {
     ($($(#[doc = $doc:literal])+ $name:ident($source:ty),)+) => {
         /// Any error of the exchange.
-        #[derive(Debug, thiserror::Error)]
+        ///
+        /// `Debug` shows the message and the hint, so that `main` can return it.
+        #[derive(thiserror::Error)]
         #[non_exhaustive]
         pub enum Error {
             $($(#[doc = $doc])+ #[error(transparent)] $name(Box<$source>),)+
@@ -197,6 +199,8 @@ errors! {
     Release(crate::release::ReleaseError),
     /// Encrypted computation.
     Encryption(sealock_fhe::Error),
+    /// A node's own failures.
+    Node(crate::node::NodeError),
     /// Exchanges.
     Exchange(crate::exchange::ExchangeError),
 }
@@ -204,6 +208,16 @@ errors! {
 impl Classify for sealock_fhe::Error {
     fn kind(&self) -> ErrorKind {
         ErrorKind::Encryption
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {self}", self.kind())?;
+        match self.hint() {
+            Some(hint) => write!(f, " ({hint})"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cid::Cid;
-use sealock_zk::{MAX_DEPTH, ProvingKey};
+use sealock_zk::ProvingKey;
 
-use crate::access::Service;
+use crate::access::{GROUP_DEPTH, Group, Service};
 use crate::asset::{AssetDescription, Did, Price, Schema, Table};
 use crate::cube::Suppression;
 use crate::envelope::{self, Manifest, OwnerKey};
@@ -21,7 +21,7 @@ use crate::policy::Policy;
 use crate::store::{DiskStore, MemoryStore, Store, unixfs};
 use crate::time::{Clock, SystemClock};
 use crate::wallet::Wallet;
-use crate::{Account, Address};
+use crate::{Account, Address, Digest};
 
 /// The one service of an asset so far: compute.
 pub const COMPUTE_SERVICE: u32 = 0;
@@ -96,6 +96,7 @@ struct Inner {
     /// Where nodes and wallets keep their state; in memory if there is none.
     state: Option<PathBuf>,
     proving_keys: Mutex<HashMap<[u8; 32], Arc<ProvingKey>>>,
+    groups: Mutex<HashMap<Service, Group>>,
 }
 
 impl Exchange {
@@ -107,7 +108,16 @@ impl Exchange {
         state: Option<PathBuf>,
     ) -> Self {
         let (store, ledger) = (Box::new(store), Box::new(ledger));
-        Self { inner: Arc::new(Inner { store, ledger, clock, state, proving_keys: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                ledger,
+                clock,
+                state,
+                proving_keys: Mutex::default(),
+                groups: Mutex::default(),
+            }),
+        }
     }
 
     /// An exchange in a folder of this machine: disk store and embedded ledger. The folder is made if there is none.
@@ -195,32 +205,16 @@ impl Exchange {
         let not_an_asset = |why: String| ExchangeError::NotAnAsset { nft, why };
         let ledger = self.ledger();
         let metadata = ledger.metadata(nft)?.ok_or_else(|| not_an_asset("it has no description".into()))?;
-        let description = AssetDescription::from_ddo(&metadata.ddo)?;
-        if description.nft != nft || description.chain_id != ledger.chain_id() {
-            return Err(not_an_asset("its description is about another one".into()).into());
+        let asset = Asset::read(ledger.chain_id(), ledger.address(), nft, ledger.owner_of(nft)?, metadata.ddo)?;
+        let datatoken = asset.datatoken;
+        if !ledger.is_deployed(nft, datatoken)? {
+            return Err(not_an_asset(format!("{datatoken} is not one of its datatokens")).into());
         }
-        if !ledger.is_deployed(nft, description.datatoken)? {
-            return Err(not_an_asset(format!("{} is not one of its datatokens", description.datatoken)).into());
+        let terms = ledger.order_terms(datatoken, COMPUTE_SERVICE)?;
+        if asset.terms != terms {
+            return Err(not_an_asset("its description promises other terms than an order gives".into()).into());
         }
-        let policy: Policy = serde_json::from_value(description.sealed.policy.rules.clone())
-            .map_err(|e| not_an_asset(format!("its policy does not decode: {e}")))?;
-        if policy.digest()? != description.sealed.policy.digest {
-            return Err(not_an_asset("its policy is not the one that its digest names".into()).into());
-        }
-        policy.check_fits(&description.sealed.schema)?;
-        let owner = ledger.owner_of(nft)?;
-        if owner != description.sealed.signer {
-            return Err(not_an_asset("its receipts would not be signed by its owner".into()).into());
-        }
-        let service = Service {
-            chain_id: ledger.chain_id(),
-            ledger: ledger.address(),
-            nft,
-            datatoken: description.datatoken,
-            service: COMPUTE_SERVICE,
-        };
-        let price = ledger.price(description.datatoken)?;
-        let terms = ledger.order_terms(description.datatoken, COMPUTE_SERVICE)?;
+        let price = ledger.price(datatoken)?;
         let price = match (price.fixed_rate, price.dispenser) {
             (Some(FixedRate { base_token, rate, active: true, .. }), _) => {
                 Some(Price::Fixed { base_token, amount: rate.units() })
@@ -228,7 +222,7 @@ impl Exchange {
             (_, Some(d)) if d.active => Some(Price::Free { max_per_account: whole_tokens(d.max_balance.units()) }),
             _ => None,
         };
-        Ok(Asset { inner: Arc::new(AssetInner { service, owner, description, policy, price, terms }) })
+        Ok(Asset { inner: Arc::new(AssetInner { price, ..asset }) })
     }
 
     /// Every asset that was published here, in the order of the ledger. NFTs that are no Sealock asset are passed over.
@@ -265,15 +259,23 @@ impl Exchange {
         if let Some(key) = kept().get(digest) {
             return Ok(key.clone());
         }
-        let depth = usize::from(access.depth);
-        if depth > MAX_DEPTH {
-            let (nft, why) = (asset.service().nft, format!("its access key would have depth {depth}"));
-            return Err(ExchangeError::NotAnAsset { nft, why }.into());
-        }
-        let limit = ProvingKey::encoded_len(depth);
+        let limit = ProvingKey::encoded_len(GROUP_DEPTH);
         let bytes = self.read_file("the access key", &access.proving_key, limit as u64)?;
-        let key = Arc::new(ProvingKey::from_pinned_bytes(&bytes, digest).map_err(OrderError::from)?);
-        Ok(kept().entry(*digest).or_insert(key).clone())
+        // The digest is the owner's word, against whom the proof is to protect: every point is checked.
+        let key = ProvingKey::from_bytes(&bytes).map_err(OrderError::from)?;
+        if key.digest() != *digest {
+            let why = "its access key is not the one that its description names".into();
+            return Err(ExchangeError::NotAnAsset { nft: asset.service().nft, why }.into());
+        }
+        Ok(kept().entry(*digest).or_insert(Arc::new(key)).clone())
+    }
+
+    /// Calls `look` with the group of a service's orders as it is now. Groups are kept, and read on from where they were.
+    pub(crate) fn with_group<T>(&self, service: Service, look: impl FnOnce(&Group) -> T) -> Result<T> {
+        let mut groups = self.inner.groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let group = groups.entry(service).or_insert_with(|| Group::new(service));
+        group.sync(self.ledger())?;
+        Ok(look(group))
     }
 
     /// A whole file of at most `limit` bytes.
@@ -311,17 +313,80 @@ pub struct Asset {
 #[derive(Debug)]
 struct AssetInner {
     service: Service,
+    datatoken: Address,
     owner: Address,
+    ddo: Vec<u8>,
     description: AssetDescription,
     policy: Policy,
+    data: Digest,
     price: Option<Price>,
     terms: OrderTerms,
 }
 
 impl Asset {
+    /// Reads a description, and checks what can be checked without a ledger: that it is about this NFT, that its policy has
+    /// the digest that it names and fits the schema, and that its owner signs its receipts.
+    fn read(chain_id: u64, ledger: Address, nft: Address, owner: Address, ddo: Vec<u8>) -> Result<AssetInner> {
+        let not_an_asset = |why: String| ExchangeError::NotAnAsset { nft, why };
+        let description = AssetDescription::from_ddo(&ddo)?;
+        if description.nft != nft || description.chain_id != chain_id {
+            return Err(not_an_asset("its description is about another one".into()).into());
+        }
+        let sealed = &description.sealed;
+        let policy: Policy = serde_json::from_value(sealed.policy.rules.clone())
+            .map_err(|e| not_an_asset(format!("its policy does not decode: {e}")))?;
+        if policy.digest()? != sealed.policy.digest {
+            return Err(not_an_asset("its policy is not the one that its digest names".into()).into());
+        }
+        policy.check_fits(&sealed.schema)?;
+        if owner != sealed.signer {
+            return Err(not_an_asset("its receipts would not be signed by its owner".into()).into());
+        }
+        if usize::from(sealed.access.depth) != GROUP_DEPTH {
+            return Err(
+                not_an_asset(format!("its access key has depth {}, not {GROUP_DEPTH}", sealed.access.depth)).into()
+            );
+        }
+        let datatoken = description.datatoken;
+        let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE };
+        let data = Digest::of(
+            "sealock/v1/asset-data",
+            &[sealed.schema.digest().as_bytes(), &sealed.max_rows.to_be_bytes(), &sealed.manifest.to_bytes()],
+        );
+        let terms = OrderTerms { limit: sealed.order.limit, validity_secs: sealed.order.validity_secs };
+        Ok(AssetInner { service, datatoken, owner, ddo, description, policy, data, price: None, terms })
+    }
+
+    /// The asset as it was when `ddo` described it, from a wallet.
+    pub(crate) fn remembered(service: Service, owner: Address, ddo: Vec<u8>) -> Result<Self> {
+        let inner = Self::read(service.chain_id, service.ledger, service.nft, owner, ddo)?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The description's text.
+    pub(crate) fn ddo(&self) -> &[u8] {
+        &self.inner.ddo
+    }
+
+    /// Plain SHA-256 of the description's text, as the ledger has it.
+    pub(crate) fn description_hash(&self) -> Digest {
+        Digest::sha256(&self.inner.ddo)
+    }
+
+    /// Names what is computed on: the schema, the bound on the rows and the manifest. Requests and receipts carry it, so
+    /// that an answer is about what the consumer saw described.
+    pub fn data(&self) -> Digest {
+        self.inner.data
+    }
+
     /// The asset's identifier.
     pub fn did(&self) -> Did {
         self.inner.description.did()
+    }
+
+    /// The data NFT that stands for it, by which [`Exchange::asset`] finds it.
+    pub fn nft(&self) -> Address {
+        self.inner.service.nft
     }
 
     /// What orders, groups and proofs of the asset are bound to.

@@ -50,6 +50,7 @@ pub struct JobRequest {
     #[serde(with = "serde_bytes")]
     pub(crate) result_key: [u8; 32],
     pub(crate) policy: Digest,
+    pub(crate) data: Digest,
     pub(crate) deadline: Timestamp,
     #[serde(with = "serde_bytes")]
     pub(crate) root: [u8; 32],
@@ -104,7 +105,8 @@ impl JobRequest {
         self.deadline
     }
 
-    /// The field element that the access proof is bound to: asset, program, inputs, result key, policy and deadline.
+    /// The field element that the access proof is bound to: asset, program, inputs, result key, policy, data and deadline.
+    /// Not the group's root nor the time, so that a request can be proved again when these have moved on.
     pub fn message(&self) -> Scalar {
         Scalar::hash(
             "sealock/v1/job-message",
@@ -114,6 +116,7 @@ impl JobRequest {
                 Digest::of("sealock/v1/job-query", &[&self.query]).as_bytes(),
                 &self.result_key,
                 self.policy.as_bytes(),
+                self.data.as_bytes(),
                 &self.deadline.to_be_bytes(),
             ],
         )
@@ -134,6 +137,7 @@ impl JobRequest {
             Digest::of("sealock/v1/job-program", &[&self.program]).as_bytes(),
             &self.result_key,
             self.policy.as_bytes(),
+            self.data.as_bytes(),
             &self.deadline.to_be_bytes(),
         ])
     }

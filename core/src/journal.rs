@@ -224,12 +224,36 @@ impl Journal {
         Ok(Some((stored, Receipt::from_bytes(&receipt)?)))
     }
 
-    /// The requests of the jobs that were admitted and are not complete.
+    /// The jobs that were admitted and are not complete.
     ///
     /// # Errors
     /// A failed read.
-    pub fn unfinished(&self) -> Result<Vec<JobRequest>, JournalError> {
-        self.db.read_table(REQUESTS, |t| t.iter()?.map(|row| Ok(JobRequest::from_bytes(row?.1.value())?)).collect())
+    pub fn unfinished(&self) -> Result<Vec<JobId>, JournalError> {
+        self.db.read_table(REQUESTS, |t| {
+            let mut jobs = Vec::new();
+            for row in t.iter()? {
+                jobs.push(JobId(Digest::from_bytes(*row?.0.value())));
+            }
+            Ok(jobs)
+        })
+    }
+
+    /// The request of a job that was admitted and is not complete.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn request(&self, id: JobId) -> Result<Option<JobRequest>, JournalError> {
+        let bytes: Result<Option<Vec<u8>>, JournalError> =
+            self.db.read_table(REQUESTS, |t| Ok(t.get(id.0.as_bytes())?.map(|row| row.value().to_vec())));
+        Ok(bytes?.map(|bytes| JobRequest::from_bytes(&bytes)).transpose()?)
+    }
+
+    /// The job that a nullifier was spent for.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn spent_for(&self, nullifier: &[u8; 32]) -> Result<Option<JobId>, JournalError> {
+        self.db.read_table(NULLIFIERS, |t| Ok(t.get(nullifier)?.map(|job| JobId(Digest::from_bytes(*job.value())))))
     }
 
     /// Every receipt, in order.

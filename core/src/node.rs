@@ -7,23 +7,25 @@
 //! Each step consumes what the one before made, so that nothing is computed that was not paid for and nothing leaves that
 //! was not computed under a grant.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sealock_fhe::linear::{EncryptedQuery, Matrix, SealedAnswer, Shape, evaluate};
 use sealock_zk::{Proof, VerifyingKey, verify};
 
 use crate::access::{AccessGrant, Group, MAX_CLOCK_SKEW, MAX_DEADLINE, Rejected, Rejection};
-use crate::asset::Table;
+use crate::asset::{Did, Table};
 use crate::codec::CodecError;
 use crate::cube::{Cube, CubeError, ProtectedCube};
-use crate::error::{Error, Result};
+use crate::envelope::RecipientPublicKey;
+use crate::error::{Classify, Error, ErrorKind, Result};
 use crate::exchange::{Asset, Exchange};
 use crate::job::{JobId, JobRequest};
 use crate::journal::{JobRecord, Journal, JournalError};
-use crate::program::Program;
+use crate::policy::Policy;
+use crate::program::{Plan, Program};
 use crate::receipt::{Receipt, Statement};
-use crate::release::{SealedResult, result_digest, value_bits};
+use crate::release::{MAX_ANSWER_BYTES, SealedResult, result_digest, value_bits};
 use crate::time::Timestamp;
 use crate::{Account, Address, envelope};
 
@@ -32,24 +34,40 @@ const REMEMBERED_REJECTIONS: usize = 256;
 /// How much of a name or a reason it remembers.
 const MAX_REMEMBERED_CHARS: usize = 512;
 
-/// An asset that the node has loaded: what it is, its protected cube, and the group of its orders.
+/// An asset that the node serves: what it is, the group of its orders, and, once a job was computed, its protected cube.
 pub(crate) struct Served {
     pub(crate) asset: Asset,
-    cube: ProtectedCube,
     group: Mutex<Group>,
+    cube: Mutex<Option<Arc<ProtectedCube>>>,
 }
 
 impl Served {
-    pub(crate) fn new(asset: Asset, table: &Table) -> Result<Self, CubeError> {
-        let policy = asset.policy();
-        let cube = Cube::fold(table, policy)?.suppress(policy.group_size());
+    pub(crate) fn new(asset: Asset, cube: Option<ProtectedCube>) -> Self {
         let group = Mutex::new(Group::new(asset.service()));
-        Ok(Self { asset, cube, group })
+        Self { asset, group, cube: Mutex::new(cube.map(Arc::new)) }
     }
+}
 
-    pub(crate) fn cube(&self) -> &ProtectedCube {
-        &self.cube
+/// Folds a table and suppresses what the policy says.
+pub(crate) fn protected_cube(table: &Table, policy: &Policy) -> Result<ProtectedCube, CubeError> {
+    Ok(Cube::fold(table, policy)?.suppress(policy.group_size()))
+}
+
+/// Marks a job as being computed, until it is dropped.
+struct UnderWay {
+    all: Arc<Mutex<HashSet<JobId>>>,
+    job: JobId,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&self.all).remove(&self.job);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that is guarded here can be left half-changed by a panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What was refused, and why: the owner's log.
@@ -70,6 +88,7 @@ pub struct RefusalRecord {
 pub struct Computed {
     grant: AccessGrant,
     outcome: Outcome,
+    _under_way: UnderWay,
 }
 
 enum Outcome {
@@ -91,8 +110,9 @@ pub struct Node {
     pub(crate) owner_key: envelope::OwnerKey,
     pub(crate) journal: Journal,
     pub(crate) verifying_key: VerifyingKey,
-    pub(crate) served: RwLock<BTreeMap<String, Arc<Served>>>,
-    pub(crate) refusals: Mutex<VecDeque<RefusalRecord>>,
+    pub(crate) served: Mutex<BTreeMap<Did, Arc<Served>>>,
+    under_way: Arc<Mutex<HashSet<JobId>>>,
+    refusals: Mutex<VecDeque<RefusalRecord>>,
 }
 
 /// A request that goes no further: refused for a reason, or stopped by a failure of the node's own.
@@ -108,6 +128,17 @@ impl<E: Into<Rejection>> From<E> for Stopped {
 }
 
 impl Node {
+    pub(crate) fn new(
+        exchange: Exchange,
+        account: Account,
+        owner_key: envelope::OwnerKey,
+        journal: Journal,
+        verifying_key: VerifyingKey,
+    ) -> Self {
+        let (served, under_way, refusals) = Default::default();
+        Self { exchange, account, owner_key, journal, verifying_key, served, under_way, refusals }
+    }
+
     /// The address that signs this node's manifests and receipts.
     pub fn address(&self) -> Address {
         self.account.address()
@@ -142,13 +173,12 @@ impl Node {
     }
 
     fn refuse(&self, asset: String, reason: Rejection) -> Error {
-        use crate::error::Classify;
-        tracing::warn!(asset, %reason, "rejected a job");
+        tracing::warn!(?asset, reason = ?reason.to_string(), "rejected a job");
         // What was named is whatever the sender wrote.
         let asset = asset.chars().take(MAX_REMEMBERED_CHARS).collect();
         let reason_text = reason.to_string().chars().take(MAX_REMEMBERED_CHARS).collect();
         let record = RefusalRecord { at: self.now(), asset, kind: reason.kind(), reason: reason_text };
-        let mut log = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = lock(&self.refusals);
         if log.len() == REMEMBERED_REJECTIONS {
             log.pop_front();
         }
@@ -158,25 +188,29 @@ impl Node {
 
     /// The latest refusals with their reasons, oldest first. For the owner alone.
     pub fn refusals(&self) -> Vec<RefusalRecord> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        lock(&self.refusals).iter().cloned().collect()
     }
 
     fn now(&self) -> Timestamp {
         self.exchange.clock().now()
     }
 
+    /// What costs least, and what needs no secret to ask for, comes first: nothing is loaded or laid out for a request
+    /// whose proof does not verify.
     fn check(&self, request: JobRequest) -> Result<AccessGrant, Stopped> {
-        let served = self.served(&request.asset).map_err(Stopped::Failed)?;
-        let served = served.ok_or_else(|| Rejection::UnknownAsset(request.asset.clone()))?;
-        let statement = request.statement(served.asset.service().scope())?;
+        let failed = |e: Error| Stopped::Failed(e);
+        let served = self.served(&request.asset)?;
+        let asset = &served.asset;
+        let statement = request.statement(asset.service().scope())?;
         let proof = Proof::from_bytes(&request.proof)
             .map_err(|e| CodecError::Malformed { what: "access proof", why: e.to_string() })?;
         verify(&self.verifying_key, &statement, &proof).map_err(|_| Rejection::InvalidProof)?;
 
         // What the proof is bound to is now known to be the prover's. A use that was spent before has its place, too.
-        let known = self.journal.find(request.id()).map_err(|e| Stopped::Failed(e.into()))?.is_some();
-        if known {
-            return self.grant(request, served);
+        match self.journal.spent_for(&request.nullifier).map_err(|e| failed(e.into()))? {
+            Some(job) if job == request.id() => return self.grant(request, Arc::clone(&served)),
+            Some(_) => return Err(Rejection::NullifierSpent.into()),
+            None => {}
         }
         let now = self.now();
         if request.now.abs_diff(now) > MAX_CLOCK_SKEW {
@@ -186,73 +220,93 @@ impl Node {
             return Err(Rejection::Deadline { deadline: request.deadline, now }.into());
         }
         {
-            let mut group = served.group.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut group = lock(&served.group);
             if !group.accepts(statement.root) {
-                group.sync(self.exchange.ledger()).map_err(|e| Stopped::Failed(e.into()))?;
+                group.sync(self.exchange.ledger()).map_err(|e| failed(e.into()))?;
             }
             if !group.accepts(statement.root) {
                 return Err(Rejection::UnknownRoot.into());
             }
         }
-        let policy = served.asset.policy();
-        let expected = policy.digest()?;
-        if request.policy != expected {
-            return Err(Rejection::OtherPolicy { expected, got: request.policy }.into());
-        }
-        let grant = self.grant(request, served.clone())?;
-        let program = Program::from_bytes(&grant.request.program)?;
-        policy.check(&program, &grant.plan, now)?;
+        let program = Program::from_bytes(&request.program)?;
+        asset.policy().check(&program, &program.plan(asset.schema())?, now)?;
+        let grant = self.grant(request, Arc::clone(&served))?;
         let record = JobRecord {
             asset: grant.request.asset.clone(),
             program: program.digest()?,
-            policy: expected,
+            policy: grant.request.policy,
             nullifier: grant.request.nullifier,
             admitted_at: now,
             receipt: None,
         };
-        match self.journal.admit(&record, &grant.request, policy) {
+        match self.journal.admit(&record, &grant.request, asset.policy()) {
             Ok(_) => Ok(grant),
             Err(JournalError::NullifierSpent) => Err(Rejection::NullifierSpent.into()),
             Err(JournalError::Policy(e)) => Err((*e).into()),
-            Err(e) => Err(Stopped::Failed(e.into())),
+            Err(e) => Err(failed(e.into())),
         }
     }
 
-    /// Lays the request out over its asset. The caller has checked that it is paid for.
+    /// Lays the request out over its asset, and finds everything that could keep it from being computed and released.
     fn grant(&self, request: JobRequest, served: Arc<Served>) -> Result<AccessGrant, Stopped> {
-        let program = Program::from_bytes(&request.program)?;
-        let plan = program.plan(served.asset.schema())?;
+        let asset = &served.asset;
+        for (what, expected, got) in
+            [("policy", asset.policy().digest()?, request.policy), ("data", asset.data(), request.data)]
+        {
+            if expected != got {
+                return Err(Rejection::AssetChanged { what, expected, got }.into());
+            }
+        }
+        let plan = Program::from_bytes(&request.program)?.plan(asset.schema())?;
+        let shape = shape(asset, &plan)?;
         let query = EncryptedQuery::from_bytes(&request.query)?;
-        let shape = self.shape(&served, &plan)?;
         if query.cells() != shape.cells() || query.weights() != shape.weights() {
             return Err(Rejection::Query(sealock_fhe::Error::Shape { what: "query" }).into());
         }
+        if query.context_id() != request.context().id() {
+            return Err(Rejection::Query(sealock_fhe::Error::Context).into());
+        }
+        RecipientPublicKey::from_bytes(request.result_key).seal(b"", b"", b"").map_err(|_| Rejection::ResultKey)?;
         Ok(AccessGrant { job: request.id(), request, served, plan, query })
-    }
-
-    fn shape(&self, served: &Served, plan: &crate::program::Plan) -> Result<Shape, Rejection> {
-        let bits = value_bits(served.asset.schema(), plan, served.asset.max_rows()).map_err(|e| match e {
-            CubeError::Program(e) => Rejection::Program(e),
-            CubeError::Asset(e) => Rejection::Program(e.into()),
-            other => Rejection::Malformed(CodecError::Malformed { what: "program", why: other.to_string() }),
-        })?;
-        Ok(Shape::new(plan.cells(), &bits)?)
     }
 
     /// Computes the answer, encrypted under the consumer's key, re-randomised and flooded.
     ///
     /// # Errors
-    /// The node's own failures. The grant stays on record: the same request is granted again.
+    /// [`NodeError::UnderWay`] while the same job is computed elsewhere; the node's own failures. The grant stays on
+    /// record: the same request is granted again.
     pub fn compute(&self, grant: AccessGrant) -> Result<Computed> {
-        if let Some((stored, receipt)) = self.journal.result(grant.job)? {
-            return Ok(Computed { grant, outcome: Outcome::Stored(stored, Box::new(receipt)) });
+        let under_way = UnderWay { all: Arc::clone(&self.under_way), job: grant.job };
+        if !lock(&self.under_way).insert(grant.job) {
+            // Not this one's to remove.
+            std::mem::forget(under_way);
+            return Err(NodeError::UnderWay(grant.job).into());
         }
-        let (request, served) = (&grant.request, &grant.served);
-        let shape = self.shape(served, &grant.plan).map_err(Rejected::from)?;
-        let marginal = served.cube.marginal(served.asset.schema(), &grant.plan)?;
+        let outcome = match self.journal.result(grant.job)? {
+            Some((stored, receipt)) => Outcome::Stored(stored, Box::new(receipt)),
+            None => Outcome::Fresh(self.evaluate(&grant)?),
+        };
+        Ok(Computed { grant, outcome, _under_way: under_way })
+    }
+
+    fn evaluate(&self, grant: &AccessGrant) -> Result<SealedAnswer> {
+        let asset = &grant.served.asset;
+        let shape = shape(asset, &grant.plan).map_err(Rejected::from)?;
+        let marginal = self.cube(&grant.served)?.marginal(asset.schema(), &grant.plan)?;
         let matrix = Matrix::new(&shape, marginal.iter().map(Vec::as_slice))?;
-        let answer = evaluate(&grant.query, &request.context(), &matrix)?;
-        Ok(Computed { grant, outcome: Outcome::Fresh(answer) })
+        Ok(evaluate(&grant.query, &grant.request.context(), &matrix)?)
+    }
+
+    /// The asset's protected cube, made from the stored table once.
+    fn cube(&self, served: &Served) -> Result<Arc<ProtectedCube>> {
+        let mut kept = lock(&served.cube);
+        if let Some(cube) = &*kept {
+            return Ok(Arc::clone(cube));
+        }
+        let table = self.exchange.open_table(&served.asset, &self.owner_key)?;
+        let cube = Arc::new(protected_cube(&table, served.asset.policy())?);
+        *kept = Some(Arc::clone(&cube));
+        Ok(cube)
     }
 
     /// Seals the answer to the request's result key, signs a receipt, and records both in one transaction before either
@@ -261,7 +315,7 @@ impl Node {
     /// # Errors
     /// The node's own failures. Nothing was released then, and the same request is granted again.
     pub fn release(&self, computed: Computed) -> Result<(SealedResult, Receipt)> {
-        let Computed { grant, outcome } = computed;
+        let Computed { grant, outcome, _under_way } = computed;
         let (stored, receipt) = match outcome {
             Outcome::Stored(stored, receipt) => (stored, *receipt),
             Outcome::Fresh(answer) => {
@@ -277,6 +331,7 @@ impl Node {
                     job: grant.job,
                     program,
                     policy: request.policy,
+                    data: request.data,
                     device: "cpu".into(),
                     nullifier: request.nullifier,
                     result: result_digest(&bytes),
@@ -302,9 +357,8 @@ impl Node {
     /// The first failure, after every job has been tried. A job that failed stays on record.
     pub fn resume(&self) -> Result<usize> {
         let (mut completed, mut failed) = (0, None);
-        for request in self.journal.unfinished()? {
-            let job = request.id();
-            match self.finish(request) {
+        for job in self.journal.unfinished()? {
+            match self.finish(job) {
                 Ok(()) => completed += 1,
                 Err(error) => {
                     tracing::error!(%job, %error, "a job that was admitted could not be completed");
@@ -316,10 +370,10 @@ impl Node {
     }
 
     /// Completes one job that is on record.
-    fn finish(&self, request: JobRequest) -> Result<()> {
-        let served = self.served(&request.asset)?;
-        let served = served.ok_or_else(|| Rejected::from(Rejection::UnknownAsset(request.asset.clone())))?;
-        let grant = self.grant(request, served).map_err(|stopped| match stopped {
+    fn finish(&self, job: JobId) -> Result<()> {
+        let Some(request) = self.journal.request(job)? else { return Ok(()) };
+        let granted = self.served(&request.asset).and_then(|served| self.grant(request, served));
+        let grant = granted.map_err(|stopped| match stopped {
             Stopped::Refused(reason) => Rejected::from(reason).into(),
             Stopped::Failed(error) => error,
         })?;
@@ -342,24 +396,68 @@ impl Node {
         Ok(self.journal.receipts()?)
     }
 
-    /// The asset, loaded from the store on first use; `None` if it is not one of this owner's.
-    fn served(&self, did: &str) -> Result<Option<Arc<Served>>> {
-        let read = || self.served.read().unwrap_or_else(PoisonError::into_inner).get(did).cloned();
-        if let Some(served) = read() {
-            return Ok(Some(served));
+    /// The asset as the ledger describes it now, if it is one of this owner's.
+    fn served(&self, did: &str) -> Result<Arc<Served>, Stopped> {
+        let unknown = || Rejection::UnknownAsset(did.chars().take(MAX_REMEMBERED_CHARS).collect());
+        let failed = |e: Error| Stopped::Failed(e);
+        let did: Did = did.parse().map_err(|_| unknown())?;
+        let nft = self.journal.kept(&asset_key(&did)).map_err(|e| failed(e.into()))?;
+        let nft = Address::from_bytes(nft.and_then(|bytes| bytes.try_into().ok()).ok_or_else(unknown)?);
+        let ledger = self.exchange.ledger();
+        if ledger.owner_of(nft).map_err(|e| failed(e.into()))? != self.address() {
+            return Err(unknown().into());
         }
-        let Some(nft) = self.journal.kept(&asset_key(did))?.and_then(|bytes| bytes.try_into().ok()) else {
-            return Ok(None);
-        };
-        let asset = self.exchange.asset(Address::from_bytes(nft))?;
-        let table = self.exchange.open_table(&asset, &self.owner_key)?;
-        let loaded = Arc::new(Served::new(asset, &table)?);
-        let mut all = self.served.write().unwrap_or_else(PoisonError::into_inner);
-        Ok(Some(all.entry(did.to_owned()).or_insert(loaded).clone()))
+        let described = ledger.metadata(nft).map_err(|e| failed(e.into()))?.ok_or_else(unknown)?.hash;
+        let mut all = lock(&self.served);
+        if let Some(served) = all.get(&did)
+            && served.asset.description_hash() == described
+        {
+            return Ok(Arc::clone(served));
+        }
+        let asset = self.exchange.asset(nft).map_err(failed)?;
+        let served = Arc::new(Served::new(asset, None));
+        all.insert(did, Arc::clone(&served));
+        Ok(served)
+    }
+}
+
+/// The shape of the answer to a plan.
+///
+/// # Errors
+/// [`Rejection::AnswerTooLarge`], or what in the plan does not fit.
+pub(crate) fn shape(asset: &Asset, plan: &Plan) -> Result<Shape, Rejection> {
+    let bits = value_bits(asset.schema(), plan, asset.max_rows()).map_err(|e| match e {
+        CubeError::Program(e) => Rejection::Program(e),
+        CubeError::Asset(e) => Rejection::Program(e.into()),
+        other => Rejection::Malformed(CodecError::Malformed { what: "program", why: other.to_string() }),
+    })?;
+    let shape = Shape::new(plan.cells(), &bits)?;
+    let got = SealedAnswer::encoded_len(&shape);
+    if got > MAX_ANSWER_BYTES {
+        return Err(Rejection::AnswerTooLarge { got, limit: MAX_ANSWER_BYTES });
+    }
+    Ok(shape)
+}
+
+/// A node's own failures.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The same job is being computed.
+    #[error("job {0} is being computed")]
+    UnderWay(JobId),
+}
+
+impl Classify for NodeError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Locked
+    }
+    fn hint(&self) -> Option<String> {
+        Some("send the same request again when the other has its answer".into())
     }
 }
 
 /// Where the journal keeps which NFT an asset is.
-pub(crate) fn asset_key(did: &str) -> String {
+pub(crate) fn asset_key(did: &Did) -> String {
     format!("asset/{did}")
 }

@@ -5,36 +5,40 @@
 //! in common that anybody else could see.
 //!
 //! What a request needs later, the keys that open its result and the number of the use that it spends, goes to the
-//! consumer's [`Wallet`] before the request is handed out. A lost response is asked for again with
-//! [`JobTicket::request`], byte for byte the same.
+//! consumer's [`Wallet`] before the request is handed out. A lost response is asked for again with the same
+//! [`JobTicket::request`]; a request that never arrived, and has grown old, is proved again with [`JobTicket::renew`].
 
 use std::sync::Arc;
 
 use hkdf::Hkdf;
-use sealock_fhe::linear::{Entropy, QueryKey, SealedAnswer, Shape};
+use sealock_fhe::linear::{Entropy, QueryKey, SealedAnswer};
 use sealock_zk::{
-    Claim, Credential, IdentitySecret, MerkleProof, ProveError, ProvingKey, Scalar, Witness, os_rng, prove,
+    Claim, Credential, IdentitySecret, MerkleProof, ProveError, ProvingKey, SMALLEST_ANONYMOUS_GROUP, Scalar, Witness,
+    os_rng, prove,
 };
 use serde_bytes::ByteBuf;
 use sha2::Sha512;
 use zeroize::Zeroizing;
 
-use crate::access::Group;
+use crate::access::{Rejection, Service};
 use crate::asset::Price;
 use crate::envelope::RecipientKey;
 use crate::error::{Error, Result};
 use crate::exchange::{Asset, Exchange};
 use crate::job::{JobId, JobRequest};
-use crate::ledger::{self, Amount, LedgerError, OrderTerms};
+use crate::ledger::{self, Amount, Ledger, LedgerError, OrderTerms};
+use crate::node::shape;
 use crate::program::Query;
 use crate::receipt::{Receipt, ReceiptError};
-use crate::release::{Answer, SealedResult, value_bits};
+use crate::release::{Answer, SealedResult};
 use crate::time::Timestamp;
 use crate::wallet::{Ticket, Wallet};
 use crate::{Account, Digest};
 
-/// How long a request is good for unless its maker says otherwise, in seconds.
-pub const DEFAULT_DEADLINE: u64 = 60 * 60;
+/// How long a request can be renewed, in seconds. Each proof of it is good for [`MAX_CLOCK_SKEW`](crate::access::MAX_CLOCK_SKEW) alone.
+pub const DEFAULT_DEADLINE: u64 = 12 * 60 * 60;
+/// What a request's time is rounded down to, in seconds: the exact second would tell one machine's clock from another's.
+const TIME_GRAIN: u64 = 60;
 
 /// Why a consumer's step failed before anything left it.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +47,20 @@ pub enum OrderError {
     /// The order is not in the group that the ledger shows.
     #[error("the order is not among the asset's orders on this ledger")]
     NotInGroup,
+    /// The price times the number bought has more than 128 bits.
+    #[error("the cost of so many datatokens has no 128-bit number: buy fewer")]
+    CostOverflow,
+    /// The request's deadline has passed, so that it cannot be renewed.
+    #[error("the request's deadline was {deadline}, it is {now} (unix seconds)")]
+    DeadlinePassed {
+        /// The deadline.
+        deadline: Timestamp,
+        /// The time of the attempt.
+        now: Timestamp,
+    },
+    /// No node would answer the query.
+    #[error("no node would answer this: {0}")]
+    Unanswerable(#[source] Rejection),
     /// No use is left.
     #[error("all {limit} uses of this order are spent")]
     Exhausted {
@@ -69,6 +87,9 @@ impl crate::error::Classify for OrderError {
             OrderError::Exhausted { .. } | OrderError::Proof(P::UseLimitReached { .. }) => K::UseLimitReached,
             OrderError::Proof(P::Expired { .. }) => K::OrderExpired,
             OrderError::Proof(_) => K::InvalidProof,
+            OrderError::CostOverflow => K::InvalidArgument,
+            OrderError::DeadlinePassed { .. } => K::DeadlinePassed,
+            OrderError::Unanswerable(e) => e.kind(),
             OrderError::AccessKey(_) => K::Malformed,
             OrderError::Group(_) => K::NotAMember,
         }
@@ -78,6 +99,10 @@ impl crate::error::Classify for OrderError {
         use crate::ErrorKind as K;
         match self.kind() {
             K::UseLimitReached | K::OrderExpired => Some("order the asset again".into()),
+            K::DeadlinePassed => {
+                Some("if the node never admitted it, ask anew with Order::request_use and the same use".into())
+            }
+            K::TooLarge => Some("group by fewer columns, or ask for fewer numbers".into()),
             K::NotAMember => Some("check that the exchange uses the ledger that the order was made on".into()),
             _ => None,
         }
@@ -105,8 +130,8 @@ impl Consumer {
         self.inner.account.address()
     }
 
-    /// Gets `count` datatokens of the asset, at its fixed price or from its dispenser. Pays at most what the description
-    /// says.
+    /// Gets `count` datatokens of the asset, at its fixed price or from its dispenser. Pays at most the price that
+    /// [`Asset::price`] shows.
     ///
     /// # Errors
     /// [`ErrorKind::InsufficientBalance`](crate::ErrorKind::InsufficientBalance),
@@ -119,7 +144,7 @@ impl Consumer {
         let amount = Amount::whole(count.into());
         Ok(match asset.price() {
             Some(Price::Fixed { base_token, amount: price }) => {
-                let cost = amount.cost_at(Amount::from_units(*price)).unwrap_or(Amount::MAX);
+                let cost = amount.cost_at(Amount::from_units(*price)).ok_or(OrderError::CostOverflow)?;
                 exchange.ledger().buy(account, token, amount, *base_token, cost)?
             }
             // The ledger says what is not on offer.
@@ -139,7 +164,7 @@ impl Consumer {
             let secret = identity(account, asset, counter);
             let commitment = secret.commitment().to_bytes();
             match exchange.ledger().order(account, service.datatoken, service.service, terms, commitment) {
-                Ok(record) => return Ok(self.bind(asset, secret, &record)),
+                Ok(record) => return Ok(bind(&self.inner, asset, counter, secret, &record)),
                 Err(LedgerError::DuplicateCommitment { .. }) => {}
                 Err(e) => return Err(e.into()),
             }
@@ -153,31 +178,32 @@ impl Consumer {
     /// The ledger's own.
     pub fn orders(&self, asset: &Asset) -> Result<Vec<Order>> {
         let Inner { exchange, account, .. } = &*self.inner;
-        let service = asset.service();
         let mut all = std::collections::HashMap::new();
-        let mut from = 0;
-        loop {
-            let page = exchange.ledger().orders(service.datatoken, service.service, from, 4096)?;
-            let Some(last) = page.last() else { break };
-            from = last.index + 1;
-            all.extend(page.into_iter().map(|order| (order.commitment, order)));
-        }
+        find_order(exchange.ledger(), asset.service(), |order| {
+            all.insert(order.commitment, *order);
+            false
+        })?;
         let mut found = Vec::new();
         for counter in 0.. {
             let secret = identity(account, asset, counter);
             let Some(record) = all.get(&secret.commitment().to_bytes()) else { break };
-            found.push(self.bind(asset, secret, record));
+            found.push(bind(&self.inner, asset, counter, secret, record));
         }
         Ok(found)
     }
 
-    /// The requests that were made and whose answers have not been [forgotten](Consumer::forget).
+    /// The requests that were made and whose answers have not been [forgotten](Consumer::forget). They open without the
+    /// ledger, as the asset was described when they were made.
     ///
     /// # Errors
     /// A wallet that does not decode.
     pub fn tickets(&self) -> Result<Vec<JobTicket>> {
         let tickets = self.inner.wallet.tickets()?;
-        tickets.into_iter().map(|ticket| self.ticket(ticket)).collect()
+        let ticket = |ticket: Ticket| {
+            let asset = Asset::remembered(ticket.service, ticket.owner, ticket.ddo.clone())?;
+            Ok(JobTicket { consumer: Arc::clone(&self.inner), asset, ticket })
+        };
+        tickets.into_iter().map(ticket).collect()
     }
 
     /// Removes the keys of a request from the wallet. Its result cannot be opened afterwards.
@@ -187,26 +213,48 @@ impl Consumer {
     pub fn forget(&self, job: JobId) -> Result<()> {
         Ok(self.inner.wallet.forget(job)?)
     }
+}
 
-    fn ticket(&self, ticket: Ticket) -> Result<JobTicket> {
-        let asset = self.inner.exchange.asset(ticket.nft)?;
-        Ok(JobTicket { asset, ticket })
+/// The first order of a service that `wanted` says yes to.
+fn find_order(
+    ledger: &dyn Ledger,
+    service: Service,
+    mut wanted: impl FnMut(&ledger::Order) -> bool,
+) -> Result<Option<ledger::Order>> {
+    let mut from = 0;
+    loop {
+        let page = ledger.orders(service.datatoken, service.service, from, 4096)?;
+        let Some(last) = page.last() else { return Ok(None) };
+        from = last.index + 1;
+        if let Some(found) = page.iter().find(|order| wanted(order)) {
+            return Ok(Some(*found));
+        }
     }
+}
 
-    fn bind(&self, asset: &Asset, secret: IdentitySecret, record: &ledger::Order) -> Order {
-        let credential = asset.service().credential(record.limit, record.expiry);
-        Order { consumer: Arc::clone(&self.inner), asset: asset.clone(), secret, credential, record: *record }
-    }
+/// An order on the ledger, with what belongs to it.
+fn bind(consumer: &Arc<Inner>, asset: &Asset, counter: u64, secret: IdentitySecret, record: &ledger::Order) -> Order {
+    let credential = asset.service().credential(record.limit, record.expiry);
+    Order { consumer: Arc::clone(consumer), asset: asset.clone(), counter, secret, credential, record: *record }
 }
 
 /// The identity secret of an account's n-th order of an asset.
 fn identity(account: &Account, asset: &Asset, counter: u64) -> IdentitySecret {
     let mut okm = Zeroizing::new([0u8; 64]);
     let service = asset.service();
-    let info =
-        [service.datatoken.as_bytes().as_slice(), &service.service.to_be_bytes(), &counter.to_be_bytes()].concat();
+    let info = Digest::of(
+        "sealock/v1/identity",
+        &[
+            &service.chain_id.to_be_bytes(),
+            service.ledger.as_bytes(),
+            service.nft.as_bytes(),
+            service.datatoken.as_bytes(),
+            &service.service.to_be_bytes(),
+            &counter.to_be_bytes(),
+        ],
+    );
     Hkdf::<Sha512>::new(Some(b"sealock/v1/identity"), account.expose_secret_bytes().as_ref())
-        .expand(&info, okm.as_mut())
+        .expand(info.as_bytes(), okm.as_mut())
         .expect("64 bytes are within HKDF's limit");
     let scalar = Zeroizing::new(Scalar::hash("sealock/v1/identity", &[okm.as_ref()]).to_bytes());
     IdentitySecret::from_bytes(&scalar)
@@ -217,6 +265,7 @@ fn identity(account: &Account, asset: &Asset, counter: u64) -> IdentitySecret {
 pub struct Order {
     consumer: Arc<Inner>,
     asset: Asset,
+    counter: u64,
     secret: IdentitySecret,
     credential: Credential,
     record: ledger::Order,
@@ -257,12 +306,15 @@ impl Order {
     }
 
     /// As [`Order::request`], for a use of the caller's choice, counted from 0: for a consumer who has the account's key and
-    /// has lost the wallet. A use that was spent before is rejected.
+    /// has lost the wallet, or whose request was rejected because the asset had changed. A use that was spent before is
+    /// rejected, and two requests with one use can be linked.
     ///
     /// # Errors
     /// As [`Order::request`].
     pub fn request_use(&self, query: &Query, use_index: u64) -> Result<JobTicket> {
-        self.finish(self.prepare(query, true)?, use_index)
+        let prepared = self.prepare(query, true)?;
+        self.consumer.wallet.mark_used(&self.record.commitment, use_index)?;
+        self.finish(prepared, use_index)
     }
 
     /// As [`Order::request`], without looking at the policy first. The node looks in any case, and whoever skips the look
@@ -280,25 +332,42 @@ impl Order {
     /// Everything that can fail for the caller's reasons, before a use is taken.
     fn prepare(&self, query: &Query, check_policy: bool) -> Result<Prepared> {
         let asset = &self.asset;
-        let now = self.consumer.exchange.clock().now();
+        let now = self.now()?;
         let program = query.program();
         let plan = program.plan(asset.schema())?;
         if check_policy {
             asset.policy().check(&program, &plan, now)?;
         }
+        shape(asset, &plan).map_err(OrderError::Unanswerable)?;
         let indicator = Zeroizing::new(plan.indicator(asset.schema(), query)?);
-        if now > self.credential.expiry {
-            return Err(OrderError::Proof(ProveError::Expired { expiry: self.credential.expiry, now }).into());
-        }
-        let mut group = Group::new(asset.service());
-        group.sync(self.consumer.exchange.ledger())?;
-        if !group.is_anonymous() {
-            tracing::warn!(orders = group.len(), "too few orders to hide among: the owner can tell whose job it is");
-        }
-        let leaf = self.credential.leaf(self.secret.commitment());
-        let membership = group.path(leaf).ok_or(OrderError::NotInGroup)?.map_err(OrderError::from)?;
-        let key = self.consumer.exchange.proving_key(asset)?;
+        let (membership, key) = (self.membership(now)?, self.consumer.exchange.proving_key(asset)?);
         Ok(Prepared { now, program: program.to_bytes()?, indicator, membership, key })
+    }
+
+    /// The time, rounded, if the order is still valid.
+    fn now(&self) -> Result<Timestamp> {
+        let now = self.consumer.exchange.clock().now();
+        let expiry = self.credential.expiry;
+        if now > expiry {
+            return Err(OrderError::Proof(ProveError::Expired { expiry, now }).into());
+        }
+        Ok(now - now % TIME_GRAIN)
+    }
+
+    /// The order's path in the group as it is now.
+    fn membership(&self, now: Timestamp) -> Result<MerkleProof> {
+        let leaf = self.credential.leaf(self.secret.commitment());
+        let (path, crowd) = self
+            .consumer
+            .exchange
+            .with_group(self.asset.service(), |group| (group.path(leaf), group.crowd(now, self.asset.owner())))?;
+        if crowd < SMALLEST_ANONYMOUS_GROUP {
+            tracing::warn!(
+                crowd,
+                "too few accounts with valid orders to hide among: the owner can tell whose job it is"
+            );
+        }
+        Ok(path.ok_or(OrderError::NotInGroup)?.map_err(OrderError::from)?)
     }
 
     fn finish(&self, prepared: Prepared, use_index: u64) -> Result<JobTicket> {
@@ -315,31 +384,44 @@ impl Order {
             query: ByteBuf::new(),
             result_key: *result_key.public().as_bytes(),
             policy: asset.policy().digest()?,
+            data: asset.data(),
             deadline: now.saturating_add(DEFAULT_DEADLINE),
-            root: membership.root().to_bytes(),
+            root: [0; 32],
             nullifier: self.secret.nullifier(scope, use_index).to_bytes(),
             now,
             proof: ByteBuf::new(),
         };
         request.query = ByteBuf::from(query_key(&seed).encrypt(&indicator, &request.context())?.to_bytes());
-        request.proof = ByteBuf::from(self.prove(&key, &request, &membership, scope, use_index)?);
-        let ticket = Ticket { nft: asset.service().nft, request, seed, result_key };
+        self.prove(&mut request, &key, &membership, use_index)?;
+        let ticket = Ticket {
+            service: asset.service(),
+            owner: asset.owner(),
+            ddo: asset.ddo().to_vec(),
+            counter: self.counter,
+            use_index,
+            request,
+            seed,
+            result_key,
+        };
         self.consumer.wallet.keep(&ticket)?;
-        Ok(JobTicket { asset: asset.clone(), ticket })
+        Ok(JobTicket { consumer: Arc::clone(&self.consumer), asset: asset.clone(), ticket })
     }
 
+    /// Proves a request for its time and the group's root on the path.
     fn prove(
         &self,
+        request: &mut JobRequest,
         key: &ProvingKey,
-        request: &JobRequest,
         membership: &MerkleProof,
-        scope: Scalar,
         use_index: u64,
-    ) -> Result<Vec<u8>, OrderError> {
-        let claim = Claim { root: membership.root(), message: request.message(), scope, now: request.now };
+    ) -> Result<(), OrderError> {
+        let (root, scope) = (membership.root(), self.asset.service().scope());
+        let claim = Claim { root, message: request.message(), scope, now: request.now };
         let witness = Witness { secret: &self.secret, credential: &self.credential, use_index, membership };
         let (_, proof) = prove(key, &claim, &witness, &mut os_rng())?;
-        Ok(proof.to_bytes().to_vec())
+        request.root = root.to_bytes();
+        request.proof = ByteBuf::from(proof.to_bytes().to_vec());
+        Ok(())
     }
 }
 
@@ -364,12 +446,14 @@ fn query_key(seed: &[u8; 32]) -> QueryKey {
 
 /// The consumer's half of a job: the request to send, and the keys that open its result.
 pub struct JobTicket {
+    consumer: Arc<Inner>,
     asset: Asset,
     ticket: Ticket,
 }
 
 impl JobTicket {
-    /// The request to send. Sending it twice is asking once.
+    /// The request to send. Sending it twice is asking once. Once admitted it is answered at any time; before, its proof is
+    /// good for a few minutes: see [`JobTicket::renew`].
     pub fn request(&self) -> &JobRequest {
         &self.ticket.request
     }
@@ -377,6 +461,32 @@ impl JobTicket {
     /// The name of the job.
     pub fn job(&self) -> JobId {
         self.ticket.request.id()
+    }
+
+    /// Proves the same request again, for the present time and group. It stays the same job with the same use, so that
+    /// nothing is lost when a node was out of reach, and nothing is paid twice when it was not.
+    ///
+    /// # Errors
+    /// [`OrderError::DeadlinePassed`]; [`ErrorKind::OrderExpired`](crate::ErrorKind::OrderExpired); the ledger's own.
+    pub fn renew(&mut self) -> Result<()> {
+        let Ticket { counter, use_index, .. } = self.ticket;
+        let secret = identity(&self.consumer.account, &self.asset, counter);
+        let service = self.asset.service();
+        let commitment = secret.commitment().to_bytes();
+        let record = find_order(self.consumer.exchange.ledger(), service, |order| order.commitment == commitment)?;
+        let record = record.ok_or(OrderError::NotInGroup)?;
+        let order = bind(&self.consumer, &self.asset, counter, secret, &record);
+        let now = order.now()?;
+        let deadline = self.ticket.request.deadline;
+        if now > deadline {
+            return Err(OrderError::DeadlinePassed { deadline, now }.into());
+        }
+        let (membership, key) = (order.membership(now)?, self.consumer.exchange.proving_key(&self.asset)?);
+        let mut request = self.ticket.request.clone();
+        request.now = now;
+        order.prove(&mut request, &key, &membership, use_index)?;
+        self.ticket.request = request;
+        Ok(self.consumer.wallet.keep(&self.ticket)?)
     }
 
     /// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
@@ -390,9 +500,9 @@ impl JobTicket {
         let program = crate::program::Program::from_bytes(&request.program)?;
         let schema = self.asset.schema();
         let plan = program.plan(schema)?;
-        let shape = Shape::new(plan.cells(), &value_bits(schema, &plan, self.asset.max_rows())?)?;
+        let shape = shape(&self.asset, &plan).map_err(OrderError::Unanswerable)?;
         let numbers = query_key(seed).decrypt(&SealedAnswer::from_bytes(&sealed)?, &shape)?;
-        Ok(Answer::assemble(schema, &plan, &numbers)?)
+        Ok(Answer::assemble(schema, &plan, self.asset.max_rows(), &numbers)?)
     }
 
     fn check_receipt(&self, result: &SealedResult, receipt: &Receipt) -> Result<(), Error> {
@@ -405,6 +515,7 @@ impl JobTicket {
             ("asset", said.asset == request.asset),
             ("program", said.program == program),
             ("policy", said.policy == request.policy),
+            ("data", said.data == request.data),
             ("nullifier", said.nullifier == request.nullifier),
             ("result", said.result == result.digest()?),
         ] {

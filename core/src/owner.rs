@@ -1,8 +1,7 @@
 //! The owner's side: publish a table, and run the node that answers for it.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io::Cursor;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 
 use cid::Cid;
 use hkdf::Hkdf;
@@ -14,17 +13,22 @@ use zeroize::Zeroizing;
 
 use crate::access::GROUP_DEPTH;
 use crate::asset::{self, AccessKeys, AssetDescription, Metadata, Mode, Price, Sealed, Table, Terms};
-use crate::codec::{from_canonical, to_canonical};
+use crate::codec::{CodecError, from_canonical, to_canonical};
+use crate::cube::series_bits;
 use crate::envelope::{self, DatasetRef, OwnerKey, Source};
 use crate::error::Result;
 use crate::exchange::{COMPUTE_SERVICE, Exchange, Published, TABLE_OBJECT};
 use crate::journal::Journal;
-use crate::ledger::{self, Amount, Dispenser, FixedRate};
-use crate::node::{Node, Served, asset_key};
-use crate::policy::Policy;
+use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT};
+use crate::node::{Node, Served, asset_key, protected_cube};
+use crate::policy::{Policy, PolicyError};
+use crate::program::Series;
 use crate::progress::quiet;
 use crate::store::unixfs::{self, Profile};
 use crate::{Account, Address, Digest};
+
+/// Bytes by which the description of a published asset may be longer than that of one to come: the length of its CID.
+const DESCRIPTION_SLACK: usize = 256;
 
 /// What to publish, and under which conditions.
 pub struct Offer<'a> {
@@ -127,15 +131,8 @@ impl Owner {
         let verifying_key = VerifyingKey::from_bytes(&row.verifying_key).map_err(crate::order::OrderError::from)?;
         let depth = verifying_key.depth() as u8;
         let access = AccessKeys { proving_key: row.proving_key, digest: row.digest, depth };
-        let node = Node {
-            owner_key: owner_key(&account),
-            exchange,
-            account,
-            journal,
-            verifying_key,
-            served: RwLock::new(BTreeMap::new()),
-            refusals: Mutex::new(VecDeque::new()),
-        };
+        let key = owner_key(&account);
+        let node = Node::new(exchange, account, key, journal, verifying_key);
         Ok(Self { node, access })
     }
 
@@ -149,18 +146,61 @@ impl Owner {
         self.node.address()
     }
 
-    /// Publishes a table: checks the policy, encrypts and stores the table, mints the data NFT and its datatoken, sets
-    /// price and terms, and last the description, by which it can be found.
-    ///
-    /// A failure on the way leaves nothing that can be found or ordered; what was stored is unpinned only by hand.
+    /// Publishes a table: checks the offer, folds the table into its protected cube, encrypts and stores it, mints the data
+    /// NFT and its datatoken, sets terms and price, and last the description, by which the asset is found.
     ///
     /// # Errors
-    /// What is wrong with the policy or the terms, before anything leaves; the store's and the ledger's own errors.
+    /// What is wrong with the offer, before anything leaves. The store's and the ledger's own errors: a failure on the way
+    /// leaves an NFT without a description, which no consumer finds, and blocks that stay pinned.
     pub fn publish(&self, offer: &Offer<'_>) -> Result<Published> {
         let Node { exchange, account, owner_key, journal, .. } = &self.node;
+        let ledger = exchange.ledger();
         let (schema, policy) = (offer.table.schema(), &offer.policy);
         policy.check_fits(schema)?;
         offer.terms.validate()?;
+        let max_rows = (offer.table.len() as u64).next_power_of_two();
+        for column in policy.measure_columns() {
+            series_bits(schema, &Series::Sum(column.into()), max_rows)?;
+        }
+        let describe = |nft, datatoken, manifest| -> Result<AssetDescription> {
+            Ok(AssetDescription {
+                chain_id: ledger.chain_id(),
+                nft,
+                datatoken,
+                metadata: self.metadata(offer),
+                service: asset::Service { id: COMPUTE_SERVICE.to_string(), endpoint: offer.endpoint.clone() },
+                sealed: Sealed {
+                    mode: Mode::SealedQuery,
+                    schema: schema.clone(),
+                    max_rows,
+                    policy: asset::Policy { digest: policy.digest()?, rules: policy.to_json()? },
+                    manifest,
+                    access: self.access.clone(),
+                    signer: account.address(),
+                    order: (&offer.terms).into(),
+                    suppression: None,
+                },
+            })
+        };
+        // The description of an asset that is not there yet has the length and the faults of the one to come.
+        let draft = describe(Address::ZERO, Address::ZERO, self.access.proving_key)?.to_ddo_bytes()?;
+        if draft.len() > METADATA_LIMIT - DESCRIPTION_SLACK {
+            let limit = METADATA_LIMIT - DESCRIPTION_SLACK;
+            return Err(CodecError::TooLarge { what: "asset description", got: draft.len(), limit }.into());
+        }
+        let cube = protected_cube(offer.table, policy)?;
+        let suppression = cube.suppression();
+        let now = exchange.clock().now();
+        if let Some(expires) = policy.expiry().filter(|expires| *expires <= now) {
+            return Err(PolicyError::Expired { expires, now }.into());
+        }
+        if suppression.suppressed_rows == suppression.rows {
+            let (rows, size) = (suppression.rows, policy.group_size());
+            let why = format!(
+                "all {rows} rows are in groups smaller than {size}: bin more coarsely, or name fewer dimensions"
+            );
+            return Err(PolicyError::Unfit(why).into());
+        }
 
         let mut id = [0u8; 32];
         getrandom::fill(&mut id).expect("the operating system provides randomness");
@@ -176,29 +216,12 @@ impl Owner {
         )?;
         let sealed_bytes = manifest.object(TABLE_OBJECT)?.sealed;
 
-        let ledger = exchange.ledger();
         let publication =
             ledger::Publication { name: offer.name.clone(), symbol: offer.symbol.clone(), cap: offer.cap };
         let ledger::Published { nft, datatoken } = ledger.publish(account, &publication)?;
-        let description = AssetDescription {
-            chain_id: ledger.chain_id(),
-            nft,
-            datatoken,
-            metadata: self.metadata(offer),
-            service: asset::Service { id: COMPUTE_SERVICE.to_string(), endpoint: offer.endpoint.clone() },
-            sealed: Sealed {
-                mode: Mode::SealedQuery,
-                schema: schema.clone(),
-                max_rows: (offer.table.len() as u64).next_power_of_two(),
-                policy: asset::Policy { digest: policy.digest()?, rules: policy.to_json()? },
-                manifest: *manifest.cid(),
-                access: self.access.clone(),
-                signer: account.address(),
-                order: (&offer.terms).into(),
-                suppression: None,
-            },
-        };
-        let ddo = description.to_ddo_bytes()?;
+        let description = describe(nft, datatoken, *manifest.cid())?;
+        let Terms { uses_per_order: limit, validity_secs, .. } = offer.terms;
+        ledger.set_order_terms(account, datatoken, COMPUTE_SERVICE, ledger::OrderTerms { limit, validity_secs })?;
         match offer.terms.price {
             Price::Fixed { base_token, amount } => {
                 let rate = FixedRate { base_token, rate: Amount::from_units(amount), active: true, with_mint: true };
@@ -206,23 +229,16 @@ impl Owner {
             }
             Price::Free { max_per_account } => {
                 let most = Amount::whole(max_per_account);
-                ledger.set_dispenser(
-                    account,
-                    datatoken,
-                    Dispenser { max_amount: most, max_balance: most, active: true },
-                )?;
+                let dispenser = Dispenser { max_amount: most, max_balance: most, active: true };
+                ledger.set_dispenser(account, datatoken, dispenser)?;
             }
         }
-        let Terms { uses_per_order: limit, validity_secs, .. } = offer.terms;
-        ledger.set_order_terms(account, datatoken, COMPUTE_SERVICE, ledger::OrderTerms { limit, validity_secs })?;
-        journal.keep(&asset_key(&description.did().to_string()), nft.as_bytes().to_vec())?;
-        ledger.set_metadata(account, nft, &ddo)?;
+        journal.keep(&asset_key(&description.did()), nft.as_bytes().to_vec())?;
+        ledger.set_metadata(account, nft, &description.to_ddo_bytes()?)?;
 
         let asset = exchange.asset(nft)?;
-        let served = Arc::new(Served::new(asset.clone(), offer.table)?);
-        let suppression = served.cube().suppression();
-        let mut all = self.node.served.write().unwrap_or_else(PoisonError::into_inner);
-        all.insert(asset.did().to_string(), served);
+        let served = Arc::new(Served::new(asset.clone(), Some(cube)));
+        self.node.served.lock().unwrap_or_else(PoisonError::into_inner).insert(asset.did(), served);
         Ok(Published { asset, suppression, sealed_bytes })
     }
 

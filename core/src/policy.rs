@@ -146,7 +146,8 @@ impl Policy {
         }
     }
 
-    /// Allows filtering and grouping by these columns. Together they span the asset's data cube.
+    /// Allows filtering and grouping by these columns. Together they span the asset's base cube, so that every further one
+    /// makes its cells smaller and [`min_group_size`](Self::min_group_size) withhold more.
     #[must_use]
     pub fn dimensions<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.dimension_columns.extend(columns.into_iter().map(Into::into));
@@ -184,7 +185,8 @@ impl Policy {
         self
     }
 
-    /// Suppresses every cell of the base cube with fewer rows than this. 1 suppresses nothing.
+    /// Suppresses every cell of the base cube, that is every combination of all the policy's dimensions, with fewer rows
+    /// than this. 1 suppresses nothing. It counts rows: a person who has several counts several times.
     #[must_use]
     pub fn min_group_size(mut self, rows: u32) -> Self {
         self.min_group_size = rows;
@@ -215,6 +217,11 @@ impl Policy {
     /// Rows below which a cell of the base cube is suppressed.
     pub fn group_size(&self) -> u32 {
         self.min_group_size
+    }
+
+    /// When the asset expires, in unix seconds.
+    pub fn expiry(&self) -> Option<Timestamp> {
+        self.expires
     }
 
     /// Most jobs that the asset answers in all.
@@ -249,22 +256,35 @@ impl Policy {
         Ok(Digest::of("sealock/v1/policy", &[&to_canonical("policy", self)?]))
     }
 
-    /// Checks that the policy fits an asset: its columns exist in their roles and the base cube is not too large.
+    /// Checks that the policy fits an asset: its columns exist in their roles, the base cube is not too large, and there is
+    /// something that it allows.
     ///
     /// # Errors
     /// [`PolicyError::Unfit`] or [`PolicyError::Asset`], naming the column.
     pub fn check_fits(&self, schema: &Schema) -> Result<(), PolicyError> {
+        let unfit = |why: &str| Err(PolicyError::Unfit(why.into()));
         if self.min_group_size == 0 {
-            return Err(PolicyError::Unfit("min_group_size is 0; 1 suppresses nothing".into()));
+            return unfit("min_group_size is 0; 1 suppresses nothing");
+        }
+        if self.allowed_aggregations.is_empty() {
+            return unfit("it allows no aggregation, so that nothing could ever be answered: see Policy::aggregations");
+        }
+        if self.allowed_programs == AllowedPrograms::Only(BTreeSet::new()) {
+            return unfit("it allows no program: see Policy::any_program and Policy::programs");
+        }
+        if self.max_jobs == Some(0) {
+            return unfit("max_jobs is 0, so that nothing could ever be answered");
         }
         for column in &self.dimension_columns {
             if !schema.column(column)?.role.dimension {
-                return Err(PolicyError::Unfit(format!("{column:?} is not a dimension in the schema")));
+                let why = format!("{column:?} is not a dimension in the schema: declare it with Column::dimension");
+                return Err(PolicyError::Unfit(why));
             }
         }
         for column in &self.measure_columns {
             if !schema.column(column)?.role.measure {
-                return Err(PolicyError::Unfit(format!("{column:?} is not a measure in the schema")));
+                let why = format!("{column:?} is not a measure in the schema: declare it with Column::measure");
+                return Err(PolicyError::Unfit(why));
             }
         }
         let mut cells = 1u64;

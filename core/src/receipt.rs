@@ -64,6 +64,9 @@ pub struct Statement {
     pub program: Digest,
     /// Digest of the policy that it ran under.
     pub policy: Digest,
+    /// Digest of what was computed on: schema, bound on the rows, manifest (see
+    /// [`Asset::data`](crate::exchange::Asset::data)).
+    pub data: Digest,
     /// The device that computed.
     pub device: String,
     /// The use that paid for it.
@@ -179,6 +182,7 @@ mod tests {
                     job: JobId(any),
                     program: any,
                     policy: any,
+                    data: any,
                     device: "cpu".into(),
                     nullifier: [7; 32],
                     result: any,

@@ -19,8 +19,10 @@ use crate::job::JobId;
 use crate::program::{Aggregate, Plan, Series};
 use crate::receipt::ReceiptError;
 
+/// Largest encrypted answer that is computed, in bytes: about 2,000 numbers of two limbs each.
+pub const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// Largest encoding of a sealed result, in bytes.
-pub const MAX_RESULT_BYTES: usize = 1 << 30;
+pub const MAX_RESULT_BYTES: usize = MAX_ANSWER_BYTES + (64 << 10);
 const VERSION: u64 = 1;
 /// What a result key seals is bound to.
 const INFO: &[u8] = b"sealock/v1/result";
@@ -47,6 +49,14 @@ pub enum ReleaseError {
     /// The schema does not fit the plan.
     #[error(transparent)]
     Cube(#[from] CubeError),
+    /// The numbers are none that the asset could give.
+    #[error("the answer is not one of this asset: {count} rows in a group, of at most {max_rows} in all")]
+    Implausible {
+        /// What the answer counts.
+        count: i128,
+        /// The asset's bound.
+        max_rows: u64,
+    },
     /// The answer leaves the range that its type has room for.
     #[error("the answer's {column} does not fit its Arrow type: {why}")]
     Arrow {
@@ -66,7 +76,7 @@ impl Classify for ReleaseError {
             ReleaseError::Envelope(e) => e.kind(),
             ReleaseError::Encryption(_) => ErrorKind::Encryption,
             ReleaseError::Cube(e) => e.kind(),
-            ReleaseError::Arrow { .. } => ErrorKind::OutOfDomain,
+            ReleaseError::Implausible { .. } | ReleaseError::Arrow { .. } => ErrorKind::OutOfDomain,
         }
     }
 }
@@ -193,13 +203,24 @@ impl Numbers {
 /// Groups that hold no row, or too few for the policy, show zeros and empty means: the two cannot be told apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
-    groups: Vec<(String, Vec<String>)>,
+    groups: Vec<(String, Vec<Option<String>>)>,
     columns: Vec<(String, Numbers)>,
     rows: usize,
 }
 
 impl Answer {
-    pub(crate) fn assemble(schema: &Schema, plan: &Plan, numbers: &[i128]) -> Result<Self, CubeError> {
+    pub(crate) fn assemble(
+        schema: &Schema,
+        plan: &Plan,
+        max_rows: u64,
+        numbers: &[i128],
+    ) -> Result<Self, ReleaseError> {
+        for (number, series) in numbers.iter().zip(plan.series().iter().cycle()) {
+            let counts = matches!(series, Series::Count | Series::Valid(_));
+            if counts && !(0..=i128::from(max_rows)).contains(number) {
+                return Err(ReleaseError::Implausible { count: *number, max_rows });
+            }
+        }
         let series = plan.series();
         let of = |wanted: &Series| -> Vec<i128> {
             let s = series.iter().position(|s| s == wanted);
@@ -230,10 +251,14 @@ impl Answer {
         let mut groups = Vec::with_capacity(plan.group_by().len());
         let mut stride = plan.groups();
         for name in plan.group_by() {
-            let column = schema.column(name)?;
-            let size = column.cells()? as usize;
+            let column = schema.column(name).map_err(CubeError::from)?;
+            let size = column.cells().map_err(CubeError::from)? as usize;
             stride /= size;
-            let labels = (0..plan.groups()).map(|g| column.cell_label((g / stride % size) as u32)).collect();
+            let label = |cell: usize| {
+                let null = column.nullable && cell + 1 == size;
+                (!null).then(|| column.cell_label(cell as u32))
+            };
+            let labels = (0..plan.groups()).map(|g| label(g / stride % size)).collect();
             groups.push((name.clone(), labels));
         }
         Ok(Self { groups, columns, rows: plan.groups() })
@@ -249,8 +274,8 @@ impl Answer {
         self.rows == 0
     }
 
-    /// The label of each group in a grouping column.
-    pub fn group(&self, column: &str) -> Option<&[String]> {
+    /// The label of each group in a grouping column; `None` for the rows where it is null.
+    pub fn group(&self, column: &str) -> Option<&[Option<String>]> {
         self.groups.iter().find(|(name, _)| name == column).map(|(_, labels)| labels.as_slice())
     }
 
@@ -259,7 +284,7 @@ impl Answer {
         self.columns.iter().find(|(name, _)| name == aggregate).map(|(_, numbers)| numbers)
     }
 
-    /// The answer as an Arrow table: grouping columns as text, counts as 64-bit integers, sums as decimals, means as
+    /// The answer as an Arrow table: grouping columns as nullable text, counts as 64-bit integers, sums as decimals, means as
     /// nullable doubles.
     ///
     /// # Errors
@@ -269,7 +294,7 @@ impl Answer {
         let mut fields = Vec::new();
         let mut arrays: Vec<ArrayRef> = Vec::new();
         for (name, labels) in &self.groups {
-            fields.push(Field::new(name, DataType::Utf8, false));
+            fields.push(Field::new(name, DataType::Utf8, true));
             arrays.push(Arc::new(StringArray::from(labels.clone())));
         }
         for (name, numbers) in &self.columns {

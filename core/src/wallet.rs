@@ -11,11 +11,13 @@ use serde_bytes::ByteBuf;
 use sha2::Sha512;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::access::Service;
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::durable::{Durable, DurableError, Format, via_durable};
 use crate::envelope::{self, EnvelopeError, ObjectKey, RecipientKey};
 use crate::error::{Classify, ErrorKind};
 use crate::job::{JobId, JobRequest, MAX_REQUEST_BYTES};
+use crate::ledger::METADATA_LIMIT;
 use crate::{Account, Address};
 
 const FORMAT: Format = Format { name: "sealock-wallet", version: 1 };
@@ -23,6 +25,9 @@ const FORMAT: Format = Format { name: "sealock-wallet", version: 1 };
 const USES: TableDefinition<&[u8; 32], u64> = TableDefinition::new("uses");
 /// Job to its ticket, sealed.
 const TICKETS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("tickets");
+
+/// Largest ticket: a request, a description and some keys.
+const MAX_TICKET_BYTES: usize = MAX_REQUEST_BYTES + METADATA_LIMIT + 4096;
 
 /// Why the wallet failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +62,15 @@ impl Classify for WalletError {
 
 via_durable!(WalletError, TableError, StorageError);
 
-/// What a request needs later.
+/// What a request needs later: to be opened without the ledger, and to be proved again.
 pub(crate) struct Ticket {
-    pub(crate) nft: Address,
+    pub(crate) service: Service,
+    pub(crate) owner: Address,
+    /// The asset's description as it was.
+    pub(crate) ddo: Vec<u8>,
+    /// Which of the account's orders of the asset pays.
+    pub(crate) counter: u64,
+    pub(crate) use_index: u64,
     pub(crate) request: JobRequest,
     pub(crate) seed: Zeroizing<[u8; 32]>,
     pub(crate) result_key: RecipientKey,
@@ -70,7 +81,11 @@ pub(crate) struct Ticket {
 #[serde(deny_unknown_fields)]
 struct Row {
     version: u64,
-    nft: Address,
+    service: Service,
+    owner: Address,
+    ddo: ByteBuf,
+    counter: u64,
+    use_index: u64,
     request: ByteBuf,
     #[serde(with = "serde_bytes")]
     seed: [u8; 32],
@@ -136,7 +151,11 @@ impl Wallet {
         let id = ticket.request.id();
         let row = Row {
             version: 1,
-            nft: ticket.nft,
+            service: ticket.service,
+            owner: ticket.owner,
+            ddo: ByteBuf::from(ticket.ddo.clone()),
+            counter: ticket.counter,
+            use_index: ticket.use_index,
             request: ByteBuf::from(ticket.request.to_bytes()?),
             seed: *ticket.seed,
             result_secret: *ticket.result_key.expose_secret_bytes(),
@@ -154,15 +173,29 @@ impl Wallet {
             let open = |entry: Result<(_, redb::AccessGuard<'_, &[u8]>), redb::StorageError>| {
                 let (id, sealed): (redb::AccessGuard<'_, &[u8; 32]>, _) = entry?;
                 let plain = Zeroizing::new(envelope::open_bytes(&self.ticket_key(id.value()), sealed.value())?);
-                let row: Row = from_canonical("ticket", &plain, MAX_REQUEST_BYTES + 1024)?;
+                let row: Row = from_canonical("ticket", &plain, MAX_TICKET_BYTES)?;
                 Ok(Ticket {
-                    nft: row.nft,
+                    service: row.service,
+                    owner: row.owner,
+                    ddo: row.ddo.to_vec(),
+                    counter: row.counter,
+                    use_index: row.use_index,
                     request: JobRequest::from_bytes(&row.request)?,
                     seed: Zeroizing::new(row.seed),
                     result_key: RecipientKey::from_secret_bytes(&row.result_secret)?,
                 })
             };
             tickets.iter()?.map(open).collect()
+        })
+    }
+
+    /// Marks a use as taken that the caller has chosen.
+    pub(crate) fn mark_used(&self, commitment: &[u8; 32], use_index: u64) -> Result<(), WalletError> {
+        self.db.write(|txn| {
+            let mut uses = txn.open_table(USES)?;
+            let taken = uses.get(commitment)?.map_or(0, |n| n.value());
+            uses.insert(commitment, taken.max(use_index.saturating_add(1)))?;
+            Ok(())
         })
     }
 

@@ -41,6 +41,7 @@ fn statement(request: &JobRequest, number: u64, previous: Digest) -> Statement {
         job: request.id(),
         program: any,
         policy: any,
+        data: any,
         device: "cpu".into(),
         nullifier: *request.nullifier(),
         result: any,

@@ -55,16 +55,28 @@ fn nested_bytes_do_not_exhaust_the_stack() {
     assert!(Program::from_bytes(&deep).is_err());
     let mut filter = col("age").ge(secret(20));
     for _ in 0..40 {
-        filter = !filter;
+        filter = !(filter & col("age").ge(20));
     }
     assert!(matches!(refusal(Query::select([count()]).filter(filter)), ProgramError::FilterTooLarge { .. }));
+    let mut even = col("age").ge(20);
+    for _ in 0..100_000 {
+        even = !even;
+    }
+    assert_eq!(even, col("age").ge(20));
 }
 
 #[test]
 fn refusals_name_the_column_and_what_to_change() {
     let cut = refusal(Query::select([count()]).filter(col("age").gt(30)));
     assert!(matches!(&cut, ProgramError::Unaligned { column, .. } if column == "age"), "{cut}");
-    assert!(cut.hint().unwrap().contains("[0, 20, 40, 60, 80, 99]"));
+    let hint = cut.hint().unwrap();
+    assert!(
+        hint.contains("< and >= with 0, 20, 40, 60, 80") && hint.contains("<= and > with 19, 39, 59, 79, 99"),
+        "{hint}"
+    );
+    for filter in [col("age").lt(20), col("age").ge(80), col("age").le(19), col("age").gt(79)] {
+        Query::select([count()]).filter(filter).program().plan(&schema()).unwrap();
+    }
     let cases: [(Query, &str); 8] = [
         (Query::select([]), "asks for nothing"),
         (Query::select([count(), count()]), "twice"),

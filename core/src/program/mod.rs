@@ -8,7 +8,7 @@
 //! use sealock::program::{Query, col, count, mean, secret};
 //!
 //! let query = Query::select([mean("visits"), count()])
-//!     .filter(col("age").gt(secret(40)) & col("plan").is_in(secret(["free", "25%"])))
+//!     .filter(col("age").ge(secret(40)) & col("plan").is_in(secret(["free", "25%"])))
 //!     .group_by(["health"]);
 //! // The program tells which columns are compared, and hides with what.
 //! assert!(!format!("{:?}", query.program()).contains("40"));
@@ -72,8 +72,10 @@ pub enum ProgramError {
         literal: String,
         /// The cell that it falls into.
         cell: String,
-        /// The bin edges of the column, in stored units.
-        edges: Vec<i64>,
+        /// What `<` and `>=` can be compared with: the bin edges, as they are written.
+        edges: Vec<String>,
+        /// What `<=` and `>` can be compared with: the last value of each bin.
+        lasts: Vec<String>,
     },
     /// A comparison has too many or too few literals.
     #[error("{column} {op:?} has {got} literals")]
@@ -135,9 +137,11 @@ impl Classify for ProgramError {
         match self {
             ProgramError::Asset(e) => e.hint(),
             ProgramError::Codec(e) => e.hint(),
-            ProgramError::Unaligned { edges, .. } if !edges.is_empty() => {
-                Some(format!("compare with one of the bin edges {edges:?} (stored units)"))
-            }
+            ProgramError::Unaligned { edges, lasts, .. } => Some(format!(
+                "the owner's bins allow < and >= with {}, and <= and > with {}; = and != need a bin of one value",
+                edges.join(", "),
+                lasts.join(", ")
+            )),
             ProgramError::NullLiteral { .. } => Some("use is_null()".into()),
             ProgramError::TooManyCells { .. } => {
                 Some("compare fewer columns with secrets, group by fewer, or ask the owner for coarser bins".into())
@@ -224,7 +228,7 @@ impl<T: Into<Value>> IntoLiterals for Secret<T> {
     }
 }
 
-/// What [`Col::is_in`] can be asked with: an iterable of literals, or a [`secret`] one.
+/// What [`Col::is_in`] can be asked with: an array or vector of literals, or a [`secret`] one.
 pub trait IntoLiteralList {
     /// The literals, marked as clear or secret.
     fn into_literal_list(self) -> Literals;
@@ -271,7 +275,11 @@ impl BitOr for Filter {
 impl Not for Filter {
     type Output = Filter;
     fn not(self) -> Filter {
-        Filter(Predicate::Not(Box::new(self.0)))
+        // Twice is not at all, in SQL's three values as well.
+        match self.0 {
+            Predicate::Not(part) => Filter(*part),
+            other => Filter(Predicate::Not(Box::new(other))),
+        }
     }
 }
 
@@ -302,19 +310,24 @@ impl Col {
         eq Eq,
         /// Not equal to the literal.
         ne Ne,
-        /// Less than the literal.
+        /// Less than the literal. On a column with bins, a bin's lower edge.
         lt Lt,
-        /// Less than or equal to the literal.
+        /// Less than or equal to the literal. On a column with bins, a bin's last value.
         le Le,
-        /// Greater than the literal.
+        /// Greater than the literal. On a column with bins, a bin's last value.
         gt Gt,
-        /// Greater than or equal to the literal.
+        /// Greater than or equal to the literal. On a column with bins, a bin's lower edge.
         ge Ge,
     }
 
     /// Equal to one of the literals: `col("plan").is_in(secret(["free", "25%"]))`.
     pub fn is_in(self, literals: impl IntoLiteralList) -> Filter {
         self.test(Op::In, literals.into_literal_list())
+    }
+
+    /// Not null.
+    pub fn is_not_null(self) -> Filter {
+        !self.is_null()
     }
 
     /// Null.
@@ -357,7 +370,7 @@ pub fn sum(column: impl Into<String>) -> Aggregate {
     Aggregate::Sum(column.into())
 }
 
-/// The mean of a measure.
+/// The mean of a measure over the rows where it is not null, which may be fewer than [`count`] counts.
 pub fn mean(column: impl Into<String>) -> Aggregate {
     Aggregate::Mean(column.into())
 }
@@ -405,7 +418,8 @@ impl Query {
         Self { filter: None, group_by: Vec::new(), aggregates: aggregates.into_iter().collect() }
     }
 
-    /// Keeps the rows for which `filter` holds, and those that earlier filters kept.
+    /// Keeps the rows for which `filter` holds, of those that earlier filters kept. A comparison with null holds neither as
+    /// it is nor negated, as in SQL.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(match self.filter.take() {
@@ -415,7 +429,7 @@ impl Query {
         self
     }
 
-    /// Answers once for each combination of the values of `columns`, which the executor sees.
+    /// Answers once for each combination of the values of `columns`, which the executor sees. Called again, it replaces.
     #[must_use]
     pub fn group_by<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.group_by = columns.into_iter().map(Into::into).collect();

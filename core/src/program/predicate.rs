@@ -170,11 +170,16 @@ fn test_cells(column: &Column, op: Op, literals: &[Value]) -> Result<Vec<Option<
     let stored = literals.iter().map(|v| column.to_stored(v)).collect::<Result<Vec<i64>, _>>()?;
     // A category or a boolean is its code; a number is the range of its bin.
     let bounds = |cell| column.cell_bounds(cell).unwrap_or((i64::from(cell), i64::from(cell)));
+    let values = cells - u32::from(column.nullable);
+    let written = |stored: &mut dyn Iterator<Item = i64>| -> Vec<String> {
+        stored.map(|v| column.from_stored(v).map_or_else(|_| v.to_string(), |value| value.to_string())).collect()
+    };
     let unaligned = |cell, literal: &Value| ProgramError::Unaligned {
         column: column.name.clone(),
         literal: literal.to_string(),
         cell: column.cell_label(cell),
-        edges: column.bins.clone().unwrap_or_default(),
+        edges: written(&mut (0..values).map(|cell| bounds(cell).0)),
+        lasts: written(&mut (0..values).map(|cell| bounds(cell).1)),
     };
     if op == Op::Null {
         return Ok((0..cells).map(|cell| Some(is_null_cell(column, cell, cells))).collect());
