@@ -43,6 +43,7 @@ fn story(folder: &Path) -> Any<()> {
     let market = Account::generate();
     let ocean = exchange.ledger().deploy_token(&market, "Ocean", "OCEAN", Amount::whole(1_000_000))?;
     let insurer = exchange.owner(Account::generate())?;
+    clock.done(&["the insurer makes the key that access proofs are made with; its secret part is forgotten".into()]);
 
     clock.step("The insurer publishes its table: encrypts it, stores it, mints a data NFT and datatokens.");
     let table = Table::from_batches(schema()?, [records.batch()?])?;
@@ -53,7 +54,7 @@ fn story(folder: &Path) -> Any<()> {
         .any_program()
         .min_group_size(5)
         .purpose("public health research");
-    let terms = Terms::fixed(ocean, Amount::whole(2).units()).uses_per_order(3).valid_for(30 * 86_400);
+    let terms = Terms::fixed(ocean, Amount::whole(2)).uses_per_order(3).valid_for(30 * 86_400);
     let offer = Offer::new("RAND Health Insurance Experiment", &table, policy, terms)
         .description("Outpatient visits per person and year, with health, cost sharing and chronic diseases.")
         .author("RAND Corporation")
@@ -125,7 +126,7 @@ fn story(folder: &Path) -> Any<()> {
     }
     println!("   The answer is the plaintext answer.\n");
 
-    clock.step("A job that the policy does not allow: the number of visits of each cost sharing, summed.");
+    clock.step("A job that the policy does not allow: the total of visits by cost sharing.");
     let greedy = Query::select([sealock::program::sum("visits")]).group_by(["cost_share"]);
     let local = order.request(&greedy).err().ok_or("the consumer's own check lets it through")?;
     println!("   the researcher's own check, before anything is spent: {local}");
@@ -133,7 +134,8 @@ fn story(folder: &Path) -> Any<()> {
     let refused = node.run(forced.request().clone()).err().ok_or("the node lets it through")?;
     println!("   the node, to one who skips the check: {refused}");
     let log = node.refusals();
-    println!("   the insurer's log: {}\n", log.last().map_or("", |r| r.reason.as_str()));
+    println!("   the insurer's log: {}", log.last().map_or("", |r| r.reason.as_str()));
+    clock.done(&["the use was not spent: a refused request costs nothing".into()]);
     if refused.kind() != ErrorKind::Rejected || log.last().map(|r| r.kind) != Some(ErrorKind::PolicyDenied) {
         return Err("the refusal is not the policy's".into());
     }
@@ -152,7 +154,8 @@ fn story(folder: &Path) -> Any<()> {
     if again != result {
         return Err("the same request again does not give the same result".into());
     }
-    println!("   the first request again, as after a lost connection, gives the same result and costs nothing\n");
+    clock
+        .done(&["the first request again, as after a lost connection, gives the same result and costs nothing".into()]);
 
     verify_chain(insurer.address(), &node.receipts()?)?;
     println!("The insurer's {} receipt(s) verify. Done.", node.receipts()?.len());

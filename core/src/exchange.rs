@@ -1,6 +1,6 @@
 //! The facade: one place that joins store, ledger and clock, and the parties on top of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,13 +48,23 @@ pub enum ExchangeError {
         /// What is missing.
         why: String,
     },
-    /// The asset belongs to somebody else.
-    #[error("the asset belongs to {owner}, this node to {node}")]
-    NotTheOwner {
-        /// Who owns the data NFT.
-        owner: Address,
-        /// Whose node it is.
-        node: Address,
+    /// The account's wallet or node is open here already.
+    #[error("the {what} of {account} is open already")]
+    AlreadyOpen {
+        /// Wallet or node.
+        what: &'static str,
+        /// Whose.
+        account: Address,
+    },
+    /// The ledger has assets of the account that no journal here remembers.
+    #[error(
+        "the journal of {account}'s node is missing: it published {count} assets here, and their spent uses are not known"
+    )]
+    JournalMissing {
+        /// Whose node.
+        account: Address,
+        /// How many assets it has published.
+        count: usize,
     },
     /// A stored object could not be read to its end.
     #[error("{what} could not be read from the store: {source}")]
@@ -71,13 +81,19 @@ impl Classify for ExchangeError {
         match self {
             ExchangeError::Folder { .. } | ExchangeError::Object { .. } => ErrorKind::Io,
             ExchangeError::NotAnAsset { .. } => ErrorKind::NotFound,
-            ExchangeError::NotTheOwner { .. } => ErrorKind::NotAuthorized,
+            ExchangeError::AlreadyOpen { .. } => ErrorKind::Locked,
+            ExchangeError::JournalMissing { .. } => ErrorKind::CorruptState,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
             ExchangeError::NotAnAsset { .. } => Some("Exchange::assets lists what is published here".into()),
+            ExchangeError::AlreadyOpen { .. } => Some("use the one that is open, or drop it first".into()),
+            ExchangeError::JournalMissing { .. } => Some(
+                "restore the file node-….redb of the state folder, or give these assets up with Exchange::owner_afresh"
+                    .into(),
+            ),
             _ => None,
         }
     }
@@ -97,6 +113,19 @@ struct Inner {
     state: Option<PathBuf>,
     proving_keys: Mutex<HashMap<[u8; 32], Arc<ProvingKey>>>,
     groups: Mutex<HashMap<Service, Group>>,
+    open: Mutex<HashSet<(&'static str, Address)>>,
+}
+
+/// An account's wallet or node, which is open once at a time: two memories of one account would spend the same uses.
+pub(crate) struct Opened {
+    exchange: Exchange,
+    what: (&'static str, Address),
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.exchange.inner.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.what);
+    }
 }
 
 impl Exchange {
@@ -116,6 +145,7 @@ impl Exchange {
                 state,
                 proving_keys: Mutex::default(),
                 groups: Mutex::default(),
+                open: Mutex::default(),
             }),
         }
     }
@@ -171,25 +201,56 @@ impl Exchange {
     /// The owner side of an account: publishes assets and runs the node that serves them.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] while another process runs the account's node.
+    /// [`ErrorKind::Locked`] while the account's node runs elsewhere; [`ErrorKind::CorruptState`] if the ledger has assets of
+    /// the account and their journal is gone.
     pub fn owner(&self, account: Account) -> Result<Owner> {
+        self.open_owner(account, false)
+    }
+
+    /// As [`Exchange::owner`], for an account whose journal is lost. What it published before is no longer served: without
+    /// the journal, uses that were spent could be spent again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] while the account's node runs elsewhere.
+    pub fn owner_afresh(&self, account: Account) -> Result<Owner> {
+        self.open_owner(account, true)
+    }
+
+    fn open_owner(&self, account: Account, afresh: bool) -> Result<Owner> {
+        let opened = self.opened("node", &account)?;
         let journal = match self.state_file("node", &account) {
             Some(path) => Journal::open(path)?,
             None => Journal::in_memory()?,
         };
-        Owner::open(self.clone(), account, journal)
+        if !afresh && !Owner::is_known(&journal)? {
+            let address = account.address();
+            let count = self.assets()?.iter().filter(|asset| asset.owner() == address).count();
+            if count > 0 {
+                return Err(ExchangeError::JournalMissing { account: address, count }.into());
+            }
+        }
+        Owner::open(self.clone(), account, journal, opened)
+    }
+
+    fn opened(&self, what: &'static str, account: &Account) -> Result<Opened> {
+        let what = (what, account.address());
+        if !self.inner.open.lock().unwrap_or_else(PoisonError::into_inner).insert(what) {
+            return Err(ExchangeError::AlreadyOpen { what: what.0, account: what.1 }.into());
+        }
+        Ok(Opened { exchange: self.clone(), what })
     }
 
     /// The consumer side of an account: buys, orders, asks.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] while another process has the account's wallet open.
+    /// [`ErrorKind::Locked`] while the account's wallet is open elsewhere.
     pub fn consumer(&self, account: Account) -> Result<Consumer> {
+        let opened = self.opened("wallet", &account)?;
         let wallet = match self.state_file("wallet", &account) {
             Some(path) => Wallet::open(path, &account)?,
             None => Wallet::in_memory(&account)?,
         };
-        Ok(Consumer::new(self.clone(), account, wallet))
+        Ok(Consumer::new(self.clone(), account, wallet, opened))
     }
 
     fn state_file(&self, kind: &str, account: &Account) -> Option<PathBuf> {

@@ -3,7 +3,7 @@
 //! # Who is who
 //!
 //! - The **owner** has data and a policy, and runs the [node](crate::node) that answers for it. It learns which program
-//!   shape ran and when. It does not learn who asked, the literals marked [`secret`](crate::program::secret), or the answer.
+//!   shape ran and when. It does not learn who asked, the literals marked [`secret`](crate::program::secret), or the answer to a question that has any.
 //! - The **consumer** has an account, pays with a datatoken, and learns the answers it paid for.
 //! - The **store** keeps blocks and learns their sizes.
 //! - The **ledger** keeps tokens and orders and learns who paid, and when. Not which job was theirs.
@@ -23,16 +23,35 @@
 //!
 //! [`Consumer::buy`](crate::order::Consumer::buy), [`order`](crate::order::Consumer::order), and then any number of
 //! [`request`](crate::order::Order::request)s up to the order's limit. To be anonymous, let time pass between ordering and
-//! asking, and reach the node in a way that does not name you: the proof hides the order, not the network address. A group
-//! of one or two orders hides nobody, and the library logs a warning.
+//! asking, and reach the node in a way that does not name you: the proof hides the order, not the network address. You hide
+//! among the accounts that have an unexpired order; fewer than three are no crowd, and the library logs a warning
+//! ([`Group::crowd`](crate::access::Group::crowd)). An owner can order its own asset under other names.
 //!
-//! A request that got no response is sent again as it is: [`Consumer::tickets`](crate::order::Consumer::tickets) has it.
+//! A request that was admitted and got no response is sent again as it is, at any time. One that never arrived is good for
+//! a few minutes; [`JobTicket::renew`](crate::order::JobTicket::renew) proves it again for the same use.
+//! [`Consumer::tickets`](crate::order::Consumer::tickets) has every request that was made.
+//!
+//! On a column with bins, `<` and `>=` take a bin's lower edge, `<=` and `>` a bin's last value; anything else would cut a
+//! bin and is refused. Null is as in SQL: a comparison with it holds neither as it is nor negated. The mean of a column
+//! with nulls is over the rows that have a value.
 //!
 //! # What an answer can be made of
 //!
-//! All answers of an asset are sums over one cube in which every cell with fewer than `min_group_size` rows was zeroed. Two
-//! answers never differ by a small cell, however they were asked. An owner must assume that a consumer who pays for enough
+//! All answers of an asset are sums over one cube, whose cells are the combinations of all the policy's dimensions. Cells with
+//! fewer than `min_group_size` rows were zeroed, and so were measures with fewer values, or fewer missing values, than
+//! that. Two answers never differ by fewer rows, however they were asked. Rows are not people: where one person has several,
+//! choose a larger size. An owner must assume that a consumer who pays for enough
 //! jobs learns that whole cube. A cell that is zero may be empty or withheld.
+//!
+//! # What to keep, and what to back up
+//!
+//! - An **account's secret key** ([`Account::expose_secret_bytes`](crate::Account::expose_secret_bytes)) finds a consumer's orders
+//!   again and opens an owner's data. Without it both are lost.
+//! - An owner's **journal** (`state/node-….redb`) knows which uses are spent. Never run a node on an old copy: uses spent since
+//!   could be spent again. Without it the node refuses to start for assets that it published.
+//! - A consumer's **wallet** (`state/wallet-….redb`) has the keys of results that are under way and counts the uses. Without
+//!   it, [`Order::request_use`](crate::order::Order::request_use) asks with a use of your choice.
+//! - The **ledger** (`ledger.redb`) and the **store** (`store/`): everybody's tokens, and the ciphertext.
 //!
 //! # What is not there
 //!

@@ -24,7 +24,7 @@ use crate::access::{Rejection, Service};
 use crate::asset::Price;
 use crate::envelope::RecipientKey;
 use crate::error::{Error, Result};
-use crate::exchange::{Asset, Exchange};
+use crate::exchange::{Asset, Exchange, Opened};
 use crate::job::{JobId, JobRequest};
 use crate::ledger::{self, Amount, Ledger, LedgerError, OrderTerms};
 use crate::node::shape;
@@ -118,11 +118,12 @@ struct Inner {
     exchange: Exchange,
     account: Account,
     wallet: Wallet,
+    _opened: Opened,
 }
 
 impl Consumer {
-    pub(crate) fn new(exchange: Exchange, account: Account, wallet: Wallet) -> Self {
-        Self { inner: Arc::new(Inner { exchange, account, wallet }) }
+    pub(crate) fn new(exchange: Exchange, account: Account, wallet: Wallet, opened: Opened) -> Self {
+        Self { inner: Arc::new(Inner { exchange, account, wallet, _opened: opened }) }
     }
 
     /// The account that pays.

@@ -17,7 +17,7 @@ use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::cube::series_bits;
 use crate::envelope::{self, DatasetRef, OwnerKey, Source};
 use crate::error::Result;
-use crate::exchange::{COMPUTE_SERVICE, Exchange, Published, TABLE_OBJECT};
+use crate::exchange::{COMPUTE_SERVICE, Exchange, Opened, Published, TABLE_OBJECT};
 use crate::journal::Journal;
 use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT};
 use crate::node::{Node, Served, asset_key, protected_cube};
@@ -104,6 +104,7 @@ impl<'a> Offer<'a> {
 pub struct Owner {
     node: Node,
     access: AccessKeys,
+    _opened: Opened,
 }
 
 /// The node's access key, as the journal keeps it.
@@ -119,7 +120,12 @@ struct AccessKeyRow {
 const ACCESS_KEY: &str = "access-key";
 
 impl Owner {
-    pub(crate) fn open(exchange: Exchange, account: Account, journal: Journal) -> Result<Self> {
+    /// Whether this journal has been an owner's before.
+    pub(crate) fn is_known(journal: &Journal) -> Result<bool> {
+        Ok(journal.kept(ACCESS_KEY)?.is_some())
+    }
+
+    pub(crate) fn open(exchange: Exchange, account: Account, journal: Journal, opened: Opened) -> Result<Self> {
         let row = match journal.kept(ACCESS_KEY)? {
             Some(bytes) => bytes,
             None => {
@@ -133,7 +139,7 @@ impl Owner {
         let access = AccessKeys { proving_key: row.proving_key, digest: row.digest, depth };
         let key = owner_key(&account);
         let node = Node::new(exchange, account, key, journal, verifying_key);
-        Ok(Self { node, access })
+        Ok(Self { node, access, _opened: opened })
     }
 
     /// The node that serves this owner's assets.

@@ -384,6 +384,12 @@ fn an_accounts_key_alone_finds_its_orders_again() {
         consumer.order(&market.asset).unwrap();
     }
     market.order();
+    assert_eq!(
+        market.exchange.consumer(Account::from_secret_bytes(&secret_bytes).unwrap()).err().unwrap().kind(),
+        ErrorKind::Locked,
+        "two wallets of one account would spend the same uses"
+    );
+    drop(consumer);
     // Another machine: the same key, an empty wallet.
     let again = market.exchange.consumer(Account::from_secret_bytes(&secret_bytes).unwrap()).unwrap();
     let orders = again.orders(&market.asset).unwrap();
@@ -409,7 +415,7 @@ fn buying_and_ordering_without_means_changes_nothing() {
     let exchange = Exchange::in_memory_at(clock.clone()).unwrap();
     let mint = Account::generate();
     let coin = exchange.ledger().deploy_token(&mint, "coin", "COIN", Amount::whole(100)).unwrap();
-    let market = Market::on(exchange, clock, policy(), Terms::fixed(coin, Amount::whole(2).units()));
+    let market = Market::on(exchange, clock, policy(), Terms::fixed(coin, Amount::whole(2)));
     let consumer = market.consumer();
     let token = market.asset.service().datatoken;
     let error = consumer.buy(&market.asset, 1).unwrap_err();
@@ -458,6 +464,28 @@ fn a_folder_keeps_everything_through_a_restart() {
     assert!(consumer.tickets().unwrap().is_empty());
     assert_eq!(consumer.orders(&exchange.asset(nft).unwrap()).unwrap()[0].uses_left().unwrap(), 9);
     assert!(exchange.clock().now() > 0);
+}
+
+#[test]
+fn a_lost_journal_is_noticed_before_anything_is_spent_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = Account::generate().expose_secret_bytes();
+    let account = || Account::from_secret_bytes(&key).unwrap();
+    let people = market::people(500);
+    let rows = table(&people);
+    let offer = || Offer::new("people", &rows, policy().min_group_size(1), Terms::free(5));
+    let journal = {
+        let exchange = Exchange::local(folder.path()).unwrap();
+        exchange.owner(account()).unwrap().publish(&offer()).unwrap();
+        folder.path().join("state").join(format!("node-{}.redb", account().address()))
+    };
+    std::fs::remove_file(&journal).unwrap();
+    let exchange = Exchange::local(folder.path()).unwrap();
+    let error = exchange.owner(account()).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::CorruptState);
+    assert!(error.hint().unwrap().contains("owner_afresh"));
+    exchange.owner_afresh(account()).unwrap().publish(&offer()).unwrap();
+    exchange.owner(account()).unwrap();
 }
 
 #[test]

@@ -75,13 +75,13 @@ pub struct Policy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessKeys {
-    /// Where the proving key is stored, with the powers of tau that it was made from.
+    /// Where the proving key is stored.
     #[serde(with = "cid_text")]
     pub proving_key: Cid,
     /// Digest of the proving key.
     #[serde(with = "digest_text")]
     pub digest: Digest,
-    /// Depth of the Merkle tree of orders, 1 to 32.
+    /// Depth of the tree of orders that the key is for: 20.
     pub depth: u8,
 }
 

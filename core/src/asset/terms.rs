@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AssetError;
 use crate::Address;
+use crate::ledger::Amount;
 
 /// How a datatoken is had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +12,8 @@ use crate::Address;
 pub enum Price {
     /// From a dispenser, for nothing.
     Free {
-        /// How many datatokens one account gets; an order takes one.
+        /// An account that holds this many datatokens or more is given none. It bounds what is held, not what is given in
+        /// all: an order takes one, and then there is room for another.
         max_per_account: u64,
     },
     /// At a fixed rate.
@@ -56,9 +58,10 @@ impl Terms {
         Self::new(Price::Free { max_per_account })
     }
 
-    /// Datatokens at `amount` smallest units of `base_token` each.
-    pub fn fixed(base_token: Address, amount: u128) -> Self {
-        Self::new(Price::Fixed { base_token, amount })
+    /// Datatokens at `amount` of `base_token` each: [`Amount::whole`] for whole tokens of 18 decimals,
+    /// [`Amount::from_units`] for smallest units.
+    pub fn fixed(base_token: Address, amount: Amount) -> Self {
+        Self::new(Price::Fixed { base_token, amount: amount.units() })
     }
 
     /// How many jobs one order admits.
@@ -119,6 +122,7 @@ pub(super) mod address_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use crate::Address;
+    use crate::ledger::Amount;
 
     pub(crate) fn serialize<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(address)
@@ -141,7 +145,7 @@ mod tests {
 
     #[test]
     fn terms_survive_their_encodings() {
-        for terms in [Terms::free(3), Terms::fixed(token(), u128::MAX).uses_per_order(1).valid_for(60)] {
+        for terms in [Terms::free(3), Terms::fixed(token(), Amount::MAX).uses_per_order(1).valid_for(60)] {
             terms.validate().unwrap();
             let bytes = to_canonical("terms", &terms).unwrap();
             assert_eq!(from_canonical::<Terms>("terms", &bytes, 1024).unwrap(), terms);
@@ -154,8 +158,8 @@ mod tests {
     fn senseless_terms_are_refused_by_field() {
         for (terms, name) in [
             (Terms::free(0), "max_per_account"),
-            (Terms::fixed(token(), 0), "amount"),
-            (Terms::fixed(Address::ZERO, 1), "base_token"),
+            (Terms::fixed(token(), Amount::ZERO), "amount"),
+            (Terms::fixed(Address::ZERO, Amount::from_units(1)), "base_token"),
             (Terms::free(1).uses_per_order(0), "uses_per_order"),
             (Terms::free(1).uses_per_order(u64::MAX), "uses_per_order"),
             (Terms::free(1).valid_for(0), "validity_secs"),

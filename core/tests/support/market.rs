@@ -35,7 +35,7 @@ pub fn people(count: usize) -> Vec<Person> {
         .map(|_| Person {
             plan: next(3) as usize,
             age: next(100) as i64,
-            visits: (next(20) != 0).then(|| next(50) as i64 - 5),
+            visits: (next(4) != 0).then(|| next(50) as i64 - 5),
         })
         .collect()
 }
@@ -68,6 +68,7 @@ pub fn policy() -> Policy {
 }
 
 pub struct Market {
+    owner_secret: [u8; 32],
     pub exchange: Exchange,
     pub clock: Arc<ManualClock>,
     pub owner: Owner,
@@ -89,9 +90,16 @@ impl Market {
 
     pub fn on(exchange: Exchange, clock: Arc<ManualClock>, policy: Policy, terms: Terms) -> Self {
         let people = people(3000);
-        let owner = exchange.owner(Account::generate()).unwrap();
+        let account = Account::generate();
+        let owner_secret = *account.expose_secret_bytes();
+        let owner = exchange.owner(account).unwrap();
         let asset = owner.publish(&Offer::new("people", &table(&people), policy, terms)).unwrap().asset;
-        Self { exchange, clock, owner, asset, people }
+        Self { owner_secret, exchange, clock, owner, asset, people }
+    }
+
+    /// The owner's account, for what an owner does behind the library's back.
+    pub fn owner_account(&self) -> Account {
+        Account::from_secret_bytes(&self.owner_secret).unwrap()
     }
 
     pub fn consumer(&self) -> Consumer {
