@@ -122,7 +122,6 @@ pub(super) mod address_text {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use crate::Address;
-    use crate::ledger::Amount;
 
     pub(crate) fn serialize<S: Serializer>(address: &Address, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(address)
