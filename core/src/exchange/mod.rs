@@ -1,27 +1,29 @@
 //! The facade: one place that joins store, ledger and clock, and the parties on top of it.
 
+mod asset;
+
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use asset::Asset;
 use cid::Cid;
 use sealock_zk::ProvingKey;
 
 use crate::access::{GROUP_DEPTH, Group, Service};
-use crate::asset::{AssetDescription, Did, Price, Schema, Table};
+use crate::asset::{Price, Table};
 use crate::cube::Suppression;
 use crate::envelope::{self, Manifest, OwnerKey};
 use crate::error::{Classify, ErrorKind, Result};
 use crate::journal::Journal;
-use crate::ledger::{EmbeddedLedger, EventKind, FixedRate, Ledger, OrderTerms};
+use crate::ledger::{EmbeddedLedger, EventKind, FixedRate, Ledger};
 use crate::order::{Consumer, OrderError};
 use crate::owner::Owner;
-use crate::policy::Policy;
 use crate::store::{DiskStore, MemoryStore, Store, unixfs};
 use crate::time::{Clock, SystemClock};
 use crate::wallet::Wallet;
-use crate::{Account, Address, Digest};
+use crate::{Account, Address};
 
 /// The one service of an asset so far: compute.
 pub const COMPUTE_SERVICE: u32 = 0;
@@ -267,12 +269,12 @@ impl Exchange {
         let ledger = self.ledger();
         let metadata = ledger.metadata(nft)?.ok_or_else(|| not_an_asset("it has no description".into()))?;
         let asset = Asset::read(ledger.chain_id(), ledger.address(), nft, ledger.owner_of(nft)?, metadata.ddo)?;
-        let datatoken = asset.datatoken;
+        let datatoken = asset.service().datatoken;
         if !ledger.is_deployed(nft, datatoken)? {
             return Err(not_an_asset(format!("{datatoken} is not one of its datatokens")).into());
         }
         let terms = ledger.order_terms(datatoken, COMPUTE_SERVICE)?;
-        if asset.terms != terms {
+        if asset.order_terms() != terms {
             return Err(not_an_asset("its description promises other terms than an order gives".into()).into());
         }
         let price = ledger.price(datatoken)?;
@@ -283,7 +285,7 @@ impl Exchange {
             (_, Some(d)) if d.active => Some(Price::Free { max_per_account: whole_tokens(d.max_balance.units()) }),
             _ => None,
         };
-        Ok(Asset { inner: Arc::new(AssetInner { price, ..asset }) })
+        Ok(asset.offered_at(price))
     }
 
     /// Every asset that was published here, in the order of the ledger. NFTs that are no Sealock asset are passed over.
@@ -363,132 +365,6 @@ impl Exchange {
 
 fn whole_tokens(units: u128) -> u64 {
     u64::try_from(units / crate::ledger::Amount::ONE.units()).unwrap_or(u64::MAX)
-}
-
-/// A published asset, as the ledger shows it to everybody. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Asset {
-    inner: Arc<AssetInner>,
-}
-
-#[derive(Debug)]
-struct AssetInner {
-    service: Service,
-    datatoken: Address,
-    owner: Address,
-    ddo: Vec<u8>,
-    description: AssetDescription,
-    policy: Policy,
-    data: Digest,
-    price: Option<Price>,
-    terms: OrderTerms,
-}
-
-impl Asset {
-    /// Reads a description, and checks what can be checked without a ledger: that it is about this NFT, that its policy has
-    /// the digest that it names and fits the schema, and that its owner signs its receipts.
-    fn read(chain_id: u64, ledger: Address, nft: Address, owner: Address, ddo: Vec<u8>) -> Result<AssetInner> {
-        let not_an_asset = |why: String| ExchangeError::NotAnAsset { nft, why };
-        let description = AssetDescription::from_ddo(&ddo)?;
-        if description.nft != nft || description.chain_id != chain_id {
-            return Err(not_an_asset("its description is about another one".into()).into());
-        }
-        let sealed = &description.sealed;
-        let policy: Policy = serde_json::from_value(sealed.policy.rules.clone())
-            .map_err(|e| not_an_asset(format!("its policy does not decode: {e}")))?;
-        if policy.digest()? != sealed.policy.digest {
-            return Err(not_an_asset("its policy is not the one that its digest names".into()).into());
-        }
-        policy.check_fits(&sealed.schema)?;
-        if owner != sealed.signer {
-            return Err(not_an_asset("its receipts would not be signed by its owner".into()).into());
-        }
-        if usize::from(sealed.access.depth) != GROUP_DEPTH {
-            return Err(
-                not_an_asset(format!("its access key has depth {}, not {GROUP_DEPTH}", sealed.access.depth)).into()
-            );
-        }
-        let datatoken = description.datatoken;
-        let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE };
-        let data = Digest::of(
-            "sealock/v1/asset-data",
-            &[sealed.schema.digest().as_bytes(), &sealed.max_rows.to_be_bytes(), &sealed.manifest.to_bytes()],
-        );
-        let terms = OrderTerms { limit: sealed.order.limit, validity_secs: sealed.order.validity_secs };
-        Ok(AssetInner { service, datatoken, owner, ddo, description, policy, data, price: None, terms })
-    }
-
-    /// The asset as it was when `ddo` described it, from a wallet.
-    pub(crate) fn remembered(service: Service, owner: Address, ddo: Vec<u8>) -> Result<Self> {
-        let inner = Self::read(service.chain_id, service.ledger, service.nft, owner, ddo)?;
-        Ok(Self { inner: Arc::new(inner) })
-    }
-
-    /// The description's text.
-    pub(crate) fn ddo(&self) -> &[u8] {
-        &self.inner.ddo
-    }
-
-    /// Plain SHA-256 of the description's text, as the ledger has it.
-    pub(crate) fn description_hash(&self) -> Digest {
-        Digest::sha256(&self.inner.ddo)
-    }
-
-    /// Names what is computed on: the schema, the bound on the rows and the manifest. Requests and receipts carry it, so
-    /// that an answer is about what the consumer saw described.
-    pub fn data(&self) -> Digest {
-        self.inner.data
-    }
-
-    /// The asset's identifier.
-    pub fn did(&self) -> Did {
-        self.inner.description.did()
-    }
-
-    /// The data NFT that stands for it, by which [`Exchange::asset`] finds it.
-    pub fn nft(&self) -> Address {
-        self.inner.service.nft
-    }
-
-    /// What orders, groups and proofs of the asset are bound to.
-    pub fn service(&self) -> Service {
-        self.inner.service
-    }
-
-    /// Who owns the asset and signs its receipts.
-    pub fn owner(&self) -> Address {
-        self.inner.owner
-    }
-
-    /// The public description.
-    pub fn description(&self) -> &AssetDescription {
-        &self.inner.description
-    }
-
-    /// The columns.
-    pub fn schema(&self) -> &Schema {
-        &self.inner.description.sealed.schema
-    }
-
-    /// What may be asked.
-    pub fn policy(&self) -> &Policy {
-        &self.inner.policy
-    }
-
-    /// How a datatoken can be had, if it is on offer.
-    pub fn price(&self) -> Option<&Price> {
-        self.inner.price.as_ref()
-    }
-
-    /// What an order gives.
-    pub fn order_terms(&self) -> OrderTerms {
-        self.inner.terms
-    }
-
-    /// An upper bound on the number of rows. The exact number would tell how many rows the suppression withholds.
-    pub fn max_rows(&self) -> u64 {
-        self.inner.description.sealed.max_rows
-    }
 }
 
 /// What publishing did.

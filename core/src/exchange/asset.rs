@@ -1,0 +1,146 @@
+//! A published asset.
+
+use std::sync::Arc;
+
+use super::{COMPUTE_SERVICE, ExchangeError};
+use crate::access::{GROUP_DEPTH, Service};
+use crate::asset::{AssetDescription, Did, Price, Schema};
+use crate::error::Result;
+use crate::ledger::OrderTerms;
+use crate::policy::Policy;
+use crate::{Address, Digest};
+
+/// A published asset, as the ledger shows it to everybody. Cheap to clone.
+#[derive(Clone)]
+pub struct Asset {
+    inner: Arc<AssetInner>,
+    price: Option<Price>,
+}
+
+struct AssetInner {
+    service: Service,
+    owner: Address,
+    ddo: Vec<u8>,
+    description: AssetDescription,
+    policy: Policy,
+    data: Digest,
+    terms: OrderTerms,
+}
+
+impl Asset {
+    /// Reads a description, and checks what can be checked without a ledger: that it is about this NFT, that its policy has
+    /// the digest that it names and fits the schema, and that its owner signs its receipts.
+    pub(super) fn read(chain_id: u64, ledger: Address, nft: Address, owner: Address, ddo: Vec<u8>) -> Result<Self> {
+        let not_an_asset = |why: String| ExchangeError::NotAnAsset { nft, why };
+        let description = AssetDescription::from_ddo(&ddo)?;
+        if description.nft != nft || description.chain_id != chain_id {
+            return Err(not_an_asset("its description is about another one".into()).into());
+        }
+        let sealed = &description.sealed;
+        let policy: Policy = serde_json::from_value(sealed.policy.rules.clone())
+            .map_err(|e| not_an_asset(format!("its policy does not decode: {e}")))?;
+        if policy.digest()? != sealed.policy.digest {
+            return Err(not_an_asset("its policy is not the one that its digest names".into()).into());
+        }
+        policy.check_fits(&sealed.schema)?;
+        if owner != sealed.signer {
+            return Err(not_an_asset("its receipts would not be signed by its owner".into()).into());
+        }
+        if usize::from(sealed.access.depth) != GROUP_DEPTH {
+            return Err(
+                not_an_asset(format!("its access key has depth {}, not {GROUP_DEPTH}", sealed.access.depth)).into()
+            );
+        }
+        let datatoken = description.datatoken;
+        let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE };
+        let data = Digest::of(
+            "sealock/v1/asset-data",
+            &[sealed.schema.digest().as_bytes(), &sealed.max_rows.to_be_bytes(), &sealed.manifest.to_bytes()],
+        );
+        let terms = OrderTerms { limit: sealed.order.limit, validity_secs: sealed.order.validity_secs };
+        let inner = AssetInner { service, owner, ddo, description, policy, data, terms };
+        Ok(Self { inner: Arc::new(inner), price: None })
+    }
+
+    /// The asset as it was when `ddo` described it, from a wallet.
+    pub(crate) fn remembered(service: Service, owner: Address, ddo: Vec<u8>) -> Result<Self> {
+        Self::read(service.chain_id, service.ledger, service.nft, owner, ddo)
+    }
+
+    /// The same asset with what the ledger says of its price.
+    pub(super) fn offered_at(self, price: Option<Price>) -> Self {
+        Self { price, ..self }
+    }
+
+    /// The description's text.
+    pub(crate) fn ddo(&self) -> &[u8] {
+        &self.inner.ddo
+    }
+
+    /// Plain SHA-256 of the description's text, as the ledger has it.
+    pub(crate) fn description_hash(&self) -> Digest {
+        Digest::sha256(&self.inner.ddo)
+    }
+
+    /// Names what is computed on: the schema, the bound on the rows and the manifest. Requests and receipts carry it, so
+    /// that an answer is about what the consumer saw described.
+    pub fn data(&self) -> Digest {
+        self.inner.data
+    }
+
+    /// The asset's identifier.
+    pub fn did(&self) -> Did {
+        self.inner.description.did()
+    }
+
+    /// The data NFT that stands for it, by which [`Exchange::asset`](crate::exchange::Exchange::asset) finds it.
+    pub fn nft(&self) -> Address {
+        self.inner.service.nft
+    }
+
+    /// What orders, groups and proofs of the asset are bound to.
+    pub fn service(&self) -> Service {
+        self.inner.service
+    }
+
+    /// Who owns the asset and signs its receipts.
+    pub fn owner(&self) -> Address {
+        self.inner.owner
+    }
+
+    /// The public description.
+    pub fn description(&self) -> &AssetDescription {
+        &self.inner.description
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> &Schema {
+        &self.inner.description.sealed.schema
+    }
+
+    /// What may be asked.
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    /// How a datatoken can be had, if it is on offer.
+    pub fn price(&self) -> Option<&Price> {
+        self.price.as_ref()
+    }
+
+    /// What an order gives.
+    pub fn order_terms(&self) -> OrderTerms {
+        self.inner.terms
+    }
+
+    /// An upper bound on the number of rows. The exact number would tell how many rows the suppression withholds.
+    pub fn max_rows(&self) -> u64 {
+        self.inner.description.sealed.max_rows
+    }
+}
+
+impl std::fmt::Debug for Asset {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Asset({})", self.did())
+    }
+}

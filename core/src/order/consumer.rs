@@ -1,0 +1,177 @@
+//! The party that buys.
+
+use std::sync::Arc;
+
+use hkdf::Hkdf;
+use sealock_zk::{IdentitySecret, Scalar};
+use sha2::Sha512;
+use zeroize::Zeroizing;
+
+use super::{JobTicket, Order, OrderError};
+use crate::access::Service;
+use crate::asset::Price;
+use crate::error::Result;
+use crate::exchange::{Asset, Exchange, Opened};
+use crate::job::JobId;
+use crate::ledger::{self, Amount, Ledger, LedgerError, OrderTerms};
+use crate::wallet::{Ticket, Wallet};
+use crate::{Account, Digest};
+
+/// A party that buys and asks.
+pub struct Consumer {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) exchange: Exchange,
+    pub(super) account: Account,
+    pub(super) wallet: Wallet,
+    _opened: Opened,
+}
+
+impl Consumer {
+    pub(crate) fn new(exchange: Exchange, account: Account, wallet: Wallet, opened: Opened) -> Self {
+        Self { inner: Arc::new(Inner { exchange, account, wallet, _opened: opened }) }
+    }
+
+    /// The account that pays.
+    pub fn address(&self) -> crate::Address {
+        self.inner.account.address()
+    }
+
+    /// Gets `count` datatokens of the asset, at its fixed price or from its dispenser. Pays at most the price that
+    /// [`Asset::price`] shows.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InsufficientBalance`](crate::ErrorKind::InsufficientBalance),
+    /// [`ErrorKind::PriceExceeded`](crate::ErrorKind::PriceExceeded),
+    /// [`ErrorKind::DispenserLimit`](crate::ErrorKind::DispenserLimit),
+    /// [`ErrorKind::NotForSale`](crate::ErrorKind::NotForSale).
+    pub fn buy(&self, asset: &Asset, count: u32) -> Result<ledger::Receipt> {
+        let Inner { exchange, account, .. } = &*self.inner;
+        let token = asset.service().datatoken;
+        let amount = Amount::whole(count.into());
+        Ok(match asset.price() {
+            Some(Price::Fixed { base_token, amount: price }) => {
+                let cost = amount.cost_at(Amount::from_units(*price)).ok_or(OrderError::CostOverflow)?;
+                exchange.ledger().buy(account, token, amount, *base_token, cost)?
+            }
+            // The ledger says what is not on offer.
+            Some(Price::Free { .. }) | None => exchange.ledger().dispense(account, token, amount)?,
+        })
+    }
+
+    /// Spends one datatoken on an order of the asset.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InsufficientBalance`](crate::ErrorKind::InsufficientBalance): buy first.
+    pub fn order(&self, asset: &Asset) -> Result<Order> {
+        let Inner { exchange, account, .. } = &*self.inner;
+        let service = asset.service();
+        let terms: OrderTerms = asset.order_terms();
+        for counter in 0.. {
+            let secret = identity(account, asset, counter);
+            let commitment = secret.commitment().to_bytes();
+            match exchange.ledger().order(account, service.datatoken, service.service, terms, commitment) {
+                Ok(record) => return Ok(bind(&self.inner, asset, counter, secret, &record)),
+                Err(LedgerError::DuplicateCommitment { .. }) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        unreachable!("an account does not order 2^64 times")
+    }
+
+    /// The orders of the asset that this account has made, found on the ledger by the account's key alone.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub fn orders(&self, asset: &Asset) -> Result<Vec<Order>> {
+        let Inner { exchange, account, .. } = &*self.inner;
+        let mut all = std::collections::HashMap::new();
+        find_order(exchange.ledger(), asset.service(), |order| {
+            all.insert(order.commitment, *order);
+            false
+        })?;
+        let mut found = Vec::new();
+        for counter in 0.. {
+            let secret = identity(account, asset, counter);
+            let Some(record) = all.get(&secret.commitment().to_bytes()) else { break };
+            found.push(bind(&self.inner, asset, counter, secret, record));
+        }
+        Ok(found)
+    }
+
+    /// The requests that were made and whose answers have not been [forgotten](Consumer::forget). They open without the
+    /// ledger, as the asset was described when they were made.
+    ///
+    /// # Errors
+    /// A wallet that does not decode.
+    pub fn tickets(&self) -> Result<Vec<JobTicket>> {
+        let tickets = self.inner.wallet.tickets()?;
+        let ticket = |ticket: Ticket| {
+            let asset = Asset::remembered(ticket.service, ticket.owner, ticket.ddo.clone())?;
+            Ok(JobTicket { consumer: Arc::clone(&self.inner), asset, ticket })
+        };
+        tickets.into_iter().map(ticket).collect()
+    }
+
+    /// Removes the keys of a request from the wallet. Its result cannot be opened afterwards.
+    ///
+    /// # Errors
+    /// A failed write.
+    pub fn forget(&self, job: JobId) -> Result<()> {
+        Ok(self.inner.wallet.forget(job)?)
+    }
+}
+
+/// The first order of a service that `wanted` says yes to.
+pub(super) fn find_order(
+    ledger: &dyn Ledger,
+    service: Service,
+    mut wanted: impl FnMut(&ledger::Order) -> bool,
+) -> Result<Option<ledger::Order>> {
+    let mut from = 0;
+    loop {
+        let page = ledger.orders(service.datatoken, service.service, from, 4096)?;
+        let Some(last) = page.last() else { return Ok(None) };
+        from = last.index + 1;
+        if let Some(found) = page.iter().find(|order| wanted(order)) {
+            return Ok(Some(*found));
+        }
+    }
+}
+
+/// An order on the ledger, with what belongs to it.
+pub(super) fn bind(
+    consumer: &Arc<Inner>,
+    asset: &Asset,
+    counter: u64,
+    secret: IdentitySecret,
+    record: &ledger::Order,
+) -> Order {
+    let credential = asset.service().credential(record.limit, record.expiry);
+    Order { consumer: Arc::clone(consumer), asset: asset.clone(), counter, secret, credential, record: *record }
+}
+
+/// The identity secret of an account's n-th order of an asset.
+pub(super) fn identity(account: &Account, asset: &Asset, counter: u64) -> IdentitySecret {
+    let mut okm = Zeroizing::new([0u8; 64]);
+    let service = asset.service();
+    let info = Digest::of(
+        "sealock/v1/identity",
+        &[
+            &service.chain_id.to_be_bytes(),
+            service.ledger.as_bytes(),
+            service.nft.as_bytes(),
+            service.datatoken.as_bytes(),
+            &service.service.to_be_bytes(),
+            &counter.to_be_bytes(),
+        ],
+    );
+    Hkdf::<Sha512>::new(Some(b"sealock/v1/identity"), account.expose_secret_bytes().as_ref())
+        .expand(info.as_bytes(), okm.as_mut())
+        .expect("64 bytes are within HKDF's limit");
+    let scalar = Zeroizing::new(Scalar::hash("sealock/v1/identity", &[okm.as_ref()]).to_bytes());
+    IdentitySecret::from_bytes(&scalar)
+        .expect("a field element's own bytes are canonical, and zero has no known preimage")
+}

@@ -1,0 +1,92 @@
+//! The consumer's side: buy, order, ask, open.
+//!
+//! Every order has an identity secret of its own, derived from the account's key (HKDF, RFC 5869), the asset and a
+//! counter. So an account's key alone finds all its orders again on the ledger, and two orders of one account have nothing
+//! in common that anybody else could see.
+//!
+//! What a request needs later, the keys that open its result and the number of the use that it spends, goes to the
+//! consumer's [`Wallet`](crate::wallet::Wallet) before the request is handed out. A lost response is asked for again with the same
+//! [`JobTicket::request`]; a request that never arrived, and has grown old, is proved again with [`JobTicket::renew`].
+
+mod consumer;
+mod request;
+mod ticket;
+
+use sealock_zk::ProveError;
+
+use crate::access::Rejection;
+use crate::error::{Classify, ErrorKind};
+use crate::time::Timestamp;
+
+pub use consumer::Consumer;
+pub use request::{DEFAULT_DEADLINE, Order};
+pub use ticket::JobTicket;
+
+/// Why a consumer's step failed before anything left it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// The order is not in the group that the ledger shows.
+    #[error("the order is not among the asset's orders on this ledger")]
+    NotInGroup,
+    /// The price times the number bought has more than 128 bits.
+    #[error("the cost of so many datatokens has no 128-bit number: buy fewer")]
+    CostOverflow,
+    /// The request's deadline has passed, so that it cannot be renewed.
+    #[error("the request's deadline was {deadline}, it is {now} (unix seconds)")]
+    DeadlinePassed {
+        /// The deadline.
+        deadline: Timestamp,
+        /// The time of the attempt.
+        now: Timestamp,
+    },
+    /// No node would answer the query.
+    #[error("no node would answer this: {0}")]
+    Unanswerable(#[source] Rejection),
+    /// No use is left.
+    #[error("all {limit} uses of this order are spent")]
+    Exhausted {
+        /// The order's limit.
+        limit: u64,
+    },
+    /// The proof could not be made.
+    #[error(transparent)]
+    Proof(#[from] ProveError),
+    /// The asset's access key does not decode, or is not the one that its description pins.
+    #[error("the asset's access key: {0}")]
+    AccessKey(#[from] sealock_zk::DecodeError),
+    /// The group could not be rebuilt.
+    #[error("the group of orders: {0}")]
+    Group(#[from] sealock_zk::TreeError),
+}
+
+impl Classify for OrderError {
+    fn kind(&self) -> ErrorKind {
+        use ErrorKind as K;
+        use ProveError as P;
+        match self {
+            OrderError::NotInGroup | OrderError::Proof(P::NotMember) => K::NotAMember,
+            OrderError::Exhausted { .. } | OrderError::Proof(P::UseLimitReached { .. }) => K::UseLimitReached,
+            OrderError::Proof(P::Expired { .. }) => K::OrderExpired,
+            OrderError::Proof(_) => K::InvalidProof,
+            OrderError::CostOverflow => K::InvalidArgument,
+            OrderError::DeadlinePassed { .. } => K::DeadlinePassed,
+            OrderError::Unanswerable(e) => e.kind(),
+            OrderError::AccessKey(_) => K::Malformed,
+            OrderError::Group(_) => K::NotAMember,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        use ErrorKind as K;
+        match self.kind() {
+            K::UseLimitReached | K::OrderExpired => Some("order the asset again".into()),
+            K::DeadlinePassed => {
+                Some("if the node never admitted it, ask anew with Order::request_use and the same use".into())
+            }
+            K::TooLarge => Some("group by fewer columns, or ask for fewer numbers".into()),
+            K::NotAMember => Some("check that the exchange uses the ledger that the order was made on".into()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! An order, and the requests that are made with it.
+
+use std::sync::Arc;
+
+use sealock_zk::{
+    Claim, Credential, IdentitySecret, MerkleProof, ProveError, ProvingKey, SMALLEST_ANONYMOUS_GROUP, Witness, os_rng,
+    prove,
+};
+use serde_bytes::ByteBuf;
+use zeroize::Zeroizing;
+
+use super::consumer::Inner;
+use super::ticket::query_key;
+use super::{JobTicket, OrderError};
+use crate::envelope::RecipientKey;
+use crate::error::Result;
+use crate::exchange::Asset;
+use crate::job::JobRequest;
+use crate::ledger;
+use crate::node::shape;
+use crate::program::Query;
+use crate::time::Timestamp;
+use crate::wallet::Ticket;
+
+/// How long a request can be renewed, in seconds. Each proof of it is good for [`MAX_CLOCK_SKEW`](crate::access::MAX_CLOCK_SKEW) alone.
+pub const DEFAULT_DEADLINE: u64 = 12 * 60 * 60;
+/// What a request's time is rounded down to, in seconds: the exact second would tell one machine's clock from another's.
+const TIME_GRAIN: u64 = 60;
+
+/// An order: the right to some number of jobs, which nobody else can use and whose uses nobody can link to it.
+pub struct Order {
+    pub(super) consumer: Arc<Inner>,
+    pub(super) asset: Asset,
+    pub(super) counter: u64,
+    pub(super) secret: IdentitySecret,
+    pub(super) credential: Credential,
+    pub(super) record: ledger::Order,
+}
+
+impl Order {
+    /// What the ledger shows of the order.
+    pub fn record(&self) -> &ledger::Order {
+        &self.record
+    }
+
+    /// The asset.
+    pub fn asset(&self) -> &Asset {
+        &self.asset
+    }
+
+    /// Uses that are left, as far as this wallet knows.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn uses_left(&self) -> Result<u64> {
+        let used = self.consumer.wallet.uses(&self.record.commitment)?;
+        Ok(self.credential.limit.saturating_sub(used))
+    }
+
+    /// Makes the request for a query: checks it against the asset's policy, encrypts its secrets, and proves that some
+    /// order pays for it. Takes the order's next use. The keys are in the wallet before this returns.
+    ///
+    /// # Errors
+    /// What is wrong with the query, or the rule that denies it: nothing was taken then.
+    /// [`ErrorKind::UseLimitReached`](crate::ErrorKind::UseLimitReached),
+    /// [`ErrorKind::OrderExpired`](crate::ErrorKind::OrderExpired).
+    pub fn request(&self, query: &Query) -> Result<JobTicket> {
+        let prepared = self.prepare(query, true)?;
+        let limit = self.credential.limit;
+        let taken = self.consumer.wallet.take_use(&self.record.commitment, limit)?;
+        self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit })?)
+    }
+
+    /// As [`Order::request`], for a use of the caller's choice, counted from 0: for a consumer who has the account's key and
+    /// has lost the wallet, or whose request was rejected because the asset had changed. A use that was spent before is
+    /// rejected, and two requests with one use can be linked.
+    ///
+    /// # Errors
+    /// As [`Order::request`].
+    pub fn request_use(&self, query: &Query, use_index: u64) -> Result<JobTicket> {
+        let prepared = self.prepare(query, true)?;
+        self.consumer.wallet.mark_used(&self.record.commitment, use_index)?;
+        self.finish(prepared, use_index)
+    }
+
+    /// As [`Order::request`], without looking at the policy first. The node looks in any case, and whoever skips the look
+    /// risks a rejection that does not say why.
+    ///
+    /// # Errors
+    /// As [`Order::request`], but for the rules of the policy.
+    pub fn request_without_policy_check(&self, query: &Query) -> Result<JobTicket> {
+        let prepared = self.prepare(query, false)?;
+        let limit = self.credential.limit;
+        let taken = self.consumer.wallet.take_use(&self.record.commitment, limit)?;
+        self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit })?)
+    }
+
+    /// Everything that can fail for the caller's reasons, before a use is taken.
+    fn prepare(&self, query: &Query, check_policy: bool) -> Result<Prepared> {
+        let asset = &self.asset;
+        let now = self.now()?;
+        let program = query.program();
+        let plan = program.plan(asset.schema())?;
+        if check_policy {
+            asset.policy().check(&program, &plan, now)?;
+        }
+        shape(asset, &plan).map_err(OrderError::Unanswerable)?;
+        let indicator = Zeroizing::new(plan.indicator(asset.schema(), query)?);
+        let (membership, key) = (self.membership(now)?, self.consumer.exchange.proving_key(asset)?);
+        Ok(Prepared { now, program: program.to_bytes()?, indicator, membership, key })
+    }
+
+    /// The time, rounded, if the order is still valid.
+    pub(super) fn now(&self) -> Result<Timestamp> {
+        let now = self.consumer.exchange.clock().now();
+        let expiry = self.credential.expiry;
+        if now > expiry {
+            return Err(OrderError::Proof(ProveError::Expired { expiry, now }).into());
+        }
+        Ok(now - now % TIME_GRAIN)
+    }
+
+    /// The order's path in the group as it is now.
+    pub(super) fn membership(&self, now: Timestamp) -> Result<MerkleProof> {
+        let leaf = self.credential.leaf(self.secret.commitment());
+        let (path, crowd) = self
+            .consumer
+            .exchange
+            .with_group(self.asset.service(), |group| (group.path(leaf), group.crowd(now, self.asset.owner())))?;
+        if crowd < SMALLEST_ANONYMOUS_GROUP {
+            tracing::warn!(
+                crowd,
+                "too few accounts with valid orders to hide among: the owner can tell whose job it is"
+            );
+        }
+        Ok(path.ok_or(OrderError::NotInGroup)?.map_err(OrderError::from)?)
+    }
+
+    fn finish(&self, prepared: Prepared, use_index: u64) -> Result<JobTicket> {
+        let Prepared { now, program, indicator, membership, key } = prepared;
+        let asset = &self.asset;
+        let scope = asset.service().scope();
+        let result_key = RecipientKey::generate();
+        let mut seed = Zeroizing::new([0u8; 32]);
+        getrandom::fill(seed.as_mut()).expect("the operating system provides randomness");
+        let mut request = JobRequest {
+            version: JobRequest::VERSION,
+            asset: asset.did().to_string(),
+            program: ByteBuf::from(program),
+            query: ByteBuf::new(),
+            result_key: *result_key.public().as_bytes(),
+            policy: asset.policy().digest()?,
+            data: asset.data(),
+            deadline: now.saturating_add(DEFAULT_DEADLINE),
+            root: [0; 32],
+            nullifier: self.secret.nullifier(scope, use_index).to_bytes(),
+            now,
+            proof: ByteBuf::new(),
+        };
+        request.query = ByteBuf::from(query_key(&seed).encrypt(&indicator, &request.context())?.to_bytes());
+        self.prove(&mut request, &key, &membership, use_index)?;
+        let ticket = Ticket {
+            service: asset.service(),
+            owner: asset.owner(),
+            ddo: asset.ddo().to_vec(),
+            counter: self.counter,
+            use_index,
+            request,
+            seed,
+            result_key,
+        };
+        self.consumer.wallet.keep(&ticket)?;
+        Ok(JobTicket { consumer: Arc::clone(&self.consumer), asset: asset.clone(), ticket })
+    }
+
+    /// Proves a request for its time and the group's root on the path.
+    pub(super) fn prove(
+        &self,
+        request: &mut JobRequest,
+        key: &ProvingKey,
+        membership: &MerkleProof,
+        use_index: u64,
+    ) -> Result<(), OrderError> {
+        let (root, scope) = (membership.root(), self.asset.service().scope());
+        let claim = Claim { root, message: request.message(), scope, now: request.now };
+        let witness = Witness { secret: &self.secret, credential: &self.credential, use_index, membership };
+        let (_, proof) = prove(key, &claim, &witness, &mut os_rng())?;
+        request.root = root.to_bytes();
+        request.proof = ByteBuf::from(proof.to_bytes().to_vec());
+        Ok(())
+    }
+}
+
+/// A request that only lacks the use that pays for it.
+struct Prepared {
+    now: Timestamp,
+    program: Vec<u8>,
+    indicator: Zeroizing<Vec<bool>>,
+    membership: MerkleProof,
+    key: Arc<ProvingKey>,
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Order(#{} of {}, {} uses)", self.record.index, self.asset.did(), self.credential.limit)
+    }
+}
