@@ -217,7 +217,7 @@ pub enum Rejection {
         /// The time of the refusal.
         now: Timestamp,
     },
-    /// The root is none of the group's latest.
+    /// The root is none that the group ever had.
     #[error("the proof is about a group that this node does not know")]
     UnknownRoot,
     /// The proof does not verify.

@@ -150,6 +150,9 @@ pub(crate) fn genesis(owner: Address) -> Digest {
 
 /// Checks a whole chain: every signature, every number, every link.
 ///
+/// It cannot see that the latest receipts are missing, nor that the owner signed a second chain: compare it with receipts
+/// that consumers hold.
+///
 /// # Errors
 /// [`ReceiptError`] for the first receipt that does not stand.
 pub fn verify_chain<'a>(owner: Address, receipts: impl IntoIterator<Item = &'a Receipt>) -> Result<(), ReceiptError> {

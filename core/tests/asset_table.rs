@@ -373,6 +373,20 @@ fn a_first_schema_comes_from_the_data() {
 }
 
 #[test]
+fn a_schema_is_inferred_from_csv_and_reads_it() {
+    let text = "name,paid,amount\nada,true,1.25\nbob,false,\nada,true,3.5\n";
+    let schema = Schema::infer_csv(std::io::Cursor::new(text)).unwrap();
+    assert_eq!(schema.column("name").unwrap().kind, Kind::Category { values: vec!["ada".into(), "bob".into()] });
+    assert_eq!(schema.column("amount").unwrap().kind, Kind::Decimal { scale: 2, min: 125, max: 350 });
+    assert!(schema.column("amount").unwrap().nullable);
+    let table = Table::from_csv(schema.clone(), text.as_bytes()).unwrap();
+    assert_eq!(table.measure("amount").unwrap().iter().collect::<Vec<_>>(), [Some(125), None, Some(350)]);
+    assert!(Schema::infer_csv(std::io::Cursor::new("")).is_err());
+    let typo = Table::from_csv(schema, "nmae,paid,amount\nada,true,1\n".as_bytes()).unwrap_err();
+    assert!(typo.hint().unwrap().contains("\"name\""), "{:?}", typo.hint());
+}
+
+#[test]
 fn inference_says_what_it_cannot_know() {
     let infer = |array: ArrayRef| Schema::infer(&batch(vec![("x", array)]));
     let ids = || (0..100).map(|i| format!("patient {i}"));

@@ -237,8 +237,10 @@ fn missing_values_of_few_rows_are_withheld_like_few_rows() {
 #[test]
 fn a_node_follows_its_description_and_serves_nothing_that_was_sold() {
     let market = Market::open();
-    let (order, ledger, nft) = (market.order(), market.exchange.ledger(), market.asset.nft());
+    let (consumer, ledger, nft) = (market.consumer(), market.exchange.ledger(), market.asset.nft());
     let (node, owner) = (market.owner.node(), market.owner_account());
+    consumer.buy(&market.asset, 1).unwrap();
+    let order = consumer.order(&market.asset).unwrap();
     node.run(order.request(&any()).unwrap().request().clone()).unwrap();
 
     let mut description: AssetDescription = market.asset.description().clone();
@@ -249,11 +251,14 @@ fn a_node_follows_its_description_and_serves_nothing_that_was_sold() {
     ledger.set_metadata(&owner, nft, &description.to_ddo_bytes().unwrap()).unwrap();
     assert_eq!(node.run(stale.request().clone()).unwrap_err().kind(), ErrorKind::Rejected);
     assert!(node.refusals().last().unwrap().reason.contains("changed"));
-    // The consumer looks again, and asks anew with the use that was not spent.
+    // The consumer's own copy is old: nothing is sent under it, since it would tell when its holder last looked.
+    let error = order.request(&any()).unwrap_err();
+    assert!(error.to_string().contains("described anew"), "{error}");
+    assert_eq!(order.uses_left().unwrap(), 1, "two uses went into requests, none into this");
+    // It looks again, and asks anew, with the use of the request that was refused.
     let asset = market.exchange.asset(nft).unwrap();
-    let consumer = market.consumer();
-    consumer.buy(&asset, 1).unwrap();
-    let fresh = consumer.order(&asset).unwrap().request(&any()).unwrap();
+    let order = consumer.orders(&asset).unwrap().pop().unwrap();
+    let fresh = order.request_use(&any(), 1).unwrap();
     let (result, receipt) = node.run(fresh.request().clone()).unwrap();
     fresh.open(&result, &receipt).unwrap();
 

@@ -2,12 +2,12 @@
 //!
 //! | party | holds | learns |
 //! |---|---|---|
-//! | consumer | secret key, the hidden weights of its query | the sums it asked for, exactly; of the matrix, nothing else |
+//! | consumer | secret key, the hidden weights of its query | the sums it asked for, exactly, one per limb of the entries (which tells the carries between limbs as well); of the matrix, nothing else |
 //! | executor (the data owner's node) | the matrix in the clear | how many cells and outputs; neither weights nor sums |
 //! | anybody between them | the wire bytes | sizes |
 //!
-//! Against a consumer that does not follow the protocol, "the sums it asked for" means *one linear functional of each row, of
-//! its choice*: [`linear`] says how much that is, and why protection belongs into the matrix. Nothing here proves to
+//! Against a consumer that does not follow the protocol, "the sums it asked for" means *one linear functional of its choice, the
+//! same of each limb of each row*: [`linear`] says how much that is, and why protection belongs into the matrix. Nothing here proves to
 //! the consumer that the executor computed honestly.
 //!
 //! The scheme is the LWE/GLWE layer of TFHE (Chillotti, Gama, Georgieva, Izabachène, J. Cryptology 2020,

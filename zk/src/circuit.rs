@@ -20,8 +20,8 @@
 //!
 //! # Why this is enough
 //!
-//! * A leaf is a hash of three elements and an inner node one of two. By collision resistance no inner node passes for a
-//!   leaf, so a path may have any shape and any length up to the depth: it starts at a leaf that is in the group. A level
+//! * A leaf is a hash of three elements and an inner node one of two. By joint collision resistance of Poseidon at both
+//!   widths no inner node passes for a leaf, if every leaf was made by [`Credential::leaf`](crate::Credential::leaf), so a path may have any shape and any length up to the depth: it starts at a leaf that is in the group. A level
 //!   without a sibling is skipped (`active` = 0), and so are the levels above a small tree.
 //! * `asset` is private and free, but the leaf fixes it. The verifier binds the asset through `scope` and the choice of
 //!   the root.

@@ -4,7 +4,8 @@
 //!
 //! Groth16 needs secret randomness (τ, α, β, γ, δ) that must be forgotten: whoever keeps it can prove anything. There is
 //! no ceremony here, because the verifier is the owner himself and cheats only himself. [`setup()`] draws the randomness
-//! and drops it; α to δ are wiped, τ is a temporary of the proof library. Take keys from no third party.
+//! and drops it; our copies of α to δ are wiped, those of the proof library, τ and what is made from them are not. Take keys
+//! from no third party.
 //!
 //! What the consumer risks under a key that the owner built dishonestly is its anonymity, not its secret: such a key
 //! could make proofs fail for some orders and not for others. A [`ProvingKey`] is therefore to be read as **unchecked**:

@@ -84,7 +84,9 @@ impl LeanImt {
         Ok(Self { max_depth, ..Self::default() })
     }
 
-    /// Appends a leaf and returns its index. Costs at most one hash per level.
+    /// Appends a leaf and returns its index. Costs at most one hash per level. Insert only what
+    /// [`Credential::leaf`](crate::Credential::leaf) made of terms that you have checked: a number of somebody's choice can
+    /// be a leaf of terms of their choice, or a subtree of such leaves.
     ///
     /// # Errors
     ///

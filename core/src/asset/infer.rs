@@ -1,8 +1,12 @@
 //! A first schema from data, for the owner to correct.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Seek};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::csv::ReaderBuilder;
+use arrow::csv::reader::Format;
 
 use super::{
     Column, Kind, Role, Schema,
@@ -24,6 +28,21 @@ impl Schema {
     /// As [`Schema::infer_batches`].
     pub fn infer(batch: &RecordBatch) -> Result<Self, AssetError> {
         Self::infer_batches([batch])
+    }
+
+    /// Proposes a schema for a CSV file with a header, read twice; see [`Schema::infer_batches`]. Correct what it proposes
+    /// with [`Schema::with_column`], and read the table with [`Table::from_csv`](super::Table::from_csv).
+    ///
+    /// # Errors
+    /// As [`Schema::infer_batches`]; [`AssetError::Unreadable`] for text that is no CSV.
+    pub fn infer_csv(mut file: impl Read + Seek) -> Result<Self, AssetError> {
+        let unreadable = |why: String| AssetError::Unreadable { format: "CSV", why };
+        let format = Format::default().with_header(true);
+        let (schema, _) = format.infer_schema(&mut file, None).map_err(|e| unreadable(e.to_string()))?;
+        file.rewind().map_err(|e| unreadable(e.to_string()))?;
+        let reader = ReaderBuilder::new(Arc::new(schema)).with_format(format).build(file);
+        let batches = reader.and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| unreadable(e.to_string()))?;
+        Self::infer_batches(&batches)
     }
 
     /// Proposes a schema for `batches` of equal columns.

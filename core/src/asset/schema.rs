@@ -78,19 +78,21 @@ impl Schema {
 
     /// Where the column of that name stands.
     pub(crate) fn position(&self, name: &str) -> Result<usize, AssetError> {
-        self.columns.iter().position(|column| column.name == name).ok_or_else(|| {
-            let wanted: String = name.chars().take(64).collect();
-            let mut close: Vec<_> = (self.columns.iter())
-                .map(|column| {
-                    let likeness =
-                        strsim::normalized_damerau_levenshtein(&wanted.to_lowercase(), &column.name.to_lowercase());
-                    (likeness, &column.name)
-                })
-                .filter(|(likeness, _)| *likeness >= 0.6)
-                .collect();
-            close.sort_by(|a, b| b.0.total_cmp(&a.0));
-            AssetError::UnknownColumn { name: wanted, close: close.into_iter().take(3).map(|c| c.1.clone()).collect() }
-        })
+        self.columns
+            .iter()
+            .position(|column| column.name == name)
+            .ok_or_else(|| AssetError::UnknownColumn { name: name.chars().take(64).collect(), close: self.close(name) })
+    }
+
+    /// Names of columns that are spelled alike, the closest first, at most three.
+    pub(super) fn close(&self, name: &str) -> Vec<String> {
+        let wanted = name.trim().chars().take(64).collect::<String>().to_lowercase();
+        let mut close: Vec<_> = (self.columns.iter())
+            .map(|column| (strsim::normalized_damerau_levenshtein(&wanted, &column.name.to_lowercase()), &column.name))
+            .filter(|(likeness, _)| *likeness >= 0.6)
+            .collect();
+        close.sort_by(|a, b| b.0.total_cmp(&a.0));
+        close.into_iter().take(3).map(|(_, name)| name.clone()).collect()
     }
 
     /// The schema with the column of the same name replaced.

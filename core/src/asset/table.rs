@@ -322,8 +322,13 @@ impl Loader {
                 Some(index) => filled[index] = true,
                 None if self.drop_extra => {}
                 None => {
-                    let hint = "declare it in the schema, or leave it out with Table::loader(schema).drop_extra()";
-                    return Err(mismatch(name, "columns of the schema alone", "one more", hint.into()));
+                    let hint = match self.schema.close(name).first() {
+                        Some(close) => format!("the schema has {close:?}: rename one of the two"),
+                        None => {
+                            "declare it in the schema, or leave it out with Table::loader(schema).drop_extra()".into()
+                        }
+                    };
+                    return Err(mismatch(name, "columns of the schema alone", "one more", hint));
                 }
             }
             targets.push(target);

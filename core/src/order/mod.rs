@@ -15,6 +15,7 @@ mod ticket;
 use sealock_zk::ProveError;
 
 use crate::access::Rejection;
+use crate::asset::Did;
 use crate::error::{Classify, ErrorKind};
 use crate::time::Timestamp;
 
@@ -29,6 +30,13 @@ pub enum OrderError {
     /// The order is not in the group that the ledger shows.
     #[error("the order is not among the asset's orders on this ledger")]
     NotInGroup,
+    /// The asset is described otherwise now. A request under an old description would be refused, and would tell the owner
+    /// when its maker last looked.
+    #[error("the asset {did} was described anew since it was loaded")]
+    AssetChanged {
+        /// The asset.
+        did: Did,
+    },
     /// The price times the number bought has more than 128 bits.
     #[error("the cost of so many datatokens has no 128-bit number: buy fewer")]
     CostOverflow,
@@ -69,6 +77,7 @@ impl Classify for OrderError {
             OrderError::Exhausted { .. } | OrderError::Proof(P::UseLimitReached { .. }) => K::UseLimitReached,
             OrderError::Proof(P::Expired { .. }) => K::OrderExpired,
             OrderError::Proof(_) => K::InvalidProof,
+            OrderError::AssetChanged { .. } => K::PolicyDenied,
             OrderError::CostOverflow => K::InvalidArgument,
             OrderError::DeadlinePassed { .. } => K::DeadlinePassed,
             OrderError::Unanswerable(e) => e.kind(),
@@ -81,6 +90,7 @@ impl Classify for OrderError {
         use ErrorKind as K;
         match self.kind() {
             K::UseLimitReached | K::OrderExpired => Some("order the asset again".into()),
+            K::PolicyDenied => Some("load it with Exchange::asset, and take the order from Consumer::orders".into()),
             K::DeadlinePassed => {
                 Some("if the node never admitted it, ask anew with Order::request_use and the same use".into())
             }

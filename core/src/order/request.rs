@@ -98,6 +98,7 @@ impl Order {
     /// Everything that can fail for the caller's reasons, before a use is taken.
     fn prepare(&self, query: &Query, check_policy: bool) -> Result<Prepared> {
         let asset = &self.asset;
+        self.check_current()?;
         let now = self.now()?;
         let program = query.program();
         let plan = program.plan(asset.schema())?;
@@ -108,6 +109,16 @@ impl Order {
         let indicator = Zeroizing::new(plan.indicator(asset.schema(), query)?);
         let (membership, key) = (self.membership(now)?, self.consumer.exchange.proving_key(asset)?);
         Ok(Prepared { now, program: program.to_bytes()?, indicator, membership, key })
+    }
+
+    /// A request names the description that it was made under. If everybody names the present one, that tells when it was
+    /// made, as the group's root does; an older one would tell whoever last looked then.
+    pub(super) fn check_current(&self) -> Result<()> {
+        let described = self.consumer.exchange.ledger().metadata(self.asset.nft())?;
+        if described.is_none_or(|now| now.hash != self.asset.description_hash()) {
+            return Err(OrderError::AssetChanged { did: self.asset.did() }.into());
+        }
+        Ok(())
     }
 
     /// The time, rounded, if the order is still valid.

@@ -51,6 +51,7 @@ impl JobTicket {
         let record = find_order(self.consumer.exchange.ledger(), service, |order| order.commitment == commitment)?;
         let record = record.ok_or(OrderError::NotInGroup)?;
         let order = bind(&self.consumer, &self.asset, counter, secret, &record);
+        order.check_current()?;
         let now = order.now()?;
         let deadline = self.ticket.request.deadline;
         if now > deadline {

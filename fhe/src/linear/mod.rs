@@ -53,22 +53,24 @@
 //! **An honest consumer** has `b = a·s + e`, and its phase is `Δ·m` plus `<e_c, w_c> + (e·u)_0 − (e1·s)_0 + e2 + flood`.
 //! Flooding is 2^40 times a bound on all the rest (worst case for the zero's part; for the part that depends on
 //! the cube exceeded with probability below 2^-128 over the consumer's encryption noise), so the phase is within statistical
-//! distance 2^-40 of one that depends on `m` alone: the consumer learns `m`. The distances of several samples add up. No
-//! assumption beyond RLWE is needed here.
+//! distance 2^-40 of one that depends on `m` alone: the consumer learns `m`, the sum of one limb. From the limbs of a sum it
+//! so learns the carries between them, at most log2(cells) bits each, beside the sum. The distances of several samples
+//! add up. No assumption is needed here beyond RLWE, SHAKE256 as a random oracle and AES-128 in counter mode as a generator.
 //!
 //! **A malicious consumer** may send any `b` and any `b_c`, and two things change.
 //!
 //! 1. The body then carries a noisy linear hint on `u` of the consumer's choice, even chosen after `a`. One coefficient is
-//!    all of `b·u` that leaves, and [`NoiseBudget::bits_above_flood`] (about 31) of its 128 bits stand above the flooding.
+//!    all of `b·u` that leaves, and [`NoiseBudget::bits_above_flood`] of its 128 bits (28 to 33 for indicators, up to 43 for signed weights) stand above the flooding.
 //!    The assumption is therefore *RLWE with a binary secret of 4,096 bits, given one such flooded hint on the secret*. For
 //!    plain LWE, hardness with leaked or low-entropy secrets is proven with a loss in parameters (Goldwasser, Kalai, Peikert,
 //!    Vaikuntanathan, ICS 2010; Brakerski, Döttling, EUROCRYPT 2020, <https://eprint.iacr.org/2020/119>). We do **not** claim
-//!    that these theorems cover this ring at these parameters, nor hints that depend on `a`. Concretely, lattice attacks gain
-//!    about one dimension from a perfect hint (Dachman-Soled, Ducas, Gong, Rossi, CRYPTO 2020,
-//!    <https://eprint.iacr.org/2020/292>), of thousands.
+//!    that these theorems cover this ring at these parameters, nor hints that depend on `a`. Concretely, with
+//!    powers of two for coefficients the hint reads about that many coordinates of `u` outright: a few tens of 4,096
+//!    dimensions (hints as in Dachman-Soled, Ducas, Gong, Rossi, CRYPTO 2020, <https://eprint.iacr.org/2020/292>), by a
+//!    linear estimate about one bit of security.
 //! 2. The body is a linear functional of the row's limb that the consumer chose: any weights, not only 0 and 1, and "noise"
 //!    that is a second message. It learns at most [`NoiseBudget::bits_above_flood`] bits of one functional per limb, that is
-//!    limbs × about 31 bits per output, and nothing else of the row. **No check of ours prevents this**; a hidden query cannot be
+//!    limbs × as many bits per output, shared with the hint on `u`, and nothing else of the row. **No check of ours prevents this**; a hidden query cannot be
 //!    inspected. That is why suppression and differential-privacy noise must be in the [`Matrix`] already: every
 //!    answer is then post-processing of a protected cube.
 //!

@@ -1,6 +1,6 @@
 //! Exact products in `R = Z_{2^128}[X]/(X^4096 + 1)`.
 //!
-//! `tfhe-ntt`'s `native128` plan works modulo ten 30-bit primes and lifts the result back. Their product is about
+//! `tfhe-ntt`'s `native128` plan works modulo ten 30-bit primes and lifts the result back. Their product is above
 //! 2^299; the largest integer that appears here is below 2^176 (2^20 cells, 2^128 coefficients, 27-bit digits), so
 //! every product is exact before it is reduced modulo 2^128.
 
