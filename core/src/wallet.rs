@@ -115,6 +115,14 @@ impl Wallet {
         Ok(Self { db: Durable::open(path, FORMAT)?, key: wallet_key(account) })
     }
 
+    /// Opens the wallet of `account` that `backend` stores.
+    ///
+    /// # Errors
+    /// As [`Wallet::open`].
+    pub fn with_backend(backend: impl redb::StorageBackend, account: &Account) -> Result<Self, WalletError> {
+        Ok(Self { db: Durable::with_backend(backend, FORMAT)?, key: wallet_key(account) })
+    }
+
     /// A wallet that is gone when it is dropped.
     ///
     /// # Errors
@@ -213,4 +221,93 @@ fn wallet_key(account: &Account) -> Zeroizing<[u8; 32]> {
         .expand(account.address().as_bytes(), key.as_mut())
         .expect("32 bytes are within HKDF's limit");
     key
+}
+
+#[cfg(test)]
+#[path = "../tests/support/freeze.rs"]
+mod freeze;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Digest;
+
+    use super::freeze::{Disk, Loss, every_crash_point, healthy};
+
+    fn ticket(use_index: u64) -> Ticket {
+        let any = Address::from_bytes([1; 20]);
+        let digest = Digest::sha256(b"any");
+        let request = JobRequest {
+            version: JobRequest::VERSION,
+            asset: format!("did:op:{digest}"),
+            program: ByteBuf::new(),
+            query: ByteBuf::from(vec![7; 3000]),
+            result_key: [1; 32],
+            policy: digest,
+            data: digest,
+            deadline: 9,
+            root: [2; 32],
+            nullifier: [use_index as u8; 32],
+            now: 8,
+            proof: ByteBuf::new(),
+        };
+        let service = Service { chain_id: 1, ledger: any, nft: any, datatoken: any, service: 0 };
+        Ticket {
+            service,
+            owner: any,
+            ddo: b"{}".to_vec(),
+            counter: 0,
+            use_index,
+            request,
+            seed: Zeroizing::new([use_index as u8; 32]),
+            result_key: RecipientKey::generate(),
+        }
+    }
+
+    #[test]
+    fn no_use_is_handed_out_twice_and_no_kept_ticket_is_lost_whenever_the_power_fails() {
+        let account = Account::from_secret_bytes(&[3; 32]).unwrap();
+        let (commitment, limit) = ([5; 32], 3);
+        // Uses handed out, and tickets kept.
+        let run = |disk: Disk| -> (u64, usize) {
+            let mut done = (0, 0);
+            let mut work = || -> Result<(), WalletError> {
+                let wallet = Wallet::with_backend(disk.clone(), &account)?;
+                while let Some(use_index) = wallet.take_use(&commitment, limit)? {
+                    done.0 = use_index + 1;
+                    wallet.keep(&ticket(use_index))?;
+                    done.1 += 1;
+                }
+                Ok(())
+            };
+            let _ = work();
+            done
+        };
+        let fresh = Disk::new(Vec::new(), None);
+        drop(Wallet::with_backend(fresh.clone(), &account).unwrap());
+        let image = fresh.image(Loss::Nothing);
+        assert_eq!(run(Disk::new(image.clone(), None)), (3, 3));
+        every_crash_point(&image, 2, run, |crash| {
+            let ((taken, kept), point) = (*crash.acknowledged, crash.point);
+            let wallet = Wallet::with_backend(healthy(&crash.image), &account).unwrap();
+            let found = wallet.uses(&commitment).unwrap();
+            assert!((taken..=taken + 1).contains(&found), "{taken} handed out, {found} known at {point:?}");
+            let tickets = wallet.tickets().unwrap();
+            assert!((kept..=kept + 1).contains(&tickets.len()), "{kept} kept, {} found at {point:?}", tickets.len());
+            assert!(tickets.iter().all(|t| *t.seed == [t.use_index as u8; 32]), "{point:?}");
+            assert_eq!(wallet.take_use(&commitment, limit).unwrap(), (found < limit).then_some(found), "{point:?}");
+        });
+    }
+
+    #[test]
+    fn a_ticket_opens_for_its_account_alone() {
+        let (owner, other) = (Account::generate(), Account::generate());
+        let disk = Disk::new(Vec::new(), None);
+        Wallet::with_backend(disk.clone(), &owner).unwrap().keep(&ticket(1)).unwrap();
+        let image = disk.image(Loss::Nothing);
+        assert!(!image.windows(8).any(|bytes| bytes == [1; 8]), "neither seed nor request is there in the clear");
+        let foreign = Wallet::with_backend(healthy(&image), &other).unwrap();
+        assert_eq!(foreign.tickets().err().unwrap().kind(), ErrorKind::WrongKey);
+        assert_eq!(Wallet::with_backend(healthy(&image), &owner).unwrap().tickets().unwrap().len(), 1);
+    }
 }
