@@ -297,6 +297,12 @@ pub struct AccessGrant {
     pub(crate) job: JobId,
     pub(crate) request: JobRequest,
     pub(crate) served: Arc<Served>,
+    /// What is to be computed; nothing for a job that is complete, whose result is kept whatever became of the asset.
+    pub(crate) work: Option<Work>,
+}
+
+/// A request laid out over its asset.
+pub(crate) struct Work {
     pub(crate) plan: Plan,
     pub(crate) query: EncryptedQuery,
 }

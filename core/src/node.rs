@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sealock_fhe::linear::{EncryptedQuery, Matrix, SealedAnswer, Shape, evaluate};
 use sealock_zk::{Proof, VerifyingKey, verify};
 
-use crate::access::{AccessGrant, Group, MAX_CLOCK_SKEW, MAX_DEADLINE, Rejected, Rejection};
+use crate::access::{AccessGrant, Group, MAX_CLOCK_SKEW, MAX_DEADLINE, Rejected, Rejection, Work};
 use crate::asset::{Did, Table};
 use crate::codec::CodecError;
 use crate::cube::{Cube, CubeError, ProtectedCube};
@@ -208,7 +208,13 @@ impl Node {
 
         // What the proof is bound to is now known to be the prover's. A use that was spent before has its place, too.
         match self.journal.spent_for(&request.nullifier).map_err(|e| failed(e.into()))? {
-            Some(job) if job == request.id() => return self.grant(request, Arc::clone(&served)),
+            Some(job) if job == request.id() => {
+                let record = self.journal.find(job).map_err(|e| failed(e.into()))?;
+                if record.is_some_and(|record| record.receipt.is_some()) {
+                    return Ok(AccessGrant { job, request, served, work: None });
+                }
+                return self.grant(request, served);
+            }
             Some(_) => return Err(Rejection::NullifierSpent.into()),
             None => {}
         }
@@ -267,7 +273,7 @@ impl Node {
             return Err(Rejection::Query(sealock_fhe::Error::Context).into());
         }
         RecipientPublicKey::from_bytes(request.result_key).seal(b"", b"", b"").map_err(|_| Rejection::ResultKey)?;
-        Ok(AccessGrant { job: request.id(), request, served, plan, query })
+        Ok(AccessGrant { job: request.id(), request, served, work: Some(Work { plan, query }) })
     }
 
     /// Computes the answer, encrypted under the consumer's key, re-randomised and flooded.
@@ -276,25 +282,24 @@ impl Node {
     /// [`NodeError::UnderWay`] while the same job is computed elsewhere; the node's own failures. The grant stays on
     /// record: the same request is granted again.
     pub fn compute(&self, grant: AccessGrant) -> Result<Computed> {
-        let under_way = UnderWay { all: Arc::clone(&self.under_way), job: grant.job };
         if !lock(&self.under_way).insert(grant.job) {
-            // Not this one's to remove.
-            std::mem::forget(under_way);
             return Err(NodeError::UnderWay(grant.job).into());
         }
-        let outcome = match self.journal.result(grant.job)? {
-            Some((stored, receipt)) => Outcome::Stored(stored, Box::new(receipt)),
-            None => Outcome::Fresh(self.evaluate(&grant)?),
+        let under_way = UnderWay { all: Arc::clone(&self.under_way), job: grant.job };
+        let outcome = match (self.journal.result(grant.job)?, &grant.work) {
+            (Some((stored, receipt)), _) => Outcome::Stored(stored, Box::new(receipt)),
+            (None, Some(work)) => Outcome::Fresh(self.evaluate(&grant, work)?),
+            (None, None) => return Err(JournalError::UnknownJob(grant.job).into()),
         };
         Ok(Computed { grant, outcome, _under_way: under_way })
     }
 
-    fn evaluate(&self, grant: &AccessGrant) -> Result<SealedAnswer> {
+    fn evaluate(&self, grant: &AccessGrant, work: &Work) -> Result<SealedAnswer> {
         let asset = &grant.served.asset;
-        let shape = shape(asset, &grant.plan).map_err(Rejected::from)?;
-        let marginal = self.cube(&grant.served)?.marginal(asset.schema(), &grant.plan)?;
+        let shape = shape(asset, &work.plan).map_err(Rejected::from)?;
+        let marginal = self.cube(&grant.served)?.marginal(asset.schema(), &work.plan)?;
         let matrix = Matrix::new(&shape, marginal.iter().map(Vec::as_slice))?;
-        Ok(evaluate(&grant.query, &grant.request.context(), &matrix)?)
+        Ok(evaluate(&work.query, &grant.request.context(), &matrix)?)
     }
 
     /// The asset's protected cube, made from the stored table once.

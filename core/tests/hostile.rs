@@ -241,7 +241,8 @@ fn a_node_follows_its_description_and_serves_nothing_that_was_sold() {
     let (node, owner) = (market.owner.node(), market.owner_account());
     consumer.buy(&market.asset, 1).unwrap();
     let order = consumer.order(&market.asset).unwrap();
-    node.run(order.request(&any()).unwrap().request().clone()).unwrap();
+    let complete = order.request(&any()).unwrap();
+    let (kept, _) = node.run(complete.request().clone()).unwrap();
 
     let mut description: AssetDescription = market.asset.description().clone();
     let stricter = policy().min_group_size(50);
@@ -251,6 +252,7 @@ fn a_node_follows_its_description_and_serves_nothing_that_was_sold() {
     ledger.set_metadata(&owner, nft, &description.to_ddo_bytes().unwrap()).unwrap();
     assert_eq!(node.run(stale.request().clone()).unwrap_err().kind(), ErrorKind::Rejected);
     assert!(node.refusals().last().unwrap().reason.contains("changed"));
+    assert_eq!(node.run(complete.request().clone()).unwrap().0, kept, "what is complete stays to be had");
     // The consumer's own copy is old: nothing is sent under it, since it would tell when its holder last looked.
     let error = order.request(&any()).unwrap_err();
     assert!(error.to_string().contains("described anew"), "{error}");
