@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use sealock_fhe::linear::EncryptedQuery;
-use sealock_zk::{Credential, LeanImt, MerkleProof, SMALLEST_ANONYMOUS_GROUP, Scalar, TreeError};
+use sealock_zk::{Credential, LeanImt, MerkleProof, Scalar, TreeError};
 
 use serde::{Deserialize, Serialize};
 
@@ -143,11 +143,6 @@ impl Group {
     pub fn crowd(&self, now: Timestamp, owner: Address) -> usize {
         let hiding = self.members.iter().filter(|(consumer, expiry)| *expiry >= now && *consumer != owner);
         hiding.map(|(consumer, _)| consumer).collect::<HashSet<_>>().len()
-    }
-
-    /// Whether that hides anybody: one or two are no crowd.
-    pub fn is_anonymous(&self, now: Timestamp, owner: Address) -> bool {
-        self.crowd(now, owner) >= SMALLEST_ANONYMOUS_GROUP
     }
 
     /// The path of a leaf.
@@ -303,6 +298,7 @@ pub struct AccessGrant {
 
 /// A request laid out over its asset.
 pub(crate) struct Work {
+    pub(crate) program: Digest,
     pub(crate) plan: Plan,
     pub(crate) query: EncryptedQuery,
 }

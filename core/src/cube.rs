@@ -337,7 +337,7 @@ mod tests {
         let rows = rows();
         let table = table(&rows);
         let query = Query::select([count(), mean("income")])
-            .filter(col("age").lt(6) & !col("age").is_null() & col("age").ge(secret(2)))
+            .filter(col("age").lt(6) & col("age").is_not_null() & col("age").ge(secret(2)))
             .group_by(["town"]);
         let plan = query.program().plan(table.schema()).unwrap();
         let indicator = plan.indicator(table.schema(), &query).unwrap();

@@ -67,8 +67,6 @@ error_kinds! {
     Truncated = 302,
     /// A manifest is inconsistent.
     InvalidManifest = 303,
-    /// The source of a resumed upload changed.
-    SourceChanged = 304,
 
     /// There is no such block, object or record.
     NotFound = 400,

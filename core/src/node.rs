@@ -27,7 +27,7 @@ use crate::program::{Plan, Program};
 use crate::receipt::{Receipt, Statement};
 use crate::release::{MAX_ANSWER_BYTES, SealedResult, result_digest, value_bits};
 use crate::time::Timestamp;
-use crate::{Account, Address, envelope};
+use crate::{Account, Address, Digest, envelope};
 
 /// How many refusals the node remembers.
 const REMEMBERED_REJECTIONS: usize = 256;
@@ -92,7 +92,10 @@ pub struct Computed {
 }
 
 enum Outcome {
-    Fresh(SealedAnswer),
+    Fresh {
+        program: Digest,
+        answer: SealedAnswer,
+    },
     /// The job was complete already, and keeps the result that it has.
     Stored(Vec<u8>, Box<Receipt>),
 }
@@ -173,11 +176,11 @@ impl Node {
     }
 
     fn refuse(&self, asset: String, reason: Rejection) -> Error {
-        tracing::warn!(?asset, reason = ?reason.to_string(), "rejected a job");
         // What was named is whatever the sender wrote.
-        let asset = asset.chars().take(MAX_REMEMBERED_CHARS).collect();
-        let reason_text = reason.to_string().chars().take(MAX_REMEMBERED_CHARS).collect();
-        let record = RefusalRecord { at: self.now(), asset, kind: reason.kind(), reason: reason_text };
+        let short = |text: &str| -> String { text.chars().take(MAX_REMEMBERED_CHARS).collect() };
+        let (asset, why) = (short(&asset), short(&reason.to_string()));
+        tracing::warn!(?asset, reason = ?why, "rejected a job");
+        let record = RefusalRecord { at: self.now(), asset, kind: reason.kind(), reason: why };
         let mut log = lock(&self.refusals);
         if log.len() == REMEMBERED_REJECTIONS {
             log.pop_front();
@@ -213,7 +216,8 @@ impl Node {
                 if record.is_some_and(|record| record.receipt.is_some()) {
                     return Ok(AccessGrant { job, request, served, work: None });
                 }
-                return self.grant(request, served);
+                let (program, plan) = lay_out(&request, asset)?;
+                return self.grant(request, Arc::clone(&served), &program, plan);
             }
             Some(_) => return Err(Rejection::NullifierSpent.into()),
             None => {}
@@ -234,9 +238,9 @@ impl Node {
                 return Err(Rejection::UnknownRoot.into());
             }
         }
-        let program = Program::from_bytes(&request.program)?;
-        asset.policy().check(&program, &program.plan(asset.schema())?, now)?;
-        let grant = self.grant(request, Arc::clone(&served))?;
+        let (program, plan) = lay_out(&request, asset)?;
+        asset.policy().check(&program, &plan, now)?;
+        let grant = self.grant(request, Arc::clone(&served), &program, plan)?;
         let record = JobRecord {
             asset: grant.request.asset.clone(),
             program: program.digest()?,
@@ -253,8 +257,14 @@ impl Node {
         }
     }
 
-    /// Lays the request out over its asset, and finds everything that could keep it from being computed and released.
-    fn grant(&self, request: JobRequest, served: Arc<Served>) -> Result<AccessGrant, Stopped> {
+    /// Finds everything that could keep a request from being computed and released.
+    fn grant(
+        &self,
+        request: JobRequest,
+        served: Arc<Served>,
+        program: &Program,
+        plan: Plan,
+    ) -> Result<AccessGrant, Stopped> {
         let asset = &served.asset;
         for (what, expected, got) in
             [("policy", asset.policy().digest()?, request.policy), ("data", asset.data(), request.data)]
@@ -263,7 +273,6 @@ impl Node {
                 return Err(Rejection::AssetChanged { what, expected, got }.into());
             }
         }
-        let plan = Program::from_bytes(&request.program)?.plan(asset.schema())?;
         let shape = shape(asset, &plan)?;
         let query = EncryptedQuery::from_bytes(&request.query)?;
         if query.cells() != shape.cells() || query.weights() != shape.weights() {
@@ -273,7 +282,12 @@ impl Node {
             return Err(Rejection::Query(sealock_fhe::Error::Context).into());
         }
         RecipientPublicKey::from_bytes(request.result_key).seal(b"", b"", b"").map_err(|_| Rejection::ResultKey)?;
-        Ok(AccessGrant { job: request.id(), request, served, work: Some(Work { plan, query }) })
+        Ok(AccessGrant {
+            job: request.id(),
+            request,
+            served,
+            work: Some(Work { program: program.digest()?, plan, query }),
+        })
     }
 
     /// Computes the answer, encrypted under the consumer's key, re-randomised and flooded.
@@ -288,7 +302,7 @@ impl Node {
         let under_way = UnderWay { all: Arc::clone(&self.under_way), job: grant.job };
         let outcome = match (self.journal.result(grant.job)?, &grant.work) {
             (Some((stored, receipt)), _) => Outcome::Stored(stored, Box::new(receipt)),
-            (None, Some(work)) => Outcome::Fresh(self.evaluate(&grant, work)?),
+            (None, Some(work)) => Outcome::Fresh { program: work.program, answer: self.evaluate(&grant, work)? },
             (None, None) => return Err(JournalError::UnknownJob(grant.job).into()),
         };
         Ok(Computed { grant, outcome, _under_way: under_way })
@@ -323,10 +337,9 @@ impl Node {
         let Computed { grant, outcome, _under_way } = computed;
         let (stored, receipt) = match outcome {
             Outcome::Stored(stored, receipt) => (stored, *receipt),
-            Outcome::Fresh(answer) => {
+            Outcome::Fresh { program, answer } => {
                 let request = &grant.request;
                 let bytes = SealedResult::seal(grant.job, request.result_key, &answer.to_bytes())?.to_bytes()?;
-                let program = Program::from_bytes(&request.program)?.digest()?;
                 let released_at = self.now();
                 self.journal.complete(grant.job, &self.account, &bytes, |number, previous| Statement {
                     version: Receipt::VERSION,
@@ -377,7 +390,10 @@ impl Node {
     /// Completes one job that is on record.
     fn finish(&self, job: JobId) -> Result<()> {
         let Some(request) = self.journal.request(job)? else { return Ok(()) };
-        let granted = self.served(&request.asset).and_then(|served| self.grant(request, served));
+        let granted = self.served(&request.asset).and_then(|served| {
+            let (program, plan) = lay_out(&request, &served.asset)?;
+            self.grant(request, served, &program, plan)
+        });
         let grant = granted.map_err(|stopped| match stopped {
             Stopped::Refused(reason) => Rejected::from(reason).into(),
             Stopped::Failed(error) => error,
@@ -424,6 +440,13 @@ impl Node {
         all.insert(did, Arc::clone(&served));
         Ok(served)
     }
+}
+
+/// The program of a request, laid out over its asset.
+fn lay_out(request: &JobRequest, asset: &Asset) -> Result<(Program, Plan), Rejection> {
+    let program = Program::from_bytes(&request.program)?;
+    let plan = program.plan(asset.schema())?;
+    Ok((program, plan))
 }
 
 /// The shape of the answer to a plan.

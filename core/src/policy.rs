@@ -224,11 +224,6 @@ impl Policy {
         self.expires
     }
 
-    /// Most jobs that the asset answers in all.
-    pub fn job_limit(&self) -> Option<u64> {
-        self.max_jobs
-    }
-
     /// The columns that span the base cube, in the order of `schema`.
     pub fn cube_columns(&self, schema: &Schema) -> Vec<String> {
         schema.columns().iter().filter(|c| self.dimension_columns.contains(&c.name)).map(|c| c.name.clone()).collect()

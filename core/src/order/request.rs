@@ -65,10 +65,7 @@ impl Order {
     /// [`ErrorKind::UseLimitReached`](crate::ErrorKind::UseLimitReached),
     /// [`ErrorKind::OrderExpired`](crate::ErrorKind::OrderExpired).
     pub fn request(&self, query: &Query) -> Result<JobTicket> {
-        let prepared = self.prepare(query, true)?;
-        let limit = self.credential.limit;
-        let taken = self.consumer.wallet.take_use(&self.record.commitment, limit)?;
-        self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit })?)
+        self.finish_with_next_use(self.prepare(query, true)?)
     }
 
     /// As [`Order::request`], for a use of the caller's choice, counted from 0: for a consumer who has the account's key and
@@ -89,7 +86,10 @@ impl Order {
     /// # Errors
     /// As [`Order::request`], but for the rules of the policy.
     pub fn request_without_policy_check(&self, query: &Query) -> Result<JobTicket> {
-        let prepared = self.prepare(query, false)?;
+        self.finish_with_next_use(self.prepare(query, false)?)
+    }
+
+    fn finish_with_next_use(&self, prepared: Prepared) -> Result<JobTicket> {
         let limit = self.credential.limit;
         let taken = self.consumer.wallet.take_use(&self.record.commitment, limit)?;
         self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit })?)
