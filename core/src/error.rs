@@ -2,7 +2,7 @@
 //!
 //! Every module has its own error type with its own words; each of them names the [`ErrorKind`] it belongs to and, where
 //! there is something to do about it, a hint. [`Error`] joins them. The numbers are the C ABI's error codes and the names
-//! its constants and the Python exception classes: a number is never reused.
+//! its constants and the Python exception classes: a number is never reused. 0 is success.
 
 use std::fmt;
 
@@ -33,6 +33,9 @@ macro_rules! error_kinds {
 }
 
 error_kinds! {
+    /// A bug of Sealock's own, caught before it did harm. Please report it.
+    Internal = 1,
+
     /// An argument is outside what the function takes.
     InvalidArgument = 100,
     /// More bytes than the limit of this type allows.
@@ -201,6 +204,8 @@ errors! {
     Node(crate::node::NodeError),
     /// Exchanges.
     Exchange(crate::exchange::ExchangeError),
+    /// A long operation that its caller stopped.
+    Cancelled(crate::progress::Cancelled),
 }
 
 impl Classify for sealock_fhe::Error {

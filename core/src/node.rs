@@ -24,6 +24,7 @@ use crate::job::{JobId, JobRequest};
 use crate::journal::{JobRecord, Journal, JournalError};
 use crate::policy::Policy;
 use crate::program::{Plan, Program};
+use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::receipt::{Receipt, Statement};
 use crate::release::{MAX_ANSWER_BYTES, SealedResult, result_digest, value_bits};
 use crate::time::Timestamp;
@@ -366,7 +367,25 @@ impl Node {
     /// # Errors
     /// As the three.
     pub fn run(&self, request: JobRequest) -> Result<(SealedResult, Receipt)> {
-        self.release(self.compute(self.admit(request)?)?)
+        self.run_with(request, &mut quiet())
+    }
+
+    /// As [`Node::run`], and tells how far it is. A job that is cancelled after it was admitted stays on record: the same
+    /// request again, or [`Node::resume`], completes it.
+    ///
+    /// # Errors
+    /// As [`Node::run`], and [`ErrorKind::Cancelled`].
+    pub fn run_with(&self, request: JobRequest, progress: &mut Progress<'_>) -> Result<(SealedResult, Receipt)> {
+        tell(progress, Step::out_of(Stage::Admit, 0, 1))?;
+        let grant = self.admit(request)?;
+        tell(progress, Step::out_of(Stage::Admit, 1, 1))?;
+        tell(progress, Step::out_of(Stage::Compute, 0, 1))?;
+        let computed = self.compute(grant)?;
+        tell(progress, Step::out_of(Stage::Compute, 1, 1))?;
+        tell(progress, Step::out_of(Stage::Release, 0, 1))?;
+        let released = self.release(computed)?;
+        inform(progress, Step::out_of(Stage::Release, 1, 1));
+        Ok(released)
     }
 
     /// Completes the jobs that were admitted before the node stopped. Returns how many.

@@ -23,12 +23,15 @@ use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT};
 use crate::node::{Node, Served, asset_key, protected_cube};
 use crate::policy::{Policy, PolicyError};
 use crate::program::Series;
-use crate::progress::quiet;
+use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::store::unixfs::{self, Profile};
 use crate::{Account, Address, Digest};
 
 /// Bytes by which the description of a published asset may be longer than that of one to come: the length of its CID.
 const DESCRIPTION_SLACK: usize = 256;
+
+/// Transactions of a publication: NFT and datatoken, order terms, price, description.
+const PUBLISH_TRANSACTIONS: u64 = 4;
 
 /// What to publish, and under which conditions.
 pub struct Offer<'a> {
@@ -159,6 +162,15 @@ impl Owner {
     /// What is wrong with the offer, before anything leaves. The store's and the ledger's own errors: a failure on the way
     /// leaves an NFT without a description, which no consumer finds, and blocks that stay pinned.
     pub fn publish(&self, offer: &Offer<'_>) -> Result<Published> {
+        self.publish_with(offer, &mut quiet())
+    }
+
+    /// As [`Owner::publish`], and tells how far it is. It can be cancelled until the data NFT is minted; nothing is left
+    /// of it then but blocks that the next collection of garbage takes.
+    ///
+    /// # Errors
+    /// As [`Owner::publish`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    pub fn publish_with(&self, offer: &Offer<'_>, progress: &mut Progress<'_>) -> Result<Published> {
         let Node { exchange, account, owner_key, journal, .. } = &self.node;
         let ledger = exchange.ledger();
         let (schema, policy) = (offer.table.schema(), &offer.policy);
@@ -194,7 +206,10 @@ impl Owner {
             let limit = METADATA_LIMIT - DESCRIPTION_SLACK;
             return Err(CodecError::TooLarge { what: "asset description", got: draft.len(), limit }.into());
         }
+        let rows = offer.table.len() as u64;
+        tell(progress, Step::out_of(Stage::Fold, 0, rows))?;
         let cube = protected_cube(offer.table, policy)?;
+        tell(progress, Step::out_of(Stage::Fold, rows, rows))?;
         let suppression = cube.suppression();
         let now = exchange.clock().now();
         if let Some(expires) = policy.expiry().filter(|expires| *expires <= now) {
@@ -211,6 +226,8 @@ impl Owner {
         let mut id = [0u8; 32];
         getrandom::fill(&mut id).expect("the operating system provides randomness");
         let parquet = offer.table.to_parquet()?;
+        let total = envelope::sealed_size(parquet.len() as u64);
+        tell(progress, Step { stage: Stage::Store, done: 0, total })?;
         let manifest = envelope::publish_objects(
             exchange.store(),
             account,
@@ -218,16 +235,27 @@ impl Owner {
             DatasetRef { dataset: Digest::from_bytes(id), epoch: 0 },
             &mut [Source { id: TABLE_OBJECT.into(), reader: &mut Cursor::new(parquet) }],
             &envelope::Publication::default(),
-            &mut quiet(),
+            &mut |step| progress(Step { total, ..step }),
         )?;
+        let mut transactions = 0;
+        let mut published = || {
+            transactions += 1;
+            Step::out_of(Stage::Publish, transactions - 1, PUBLISH_TRANSACTIONS)
+        };
+        if let Err(cancelled) = tell(progress, published()) {
+            exchange.store().unpin(manifest.cid())?;
+            return Err(cancelled.into());
+        }
         let sealed_bytes = manifest.object(TABLE_OBJECT)?.sealed;
 
         let publication =
             ledger::Publication { name: offer.name.clone(), symbol: offer.symbol.clone(), cap: offer.cap };
         let ledger::Published { nft, datatoken } = ledger.publish(account, &publication)?;
+        inform(progress, published());
         let description = describe(nft, datatoken, *manifest.cid())?;
         let Terms { uses_per_order: limit, validity_secs, .. } = offer.terms;
         ledger.set_order_terms(account, datatoken, COMPUTE_SERVICE, ledger::OrderTerms { limit, validity_secs })?;
+        inform(progress, published());
         match offer.terms.price {
             Price::Fixed { base_token, amount } => {
                 let rate = FixedRate { base_token, rate: Amount::from_units(amount), active: true, with_mint: true };
@@ -239,8 +267,10 @@ impl Owner {
                 ledger.set_dispenser(account, datatoken, dispenser)?;
             }
         }
+        inform(progress, published());
         journal.keep(&asset_key(&description.did()), nft.as_bytes().to_vec())?;
         ledger.set_metadata(account, nft, &description.to_ddo_bytes()?)?;
+        inform(progress, published());
 
         let asset = exchange.asset(nft)?;
         let served = Arc::new(Served::new(asset.clone(), Some(cube)));

@@ -100,6 +100,18 @@ impl SealedResult {
         Ok(Self { version: VERSION, job, encapsulated, ciphertext })
     }
 
+    /// Length of the encoding of a sealed answer of so many bytes.
+    pub(crate) fn encoded_len(answer: usize) -> Result<usize, ReleaseError> {
+        let (key, tag) = (32, 16); // of X25519 and AES-GCM
+        let blank = Self {
+            version: VERSION,
+            job: JobId(Digest::from_bytes([0; 32])),
+            encapsulated: ByteBuf::from(vec![0; key]),
+            ciphertext: ByteBuf::from(vec![0; answer + tag]),
+        };
+        Ok(blank.to_bytes()?.len())
+    }
+
     /// Opens what [`SealedResult::seal`] sealed.
     pub(crate) fn unseal(&self, key: &RecipientKey) -> Result<Vec<u8>, ReleaseError> {
         key.open(&self.encapsulated, INFO, self.job.digest().as_bytes(), &self.ciphertext)

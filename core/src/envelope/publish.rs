@@ -15,7 +15,7 @@ use super::{
     RecipientPublicKey, Result, SealedReader, SealingReader, Suite, WrappedKey, open_bytes, seal_bytes,
 };
 use crate::codec::{CodecError, from_canonical, to_canonical};
-use crate::progress::Progress;
+use crate::progress::{Progress, Step};
 use crate::store::{Cid, Store, dag, unixfs};
 use crate::{Account, Digest};
 
@@ -88,7 +88,7 @@ pub fn publish_objects(
         let entry = match record.finished(store, source, publication)? {
             Some(entry) => entry,
             None => {
-                let mut told = |n: u64| progress(stored + n);
+                let mut told = |step: Step| progress(Step { done: stored + step.done, ..step });
                 let (entry, digest) = seal_object(store, &key, source, publication, &mut told)?;
                 if let Some(journal) = publication.journal {
                     // The pin keeps the object until the call is repeated, however long that takes.

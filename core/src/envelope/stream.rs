@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::body::{CHUNK_BYTES, ChunkCipher, HEADER_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES, plain_size, sealed_size};
 use super::padding::{PadReader, UnpadWriter};
 use super::{EnvelopeError, ObjectKey, Result, Suite};
-use crate::progress::{Progress, quiet};
+use crate::progress::{Progress, Stage, Step, quiet};
 use crate::store::unixfs::read_full;
 
 /// Chunks that are sealed or opened together: 1 MiB, which stays in a core's own cache until it is hashed or written.
@@ -121,7 +121,7 @@ pub fn seal(source: impl Read, mut sink: impl Write, key: &ObjectKey, progress: 
         sink.write_all(batch).map_err(EnvelopeError::io("writing the sealed object"))?;
         written += batch.len() as u64;
         reader.ready = 0..0;
-        if progress(written).is_break() {
+        if progress(Step::of(Stage::Store, written)).is_break() {
             return Err(EnvelopeError::Cancelled);
         }
     }
@@ -171,7 +171,7 @@ fn open_chunks(
         }
         next += n.div_ceil(SEALED_CHUNK_BYTES) as u64;
         sealed += n as u64;
-        if progress(sealed).is_break() {
+        if progress(Step::of(Stage::Open, sealed)).is_break() {
             return Err(EnvelopeError::Cancelled);
         }
         if n < buffer.len() {

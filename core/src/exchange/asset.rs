@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
 use super::{COMPUTE_SERVICE, ExchangeError};
 use crate::access::{GROUP_DEPTH, Service};
 use crate::asset::{AssetDescription, Did, Price, Schema};
+use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::error::Result;
-use crate::ledger::OrderTerms;
+use crate::ledger::{METADATA_LIMIT, OrderTerms};
 use crate::policy::Policy;
 use crate::{Address, Digest};
 
@@ -27,7 +31,51 @@ struct AssetInner {
     terms: OrderTerms,
 }
 
+/// Largest encoding of an asset: its description and some identifiers.
+const MAX_ASSET_BYTES: usize = METADATA_LIMIT + 4096;
+const VERSION: u64 = 1;
+
+/// An asset's form as bytes.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    version: u64,
+    service: Service,
+    owner: Address,
+    ddo: ByteBuf,
+    price: Option<Price>,
+}
+
 impl Asset {
+    /// The asset as its holder sees it, as canonical DAG-CBOR.
+    ///
+    /// # Errors
+    /// [`CodecError`] if it has no canonical form.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let AssetInner { service, owner, ddo, .. } = &*self.inner;
+        let (service, owner, ddo, price) = (*service, *owner, ByteBuf::from(ddo.clone()), self.price.clone());
+        Ok(to_canonical("asset", &Row { version: VERSION, service, owner, ddo, price })?)
+    }
+
+    /// Reads what [`Asset::to_bytes`] wrote. It is as good as whoever gave the bytes: no ledger is asked, so look the asset
+    /// up with [`Exchange::asset`](crate::exchange::Exchange::asset) unless they were your own. A request for an asset that
+    /// differs from the ledger's is refused before anything is spent.
+    ///
+    /// # Errors
+    /// [`CodecError`] for anything else; [`ExchangeError::NotAnAsset`] if the description does not fit.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let Row { version, service, owner, ddo, price } = from_canonical("asset", bytes, MAX_ASSET_BYTES)?;
+        if version != VERSION {
+            return Err(CodecError::UnsupportedVersion { what: "asset", got: version, known: VERSION }.into());
+        }
+        let asset = Self::remembered(service, owner, ddo.into_vec())?;
+        if asset.service() != service {
+            let why = "it names another datatoken or service than its description".into();
+            return Err(ExchangeError::NotAnAsset { nft: service.nft, why }.into());
+        }
+        Ok(asset.offered_at(price))
+    }
+
     /// Reads a description, and checks what can be checked without a ledger: that it is about this NFT, that its policy has
     /// the digest that it names and fits the schema, and that its owner signs its receipts.
     pub(super) fn read(chain_id: u64, ledger: Address, nft: Address, owner: Address, ddo: Vec<u8>) -> Result<Self> {
@@ -62,7 +110,7 @@ impl Asset {
         Ok(Self { inner: Arc::new(inner), price: None })
     }
 
-    /// The asset as it was when `ddo` described it, from a wallet.
+    /// The asset as it was when `ddo` described it.
     pub(crate) fn remembered(service: Service, owner: Address, ddo: Vec<u8>) -> Result<Self> {
         Self::read(service.chain_id, service.ledger, service.nft, owner, ddo)
     }

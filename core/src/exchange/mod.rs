@@ -1,6 +1,7 @@
 //! The facade: one place that joins store, ledger and clock, and the parties on top of it.
 
 mod asset;
+mod estimate;
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub use asset::Asset;
 use cid::Cid;
+pub use estimate::Estimate;
 use sealock_zk::ProvingKey;
 
 use crate::access::{GROUP_DEPTH, Group, Service};

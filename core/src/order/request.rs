@@ -17,8 +17,8 @@ use crate::error::Result;
 use crate::exchange::Asset;
 use crate::job::JobRequest;
 use crate::ledger;
-use crate::node::shape;
 use crate::program::Query;
+use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::time::Timestamp;
 use crate::wallet::Ticket;
 
@@ -65,7 +65,16 @@ impl Order {
     /// [`ErrorKind::UseLimitReached`](crate::ErrorKind::UseLimitReached),
     /// [`ErrorKind::OrderExpired`](crate::ErrorKind::OrderExpired).
     pub fn request(&self, query: &Query) -> Result<JobTicket> {
-        self.finish_with_next_use(self.prepare(query, true)?)
+        self.request_with(query, &mut quiet())
+    }
+
+    /// As [`Order::request`], and tells how far it is. It can be cancelled until the use is taken, just before the secrets
+    /// are encrypted.
+    ///
+    /// # Errors
+    /// As [`Order::request`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    pub fn request_with(&self, query: &Query, progress: &mut Progress<'_>) -> Result<JobTicket> {
+        self.finish_with_next_use(self.prepare(query, true, progress)?, progress)
     }
 
     /// As [`Order::request`], for a use of the caller's choice, counted from 0: for a consumer who has the account's key and
@@ -75,9 +84,9 @@ impl Order {
     /// # Errors
     /// As [`Order::request`].
     pub fn request_use(&self, query: &Query, use_index: u64) -> Result<JobTicket> {
-        let prepared = self.prepare(query, true)?;
+        let prepared = self.prepare(query, true, &mut quiet())?;
         self.consumer.wallet.mark_used(&self.record.commitment, use_index)?;
-        self.finish(prepared, use_index)
+        self.finish(prepared, use_index, &mut quiet())
     }
 
     /// As [`Order::request`], without looking at the policy first. The node looks in any case, and whoever skips the look
@@ -86,28 +95,26 @@ impl Order {
     /// # Errors
     /// As [`Order::request`], but for the rules of the policy.
     pub fn request_without_policy_check(&self, query: &Query) -> Result<JobTicket> {
-        self.finish_with_next_use(self.prepare(query, false)?)
+        self.finish_with_next_use(self.prepare(query, false, &mut quiet())?, &mut quiet())
     }
 
-    fn finish_with_next_use(&self, prepared: Prepared) -> Result<JobTicket> {
+    fn finish_with_next_use(&self, prepared: Prepared, progress: &mut Progress<'_>) -> Result<JobTicket> {
         let limit = self.credential.limit;
         let taken = self.consumer.wallet.take_use(&self.record.commitment, limit)?;
-        self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit })?)
+        self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit })?, progress)
     }
 
     /// Everything that can fail for the caller's reasons, before a use is taken.
-    fn prepare(&self, query: &Query, check_policy: bool) -> Result<Prepared> {
+    fn prepare(&self, query: &Query, check_policy: bool, progress: &mut Progress<'_>) -> Result<Prepared> {
         let asset = &self.asset;
         self.check_current()?;
         let now = self.now()?;
-        let program = query.program();
-        let plan = program.plan(asset.schema())?;
-        if check_policy {
-            asset.policy().check(&program, &plan, now)?;
-        }
-        shape(asset, &plan).map_err(OrderError::Unanswerable)?;
+        let (program, plan, _) = asset.lay_out(query, check_policy.then_some(now))?;
         let indicator = Zeroizing::new(plan.indicator(asset.schema(), query)?);
+        tell(progress, Step::out_of(Stage::LoadKey, 0, 1))?;
         let (membership, key) = (self.membership(now)?, self.consumer.exchange.proving_key(asset)?);
+        tell(progress, Step::out_of(Stage::LoadKey, 1, 1))?;
+        tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
         Ok(Prepared { now, program: program.to_bytes()?, indicator, membership, key })
     }
 
@@ -147,7 +154,7 @@ impl Order {
         Ok(path.ok_or(OrderError::NotInGroup)?.map_err(OrderError::from)?)
     }
 
-    fn finish(&self, prepared: Prepared, use_index: u64) -> Result<JobTicket> {
+    fn finish(&self, prepared: Prepared, use_index: u64, progress: &mut Progress<'_>) -> Result<JobTicket> {
         let Prepared { now, program, indicator, membership, key } = prepared;
         let asset = &self.asset;
         let scope = asset.service().scope();
@@ -169,7 +176,10 @@ impl Order {
             proof: ByteBuf::new(),
         };
         request.query = ByteBuf::from(query_key(&seed).encrypt(&indicator, &request.context())?.to_bytes());
+        inform(progress, Step::out_of(Stage::Encrypt, 1, 1));
+        inform(progress, Step::out_of(Stage::Prove, 0, 1));
         self.prove(&mut request, &key, &membership, use_index)?;
+        inform(progress, Step::out_of(Stage::Prove, 1, 1));
         let ticket = Ticket {
             service: asset.service(),
             owner: asset.owner(),

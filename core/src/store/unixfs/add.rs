@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::super::{Block, Codec, Result, Store, StoreError};
 use super::{Child, Node};
-use crate::progress::Progress;
+use crate::progress::{Progress, Stage, Step};
 
 /// Bytes of leaves that are hashed together, per thread; twice as many are in memory. With four leaves a thread, nobody
 /// waits long for the last one.
@@ -91,7 +91,7 @@ pub fn add(
             tree.push(0, leaf)?;
         }
         (batch, spare) = (next?, buffers);
-        if progress(size).is_break() {
+        if progress(Step::of(Stage::Store, size)).is_break() {
             return Err(StoreError::Cancelled);
         }
     }
