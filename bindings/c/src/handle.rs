@@ -85,7 +85,7 @@ pub(crate) fn find<T: Handle>(handle: *const T) -> Result<Arc<T::Value>, Failure
     let registry = reading();
     let number = registry.number(handle)?;
     let entry = registry.live.get(&number).ok_or_else(|| registry.unknown::<T>(number))?;
-    entry.of_type::<T>().cloned()
+    entry.of_type::<T>()
 }
 
 /// Takes a handle out of the registry. The object goes with the last call that uses it.
@@ -96,7 +96,7 @@ pub(crate) fn revoke<T: Handle>(handle: *const T) -> Result<Arc<T::Value>, Failu
     let mut registry = writing();
     let number = registry.number(handle)?;
     let entry = registry.live.get(&number).ok_or_else(|| registry.unknown::<T>(number))?;
-    let value = entry.of_type::<T>().cloned()?;
+    let value = entry.of_type::<T>()?;
     registry.live.remove(&number);
     Ok(value)
 }

@@ -15,7 +15,6 @@ use crate::call::{call, free};
 use crate::column::{change, current};
 use crate::error::{Failure, sealock_error, sealock_status};
 use crate::handle::handles;
-use crate::schema::json;
 
 /// The number of rows.
 pub const SEALOCK_AGGREGATION_COUNT: i32 = 1;
@@ -177,7 +176,7 @@ pub unsafe extern "C" fn sealock_policy_to_json(
 ) -> sealock_status {
     call!(error, |c| {
         let out = c.out("out", out)?;
-        out.issue(Buffer::from(json("policy", &current(policy)?.to_json()?)?));
+        out.issue(Buffer::from(format!("{:#}", current(policy)?.to_json()?)));
     })
 }
 

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn sealock_schema_to_json(
 ) -> sealock_status {
     call!(error, |c| {
         let out = c.out("out", out)?;
-        out.issue(Buffer::from(json("schema", &*find(schema)?)?));
+        out.issue(Buffer::from(serde_json::to_string_pretty(&*find(schema)?).map_err(|e| malformed("schema", &e))?));
     })
 }
 
@@ -225,11 +225,6 @@ pub unsafe extern "C" fn sealock_schema_free(schema: *mut sealock_schema) -> sea
 /// A schema that something else keeps.
 pub(crate) fn copied(schema: &Schema) -> Arc<Schema> {
     Arc::new(schema.clone())
-}
-
-/// A value as JSON.
-pub(crate) fn json(what: &str, value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string_pretty(value).map_err(|e| malformed(what, &e))
 }
 
 fn malformed(what: &str, why: &serde_json::Error) -> Failure {
