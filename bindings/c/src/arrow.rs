@@ -4,7 +4,7 @@
 //! (<https://arrow.apache.org/docs/format/CDataInterface.html>), whose structures are defined above.
 //!
 //! **What comes in is taken over in any case**, whether the call succeeds or fails: the caller's structure is marked as
-//! released, and the library calls `release` once. The one exception is a pointer to the structure that is NULL.
+//! released, and the library calls `release` once. The one exception is a call whose `error` is no pointer.
 //! What goes out belongs to the caller, who calls `release` once.
 //!
 //! The contents are trusted as the interface asks: buffers must be as long as lengths and types say.

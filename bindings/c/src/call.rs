@@ -33,16 +33,19 @@ pub(crate) fn run(
     body: impl FnOnce(&Caller) -> Result<(), Failure>,
 ) -> sealock_status {
     let out = if error.is_null() { Ok(None) } else { caller.out("error", error).map(Some) };
-    match (out, guarded(|| body(&caller))) {
-        (Ok(_), Ok(())) => SEALOCK_OK,
-        (Ok(out), Err(failure)) => {
+    let out = match out {
+        Ok(out) => out,
+        Err(failure) => return failure.code(),
+    };
+    match guarded(|| body(&caller)) {
+        Ok(()) => SEALOCK_OK,
+        Err(failure) => {
             let code = failure.code();
             if let Some(out) = out {
                 out.put(issue::<sealock_error>(failure));
             }
             code
         }
-        (Err(failure), _) => failure.code(),
     }
 }
 

@@ -33,7 +33,7 @@ pub struct sealock_watch {
     pub progress: sealock_progress,
     /// What `progress` is called with; may be NULL.
     pub user: *mut c_void,
-    /// Cancels the work; may be NULL. It has to live until the call returns.
+    /// Cancels the work; may be NULL.
     pub cancel: *const sealock_cancel,
 }
 
