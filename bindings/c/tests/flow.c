@@ -140,6 +140,7 @@ static void everything_travels_as_bytes(void) {
     MUST(sealock_result_from_bytes(bad, sealock_buffer_length(returned), &changed, &error));
     FAILS(SEALOCK_ERROR_BAD_SIGNATURE, sealock_ticket_open(ticket, changed, receipt, &none, &error));
     CHECK(none == NULL);
+    sealock_result_free(changed);
     FAILS(SEALOCK_ERROR_MALFORMED, sealock_result_from_bytes(bad, sealock_buffer_length(returned) - 1, &changed, &error));
     free(bad);
 
