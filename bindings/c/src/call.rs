@@ -138,7 +138,12 @@ impl Caller {
     }
 
     /// Bytes of which there must be `N`.
-    pub(crate) fn array<const N: usize>(&self, name: &str, bytes: *const u8, length: usize) -> Result<[u8; N], Failure> {
+    pub(crate) fn array<const N: usize>(
+        &self,
+        name: &str,
+        bytes: *const u8,
+        length: usize,
+    ) -> Result<[u8; N], Failure> {
         let wrong = || Failure::argument(name, &format!("{N} bytes"), &length.to_string());
         if length != N {
             return Err(wrong());

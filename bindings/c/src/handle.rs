@@ -111,9 +111,9 @@ impl Entry {
     fn of_type<T: Handle>(&self) -> Result<Arc<T::Value>, Failure> {
         // Types of C may stand for the same type of Rust: the name decides.
         let value = (self.type_name == T::NAME).then(|| Arc::clone(&self.value));
-        value.and_then(|value| value.downcast().ok()).ok_or_else(|| {
-            invalid::<T>(&format!("a {} handle", self.type_name), "check the order of the arguments")
-        })
+        value
+            .and_then(|value| value.downcast().ok())
+            .ok_or_else(|| invalid::<T>(&format!("a {} handle", self.type_name), "check the order of the arguments"))
     }
 }
 
@@ -127,7 +127,9 @@ impl Registry {
 
     fn unknown<T: Handle>(&self, number: u64) -> Failure {
         match number {
-            1.. if number <= self.issued => invalid::<T>("one that was freed", "free a handle once, when nothing uses it"),
+            1.. if number <= self.issued => {
+                invalid::<T>("one that was freed", "free a handle once, when nothing uses it")
+            }
             _ => invalid::<T>("something that is no handle", "pass what a function of this library put out"),
         }
     }

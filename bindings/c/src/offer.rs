@@ -155,12 +155,7 @@ pub unsafe extern "C" fn sealock_offer_new(
     })
 }
 
-fn set(
-    offer: *mut sealock_offer,
-    which: Text,
-    text: *const c_char,
-    error: *mut *mut sealock_error,
-) -> sealock_status {
+fn set(offer: *mut sealock_offer, which: Text, text: *const c_char, error: *mut *mut sealock_error) -> sealock_status {
     call!(error, |c| {
         let text = c.text("text", text)?.to_owned();
         change(offer, |mut draft: Draft| {

@@ -7,8 +7,8 @@ use sealock::ErrorKind;
 
 /// One section of the header each, in its order.
 const SECTIONS: [&str; 23] = [
-    "error", "buffer", "library", "logging", "watch", "account", "exchange", "ledger", "arrow", "column", "schema", "table",
-    "policy", "offer", "owner", "asset", "consumer", "order", "ticket", "job", "receipt", "node", "query",
+    "error", "buffer", "library", "logging", "watch", "account", "exchange", "ledger", "arrow", "column", "schema",
+    "table", "policy", "offer", "owner", "asset", "consumer", "order", "ticket", "job", "receipt", "node", "query",
 ];
 
 fn here() -> &'static Path {
