@@ -8,6 +8,7 @@ Needs: pip install ./bindings/python pyarrow
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import time
 from datetime import timedelta
@@ -221,5 +222,7 @@ class Steps:
 
 
 if __name__ == "__main__":
+    # The node logs what it refuses as warnings, which Python would show here; the story shows them itself.
+    logging.getLogger("sealock").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix="sealock-story-") as directory:
         story(Path(directory))

@@ -114,7 +114,7 @@ impl<'py> Call<'py> {
             && let Ok(close) = bars.getattr("close")
         {
             // Bars that cannot be closed are no reason to lose what was computed.
-            let _ = close.call1((outcome.is_ok(),));
+            let _ = close.call0();
         }
         outcome
     }

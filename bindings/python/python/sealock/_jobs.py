@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Callable, Generator
 
-from ._progress import reporter
+from ._progress import Report, reporter
 from ._records import Released
 
 if TYPE_CHECKING:
@@ -17,9 +16,8 @@ if TYPE_CHECKING:
 WORKERS = 2
 
 
-@lru_cache(maxsize=1)
-def _executor() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(WORKERS, thread_name_prefix="sealock-job")
+#: Its threads start with the first job.
+_EXECUTOR = ThreadPoolExecutor(WORKERS, thread_name_prefix="sealock-job")
 
 
 class Job:
@@ -72,7 +70,7 @@ class Job:
         raise TypeError("Job can be neither pickled nor copied: it runs in this process")
 
 
-def submit(node: Node, request: JobRequest | bytes, progress: object) -> Job:
+def submit(node: Node, request: JobRequest | bytes, progress: bool | Report | None) -> Job:
     """Runs `node.run(request)` on another thread."""
     cancel, report = threading.Event(), reporter(progress)
 
@@ -88,7 +86,7 @@ def submit(node: Node, request: JobRequest | bytes, progress: object) -> Job:
         finally:
             close = getattr(report, "close", None)
             if close is not None:
-                close(True)
+                close()
 
     name = getattr(request, "job", "of bytes")
-    return Job(name, _executor().submit(run), cancel)
+    return Job(name, _EXECUTOR.submit(run), cancel)

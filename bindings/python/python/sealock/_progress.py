@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from tqdm.auto import tqdm
+
+
+#: Called with stage, done and total.
+Report: TypeAlias = Callable[[str, int, int | None], object]
 
 
 class _Bars:
@@ -24,14 +29,16 @@ class _Bars:
         if total is not None:
             bar.total = total
         bar.update(done - bar.n)
+        if total is not None and done >= total:
+            bar.close()
 
-    def close(self, finished: bool) -> None:
-        """Leaves the bars as they are."""
+    def close(self) -> None:
+        """Leaves the bars of stages that were not finished as they are."""
         for bar in self._bars.values():
             bar.close()
 
 
-def reporter(progress: object) -> Callable[[str, int, int | None], object] | None:
+def reporter(progress: bool | Report | None) -> Report | None:
     """What to call with stage, done and total; `None` for nothing."""
     if progress is None or progress is False:
         return None
