@@ -35,6 +35,13 @@ impl JobId {
     }
 }
 
+impl From<Digest> for JobId {
+    /// The job that a digest names, as it was shown. Whether there is one, its node knows.
+    fn from(digest: Digest) -> Self {
+        Self(digest)
+    }
+}
+
 impl std::fmt::Display for JobId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::Digest;
-use crate::asset::{Kind, Schema};
+use crate::asset::{Kind, MAX_SCALE, Schema};
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::cube::{CubeError, series_bits};
 use crate::envelope::{EnvelopeError, RecipientKey, RecipientPublicKey};
@@ -172,7 +172,8 @@ pub(crate) fn value_bits(schema: &Schema, plan: &Plan, max_rows: u64) -> Result<
 }
 
 /// The numbers of one aggregate, one entry per group.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Numbers {
     /// Rows.
     Count(Vec<i128>),
@@ -195,6 +196,17 @@ pub enum Numbers {
 }
 
 impl Numbers {
+    /// Whether there is an entry for each of `rows` rows, in units that exist.
+    fn fits(&self, rows: usize) -> bool {
+        match self {
+            Numbers::Count(values) => values.len() == rows,
+            Numbers::Sum { values, scale } => values.len() == rows && *scale <= MAX_SCALE,
+            Numbers::Mean { sums, rows: counts, scale } => {
+                sums.len() == rows && counts.len() == rows && *scale <= MAX_SCALE
+            }
+        }
+    }
+
     /// The numbers as floating point. The mean of no rows is `None`.
     pub fn to_f64(&self) -> Vec<Option<f64>> {
         let unit = |scale: u8| 10f64.powi(i32::from(scale));
@@ -213,11 +225,40 @@ impl Numbers {
 /// The answer to a query: a table with one row per group.
 ///
 /// Groups that hold no row, or too few for the policy, show zeros and empty means: the two cannot be told apart.
-#[derive(Clone, Debug, PartialEq)]
+///
+/// It is the consumer's own: its serialised form, in formats that have integers of 128 bits such as JSON, is checked for its
+/// shape alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "AnswerForm")]
 pub struct Answer {
     groups: Vec<(String, Vec<Option<String>>)>,
     columns: Vec<(String, Numbers)>,
     rows: usize,
+}
+
+/// An [`Answer`] that has not been checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnswerForm {
+    groups: Vec<(String, Vec<Option<String>>)>,
+    columns: Vec<(String, Numbers)>,
+    rows: usize,
+}
+
+impl TryFrom<AnswerForm> for Answer {
+    type Error = CodecError;
+
+    fn try_from(form: AnswerForm) -> Result<Self, CodecError> {
+        let AnswerForm { groups, columns, rows } = form;
+        let whole = rows > 0
+            && groups.iter().all(|(_, labels)| labels.len() == rows)
+            && columns.iter().all(|(_, numbers)| numbers.fits(rows));
+        if !whole {
+            let why = format!("its columns do not have one entry for each of {rows} rows");
+            return Err(CodecError::Malformed { what: "answer", why });
+        }
+        Ok(Self { groups, columns, rows })
+    }
 }
 
 impl Answer {
@@ -336,5 +377,30 @@ impl fmt::Display for Answer {
         let batch = self.to_record_batch().map_err(|_| fmt::Error)?;
         let table = arrow::util::pretty::pretty_format_batches(&[batch]).map_err(|_| fmt::Error)?;
         write!(f, "{table}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer() -> Answer {
+        let columns = vec![
+            ("count".into(), Numbers::Count(vec![3, i128::MAX])),
+            ("mean(x)".into(), Numbers::Mean { sums: vec![-7, 0], rows: vec![2, 0], scale: 1 }),
+        ];
+        Answer { groups: vec![("plan".into(), vec![Some("free".into()), None])], columns, rows: 2 }
+    }
+
+    #[test]
+    fn an_answer_survives_json_and_one_of_another_shape_is_refused() {
+        let text = serde_json::to_string(&answer()).unwrap();
+        assert_eq!(serde_json::from_str::<Answer>(&text).unwrap(), answer());
+        for (good, bad) in
+            [("\"rows\":2}", "\"rows\":3}"), ("[2,0]", "[2]"), ("\"scale\":1", "\"scale\":99"), ("\"free\",", "")]
+        {
+            assert!(text.contains(good), "{text}");
+            assert!(serde_json::from_str::<Answer>(&text.replace(good, bad)).is_err(), "{bad}");
+        }
     }
 }

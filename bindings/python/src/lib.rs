@@ -1,9 +1,99 @@
 //! The native half of the Python package `sealock`.
+//!
+//! Thin: it converts arguments and results, and every call goes through [`call`]. What is more at home in Python (records,
+//! exceptions, bars, plots, futures) is written there, in `python/sealock/`.
 
+mod account;
+mod answer;
+mod asset;
+mod call;
+mod consumer;
+mod convert;
+mod error;
+mod exchange;
+mod frame;
+mod job;
+mod owner;
+mod policy;
+mod query;
+mod schema;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use log::LevelFilter;
 use pyo3::prelude::*;
+use sealock::codec::CodecError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Result;
+
+/// Longest JSON that is read: a schema of the largest size, and its quotes.
+const MAX_JSON: usize = 4 * sealock::asset::Schema::MAX_BYTES;
+
+/// A hash for Python's dictionaries.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn to_json(value: &impl Serialize) -> Result<String> {
+    let malformed = |e: serde_json::Error| CodecError::Malformed { what: "value", why: e.to_string() };
+    Ok(serde_json::to_string(value).map_err(malformed)?)
+}
+
+fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
+    if text.len() > MAX_JSON {
+        return Err(CodecError::TooLarge { what, got: text.len(), limit: MAX_JSON }.into());
+    }
+    Ok(serde_json::from_str(text).map_err(|e| CodecError::Malformed { what, why: e.to_string() })?)
+}
 
 /// The native half of `sealock`.
 #[pymodule]
 fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    log(module.py())?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<account::Account>()?;
+    module.add_class::<answer::Answer>()?;
+    module.add_class::<asset::Asset>()?;
+    module.add_class::<consumer::Consumer>()?;
+    module.add_class::<consumer::JobTicket>()?;
+    module.add_class::<consumer::Order>()?;
+    module.add_class::<exchange::Exchange>()?;
+    module.add_class::<job::JobRequest>()?;
+    module.add_class::<job::Receipt>()?;
+    module.add_class::<job::SealedResult>()?;
+    module.add_class::<owner::Node>()?;
+    module.add_class::<owner::Owner>()?;
+    module.add_class::<policy::Policy>()?;
+    module.add_class::<policy::Price>()?;
+    module.add_class::<query::Aggregate>()?;
+    module.add_class::<query::Col>()?;
+    module.add_class::<query::Filter>()?;
+    module.add_class::<query::Program>()?;
+    module.add_class::<query::Query>()?;
+    module.add_class::<query::Secret>()?;
+    module.add_class::<schema::Column>()?;
+    module.add_class::<schema::Schema>()?;
+    module.add_function(wrap_pyfunction!(error::error_kinds, module)?)?;
+    module.add_function(wrap_pyfunction!(job::verify_chain, module)?)?;
+    module.add_function(wrap_pyfunction!(query::col, module)?)?;
+    module.add_function(wrap_pyfunction!(query::count, module)?)?;
+    module.add_function(wrap_pyfunction!(query::mean, module)?)?;
+    module.add_function(wrap_pyfunction!(query::secret, module)?)?;
+    module.add_function(wrap_pyfunction!(query::select, module)?)?;
+    module.add_function(wrap_pyfunction!(query::sum, module)?)
+}
+
+/// Sends the library's events to Python's `logging`, under the names of its modules: `sealock.order.request`.
+fn log(py: Python<'_>) -> PyResult<()> {
+    // Levels are not cached: a notebook changes them as it goes, and events are few.
+    let logger = pyo3_log::Logger::new(py, pyo3_log::Caching::Loggers)?
+        .filter(LevelFilter::Warn)
+        .filter_target("sealock".into(), LevelFilter::Debug);
+    // Where the module is loaded twice, the first logger stays.
+    let _ = logger.install();
+    Ok(())
 }

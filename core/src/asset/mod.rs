@@ -17,6 +17,7 @@ mod table;
 mod terms;
 mod value;
 
+pub(crate) use column::MAX_SCALE;
 pub use column::{Column, Kind, Role};
 pub use description::{AccessKeys, AssetDescription, Metadata, Mode, OrderTerms, Policy, Sealed, Service, Suppression};
 pub use did::Did;

@@ -11,6 +11,8 @@
 //!     .filter(col("age").ge(secret(40)) & col("plan").is_in(secret(["free", "25%"])))
 //!     .group_by(["health"]);
 //! // The program tells which columns are compared, and hides with what.
+//! let program = query.program().to_string();
+//! assert_eq!(program, "mean(visits), count where age >= ? and plan in ? group by health");
 //! assert!(!format!("{:?}", query.program()).contains("40"));
 //! ```
 
@@ -45,6 +47,19 @@ pub enum Slot {
     Clear(Vec<Value>),
     /// Hidden, their number included.
     Secret,
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Slot::Secret => f.write_str("?"),
+            Slot::Clear(values) if values.len() == 1 => write!(f, "{}", values[0]),
+            Slot::Clear(values) => {
+                let values: Vec<_> = values.iter().map(Value::to_string).collect();
+                write!(f, "[{}]", values.join(", "))
+            }
+        }
+    }
 }
 
 impl MaybeSecret for Slot {
@@ -132,6 +147,21 @@ pub struct Program {
     filter: Option<Predicate<Slot>>,
     group_by: Vec<String>,
     aggregates: Vec<Aggregate>,
+}
+
+impl fmt::Display for Program {
+    /// For people: `mean(visits), count where plan in ? group by health`. It has no parser.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let aggregates: Vec<_> = self.aggregates.iter().map(Aggregate::to_string).collect();
+        f.write_str(&aggregates.join(", "))?;
+        if let Some(filter) = &self.filter {
+            write!(f, " where {filter}")?;
+        }
+        if !self.group_by.is_empty() {
+            write!(f, " group by {}", self.group_by.join(", "))?;
+        }
+        Ok(())
+    }
 }
 
 impl Program {

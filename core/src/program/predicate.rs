@@ -1,6 +1,7 @@
 //! Row filters: the tree, and what it says of a cell.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -138,6 +139,44 @@ impl<L> Predicate<L> {
             return Err(ProgramError::FilterTooLarge { depth, tests, max_depth: MAX_DEPTH, max_tests: MAX_TESTS });
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Op::Eq => "=",
+            Op::Ne => "!=",
+            Op::Lt => "<",
+            Op::Le => "<=",
+            Op::Gt => ">",
+            Op::Ge => ">=",
+            Op::In => "in",
+            Op::Null => "is null",
+        })
+    }
+}
+
+impl<L: fmt::Display> fmt::Display for Predicate<L> {
+    /// For people: `plan in ? and not (age >= 40 or age is null)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let join = |f: &mut fmt::Formatter<'_>, parts: &[Self], word: &str| {
+            for (i, part) in parts.iter().enumerate() {
+                f.write_str(if i == 0 { "" } else { word })?;
+                match part {
+                    Predicate::All(_) | Predicate::Any(_) => write!(f, "({part})")?,
+                    _ => write!(f, "{part}")?,
+                }
+            }
+            Ok(())
+        };
+        match self {
+            Predicate::Test { column, op: Op::Null, .. } => write!(f, "{column} {}", Op::Null),
+            Predicate::Test { column, op, literals } => write!(f, "{column} {op} {literals}"),
+            Predicate::All(parts) => join(f, parts, " and "),
+            Predicate::Any(parts) => join(f, parts, " or "),
+            Predicate::Not(part) => write!(f, "not ({part})"),
+        }
     }
 }
 

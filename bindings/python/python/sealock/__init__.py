@@ -1,0 +1,100 @@
+"""Sealock: a privacy-preserving data exchange.
+
+An owner publishes an encrypted table and sells datatokens for it. A consumer orders, proves in zero knowledge that some
+order is theirs, and gets the answer to a question whose literals the owner never sees.
+
+    import sealock as sl
+
+    exchange = sl.Exchange.local("a/folder")
+    owner = exchange.owner(sl.Account.generate())
+    asset = owner.publish(frame, name="Visits", schema=schema, policy=policy, price=sl.Price.free()).asset
+
+    consumer = exchange.consumer(sl.Account.generate())
+    consumer.buy(asset)
+    query = sl.select(sl.mean("visits")).filter(sl.col("plan") == sl.secret("paid"))
+    ticket = consumer.order(asset).request(query)
+    answer = ticket.open(*owner.node.run(ticket.request))
+
+What is protected and what is not: see the README.
+"""
+
+from . import errors
+from ._jobs import Job
+from ._records import Estimate, JobRecord, Published, Refusal, Released, Statement, Suppression
+from ._sealock import (
+    Account,
+    Aggregate,
+    Answer,
+    Asset,
+    Col,
+    Column,
+    Consumer,
+    Exchange,
+    Filter,
+    JobRequest,
+    JobTicket,
+    Node,
+    Order,
+    Owner,
+    Policy,
+    Price,
+    Program,
+    Query,
+    Receipt,
+    Schema,
+    SealedResult,
+    Secret,
+    __version__,
+    col,
+    count,
+    mean,
+    secret,
+    select,
+    sum,
+    verify_chain,
+)
+from .errors import InferredSchemaWarning, SealockError
+
+__all__ = [
+    "Account",
+    "Aggregate",
+    "Answer",
+    "Asset",
+    "Col",
+    "Column",
+    "Consumer",
+    "Estimate",
+    "Exchange",
+    "Filter",
+    "InferredSchemaWarning",
+    "Job",
+    "JobRecord",
+    "JobRequest",
+    "JobTicket",
+    "Node",
+    "Order",
+    "Owner",
+    "Policy",
+    "Price",
+    "Program",
+    "Published",
+    "Query",
+    "Receipt",
+    "Refusal",
+    "Released",
+    "Schema",
+    "SealedResult",
+    "SealockError",
+    "Secret",
+    "Statement",
+    "Suppression",
+    "__version__",
+    "col",
+    "count",
+    "errors",
+    "mean",
+    "secret",
+    "select",
+    "sum",
+    "verify_chain",
+]

@@ -1,0 +1,92 @@
+"""Jobs in the background."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Callable, Generator
+
+from ._progress import Report, reporter
+from ._records import Released
+
+if TYPE_CHECKING:
+    from ._sealock import JobRequest, Node
+
+#: Jobs of one process that run at once. Each uses the cores by itself; more of them only take memory.
+WORKERS = 2
+
+
+#: Its threads start with the first job.
+_EXECUTOR = ThreadPoolExecutor(WORKERS, thread_name_prefix="sealock-job")
+
+
+class Job:
+    """A job that a node runs in the background: `job.result()`, or `await job`."""
+
+    def __init__(self, name: str, future: Future[Released], cancel: threading.Event) -> None:
+        self._name = name
+        self._future = future
+        self._cancel = cancel
+
+    def result(self, timeout: float | None = None) -> Released:
+        """Waits for the result and its receipt, at most `timeout` seconds.
+
+        Raises what `Node.run` raises, `concurrent.futures.TimeoutError`, or `concurrent.futures.CancelledError`.
+        """
+        return self._future.result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Waits as `result` does, and returns what it raises, or `None`."""
+        return self._future.exception(timeout)
+
+    def done(self) -> bool:
+        """Whether the job is complete, has failed, or was cancelled."""
+        return self._future.done()
+
+    def cancel(self) -> bool:
+        """Asks the job to stop at its next step. Returns whether it was not done yet.
+
+        A job that was admitted stays on the node's record: the same request again, or `Node.resume`, completes it.
+        """
+        if self._future.done():
+            return False
+        self._cancel.set()
+        self._future.cancel()
+        return True
+
+    def add_done_callback(self, callback: Callable[[Job], object]) -> None:
+        """Calls `callback(job)` when the job is done, or now if it is."""
+        self._future.add_done_callback(lambda _: callback(self))
+
+    def __await__(self) -> Generator[Any, None, Released]:
+        import asyncio
+
+        return asyncio.wrap_future(self._future).__await__()
+
+    def __repr__(self) -> str:
+        return f"Job({self._name}, {'done' if self.done() else 'running'})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("Job can be neither pickled nor copied: it runs in this process")
+
+
+def submit(node: Node, request: JobRequest | bytes, progress: bool | Report | None) -> Job:
+    """Runs `node.run(request)` on another thread."""
+    cancel, report = threading.Event(), reporter(progress)
+
+    def step(stage: str, done: int, total: int | None) -> None:
+        if cancel.is_set():
+            raise CancelledError
+        if report is not None:
+            report(stage, done, total)
+
+    def run() -> Released:
+        try:
+            return node.run(request, progress=step)
+        finally:
+            close = getattr(report, "close", None)
+            if close is not None:
+                close()
+
+    name = getattr(request, "job", "of bytes")
+    return Job(name, _EXECUTOR.submit(run), cancel)

@@ -1,0 +1,119 @@
+"""What the library tells: plain, frozen records. They compare, hash and pickle by their fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from ._sealock import Asset, Price, Receipt, SealedResult
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Suppression:
+    """How much of a table the protection of small groups withholds. For the owner; it is not published."""
+
+    #: Cells of the base cube: combinations of all the policy's dimensions.
+    cells: int
+    #: Cells that hold rows, but too few.
+    suppressed_cells: int
+    #: Rows of the table.
+    rows: int
+    #: Rows in suppressed cells.
+    suppressed_rows: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Published:
+    """What publishing did."""
+
+    asset: Asset
+    #: How much of the table every answer leaves out. If it is much, bin more coarsely.
+    suppression: Suppression
+    #: Bytes in the store, as ciphertext.
+    sealed_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """What a query will cost, and how large its answer will be."""
+
+    #: How a datatoken is had, if it is on offer. One order costs one.
+    price: Price | None
+    #: For how many such queries one order pays.
+    uses_per_order: int
+    #: Rows of the answer.
+    groups: int
+    #: Encrypted numbers that each row of the answer is made of. A mean takes two.
+    numbers: int
+    #: Cells that the encrypted part of the filter spans.
+    hidden_cells: int
+    #: Length of the request, in bytes.
+    request_bytes: int
+    #: Length of the sealed result, in bytes.
+    result_bytes: int
+    #: Time of the encrypted product on one core of this machine.
+    compute_time: timedelta
+    #: Privacy budget ε that the answer spends; `None` where the policy adds no noise.
+    epsilon: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statement:
+    """What a receipt says. Digests and job are hexadecimal text."""
+
+    #: Position in the node's chain, from 0.
+    number: int
+    #: Digest of the receipt before, or of the owner's address for the first.
+    previous: str
+    #: DID of the asset.
+    asset: str
+    job: str
+    program: str
+    policy: str
+    #: Digest of what was computed on.
+    data: str
+    #: The device that computed.
+    device: str
+    #: The use that paid for it.
+    nullifier: bytes
+    #: Digest of the sealed result.
+    result: str
+    #: Privacy budget that the answer spent; `None` where the policy adds no noise.
+    epsilon: float | None
+    released_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """What a node refused, and why. For the owner alone."""
+
+    at: datetime
+    #: The asset that was named; not checked.
+    asset: str
+    #: Name of the kind of the reason, as of a class in `sealock.errors`.
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobRecord:
+    """What a node has on record of a job."""
+
+    #: DID of the asset.
+    asset: str
+    #: Digest of the program.
+    program: str
+    #: Digest of the policy.
+    policy: str
+    admitted_at: datetime
+    #: Number of its receipt, once it is complete.
+    receipt: int | None
+
+
+class Released(NamedTuple):
+    """What a node sends back."""
+
+    result: SealedResult
+    receipt: Receipt

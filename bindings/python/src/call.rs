@@ -1,0 +1,204 @@
+//! The one way into the library.
+//!
+//! Python must stay responsive while the library works, and whatever happens in the library must come out as an exception.
+//! [`quick`] runs what takes no time, [`Call`] everything else: on a thread of its own, with the interpreter detached,
+//! while the calling thread looks for signals and shows progress.
+//!
+//! A call that is interrupted is *abandoned*: it is told to stop at its next step and not waited for, since a proof cannot
+//! be broken off. Its result is dropped. Whoever opens something afterwards waits for abandoned calls first, so that the
+//! handle that they may still hold is free again.
+
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use sealock::progress::{Progress, Stage, Step};
+
+use crate::error::{Failure, Result};
+
+/// How long the calling thread sleeps before it looks for signals again.
+const POLL: Duration = Duration::from_millis(40);
+/// Steps of one stage are told at most this often.
+const TELL: Duration = Duration::from_millis(25);
+
+/// Abandoned calls that still run.
+static ABANDONED: Mutex<usize> = Mutex::new(0);
+static NONE_ABANDONED: Condvar = Condvar::new();
+/// The process that made the first call.
+static PROCESS: OnceLock<u32> = OnceLock::new();
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that is guarded in this crate can be left half-changed by a panic.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // Whatever a panic leaves behind is dropped, or guarded by the library's own locks.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let why =
+            panic.downcast_ref::<&str>().map(|s| s.to_string()).or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Failure::Panic(why.unwrap_or_else(|| "a panic without a message".into())))
+    })
+}
+
+/// Threads and open files do not survive a fork: what is left of them would wait for ever.
+fn same_process() -> Result<()> {
+    let here = std::process::id();
+    if *PROCESS.get_or_init(|| here) == here { Ok(()) } else { Err(Failure::Forked) }
+}
+
+/// Runs what takes no time, detached: the library may log, or wait for a lock that a thread holds which logs.
+pub fn quick<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    same_process()?;
+    py.detach(|| caught(work))
+}
+
+/// What the two threads of a call share.
+struct Shared<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+    cancelled: AtomicBool,
+}
+
+struct State<T> {
+    outcome: Option<Result<T>>,
+    steps: Vec<Step>,
+    abandoned: bool,
+}
+
+/// A long call.
+#[derive(Default)]
+pub struct Call<'py> {
+    progress: Option<Bound<'py, PyAny>>,
+    opens: bool,
+}
+
+impl<'py> Call<'py> {
+    /// Tells `progress` how far the call is. `True` shows bars; anything else is called with stage, done and total.
+    pub fn progress(mut self, progress: Option<Bound<'py, PyAny>>) -> PyResult<Self> {
+        if let Some(progress) = progress {
+            let py = progress.py();
+            let reporter = py.import("sealock._progress")?.call_method1("reporter", (progress,))?;
+            self.progress = (!reporter.is_none()).then_some(reporter);
+        }
+        Ok(self)
+    }
+
+    /// The call opens something that is open once at a time.
+    pub fn opens(mut self) -> Self {
+        self.opens = true;
+        self
+    }
+
+    /// Runs `work` on a thread of its own until it is done or interrupted.
+    pub fn run<T: Send + 'static>(
+        self,
+        py: Python<'py>,
+        work: impl FnOnce(&mut Progress<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        same_process()?;
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State { outcome: None, steps: Vec::new(), abandoned: false }),
+            changed: Condvar::new(),
+            cancelled: AtomicBool::new(false),
+        });
+        let (theirs, opens, told) = (Arc::clone(&shared), self.opens, self.progress.is_some());
+        let thread = std::thread::Builder::new().name("sealock".into());
+        let spawned = thread.spawn(move || serve(&theirs, opens, told, work));
+        spawned.map_err(|e| Failure::Python(e.into()))?;
+        let outcome = self.attend(py, &shared);
+        if let Some(bars) = &self.progress
+            && let Ok(close) = bars.getattr("close")
+        {
+            // Bars that cannot be closed are no reason to lose what was computed.
+            let _ = close.call0();
+        }
+        outcome
+    }
+
+    /// Waits, shows progress, and looks for signals.
+    fn attend<T: Send>(&self, py: Python<'py>, shared: &Shared<T>) -> Result<T> {
+        loop {
+            let (steps, outcome) = py.detach(|| {
+                let mut state = lock(&shared.state);
+                if state.outcome.is_none() && state.steps.is_empty() {
+                    let woken = shared.changed.wait_timeout(state, POLL);
+                    state = woken.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                (std::mem::take(&mut state.steps), state.outcome.take())
+            });
+            // What is done is done: a signal that comes with it is Python's to deliver.
+            let heard = match outcome {
+                Some(outcome) => {
+                    let done = outcome?;
+                    self.show(steps)?;
+                    return Ok(done);
+                }
+                None => self.show(steps).and_then(|()| py.check_signals()),
+            };
+            if let Err(raised) = heard {
+                let late = py.detach(|| abandon(shared));
+                drop(late);
+                return Err(raised.into());
+            }
+        }
+    }
+
+    fn show(&self, steps: Vec<Step>) -> PyResult<()> {
+        let Some(progress) = &self.progress else { return Ok(()) };
+        for Step { stage, done, total } in steps {
+            progress.call1((stage.name(), done, total))?;
+        }
+        Ok(())
+    }
+}
+
+/// Gives a call up. What it has brought in the meantime is dropped.
+fn abandon<T: Send>(shared: &Shared<T>) -> Option<Result<T>> {
+    shared.cancelled.store(true, Ordering::Relaxed);
+    let mut state = lock(&shared.state);
+    let late = state.outcome.take();
+    if late.is_none() {
+        state.abandoned = true;
+        *lock(&ABANDONED) += 1;
+    }
+    late
+}
+
+/// The working thread.
+fn serve<T: Send>(shared: &Shared<T>, opens: bool, told: bool, work: impl FnOnce(&mut Progress<'_>) -> Result<T>) {
+    if opens {
+        let mut running = lock(&ABANDONED);
+        while *running > 0 && !shared.cancelled.load(Ordering::Relaxed) {
+            running = NONE_ABANDONED.wait_timeout(running, POLL).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+    let mut last: Option<(Stage, Instant)> = None;
+    let mut tell = |step: Step| {
+        if shared.cancelled.load(Ordering::Relaxed) {
+            return ControlFlow::Break(());
+        }
+        let ends = step.done == 0 || step.total == Some(step.done);
+        let fresh = last.is_some_and(|(stage, at)| stage == step.stage && at.elapsed() < TELL);
+        if told && (ends || !fresh) {
+            last = Some((step.stage, Instant::now()));
+            lock(&shared.state).steps.push(step);
+            shared.changed.notify_one();
+        }
+        ControlFlow::Continue(())
+    };
+    let outcome = caught(|| work(&mut tell));
+    let mut state = lock(&shared.state);
+    if state.abandoned {
+        drop(state);
+        drop(outcome);
+        *lock(&ABANDONED) -= 1;
+        NONE_ABANDONED.notify_all();
+    } else {
+        state.outcome = Some(outcome);
+        shared.changed.notify_one();
+    }
+}

@@ -1,0 +1,219 @@
+//! `Consumer`, `Order` and `JobTicket`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+use sealock::job::JobId;
+use sealock::order;
+
+use crate::answer::Answer;
+use crate::asset::Asset;
+use crate::call::{Call, quick};
+use crate::convert;
+use crate::error::{Failure, Result};
+use crate::job::{JobRequest, Receipt, SealedResult};
+use crate::query::Query;
+
+/// A party that buys and asks. Made by `Exchange.consumer`.
+#[pyclass(frozen, module = "sealock")]
+pub struct Consumer(pub Arc<order::Consumer>);
+
+#[pymethods]
+impl Consumer {
+    /// The address of the account that pays.
+    #[getter]
+    fn address(&self) -> String {
+        self.0.address().to_string()
+    }
+
+    /// Gets datatokens of the asset, at its fixed price or for nothing. Pays at most what `asset.price` shows. Returns the
+    /// digest of the transaction.
+    #[pyo3(signature = (asset, count = None))]
+    fn buy(&self, py: Python<'_>, asset: &Asset, count: Option<&Bound<'_, PyAny>>) -> Result<String> {
+        let count = count.map_or(Ok(1), |count| convert::whole("count", count))?;
+        if count == 0 {
+            return Err(Failure::argument("count: 0 datatokens are none", "buy at least one"));
+        }
+        let (consumer, asset) = (Arc::clone(&self.0), asset.0.clone());
+        quick(py, move || Ok(consumer.buy(&asset, count)?.tx.to_string()))
+    }
+
+    /// Spends one datatoken on an order of the asset.
+    fn order(&self, py: Python<'_>, asset: &Asset) -> Result<Order> {
+        let (consumer, asset) = (Arc::clone(&self.0), asset.0.clone());
+        quick(py, move || Ok(Order(Arc::new(consumer.order(&asset)?))))
+    }
+
+    /// The orders of the asset that this account has made, found on the ledger by the account's key alone.
+    fn orders(&self, py: Python<'_>, asset: &Asset) -> Result<Vec<Order>> {
+        let (consumer, asset) = (Arc::clone(&self.0), asset.0.clone());
+        Call::default()
+            .run(py, move |_| Ok(consumer.orders(&asset)?.into_iter().map(|order| Order(Arc::new(order))).collect()))
+    }
+
+    /// The requests that were made and whose answers have not been forgotten.
+    fn tickets(&self, py: Python<'_>) -> Result<Vec<JobTicket>> {
+        let consumer = Arc::clone(&self.0);
+        Call::default().run(py, move |_| Ok(consumer.tickets()?.into_iter().map(JobTicket::new).collect()))
+    }
+
+    /// Removes the keys of a job's request. Its result cannot be opened afterwards.
+    fn forget(&self, py: Python<'_>, job: &Bound<'_, PyAny>) -> Result<()> {
+        let id = JobId::from(convert::digest("job", job)?);
+        quick(py, || Ok(self.0.forget(id)?))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Consumer({})", self.0.address())
+    }
+
+    fn __reduce__(&self) -> Result<()> {
+        Err(Failure::not_pickled(
+            "Consumer",
+            "it holds a secret key and is open in this process; see Exchange.consumer",
+        ))
+    }
+}
+
+/// The right to some number of jobs. Nobody else can use it, and nobody can link its uses to it.
+#[pyclass(frozen, module = "sealock")]
+pub struct Order(Arc<order::Order>);
+
+/// Which use pays for a request, and whether the policy is looked at first.
+enum Asked {
+    Next,
+    Use(u64),
+    Unchecked,
+}
+
+impl Order {
+    fn ask<'py>(
+        &self,
+        py: Python<'py>,
+        query: &Query,
+        asked: Asked,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> Result<JobTicket> {
+        let (order, query) = (Arc::clone(&self.0), query.inner.clone());
+        Call::default().progress(progress)?.run(py, move |progress| {
+            let ticket = match asked {
+                Asked::Next => order.request_with(&query, progress),
+                Asked::Use(index) => order.request_use(&query, index),
+                Asked::Unchecked => order.request_without_policy_check(&query),
+            };
+            Ok(JobTicket::new(ticket?))
+        })
+    }
+}
+
+#[pymethods]
+impl Order {
+    /// The asset.
+    #[getter]
+    fn asset(&self) -> Asset {
+        Asset(self.0.asset().clone())
+    }
+
+    /// Its place among the orders of the asset, from 0.
+    #[getter]
+    fn index(&self) -> u64 {
+        self.0.record().index
+    }
+
+    /// For how many jobs it pays.
+    #[getter]
+    fn uses(&self) -> u64 {
+        self.0.record().limit
+    }
+
+    /// Uses that are left, as far as this wallet knows.
+    #[getter]
+    fn uses_left(&self, py: Python<'_>) -> Result<u64> {
+        quick(py, || Ok(self.0.uses_left()?))
+    }
+
+    /// The last second in which it is valid.
+    #[getter]
+    fn expires<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::from_timestamp(py, self.0.record().expiry)
+    }
+
+    /// Makes the request for a query: checks it against the asset's policy, encrypts its secrets, and proves that some
+    /// order pays for it. Takes the order's next use. An interrupted call may have taken one: see `Consumer.tickets`.
+    #[pyo3(signature = (query, *, progress = None))]
+    fn request<'py>(&self, py: Python<'py>, query: &Query, progress: Option<Bound<'py, PyAny>>) -> Result<JobTicket> {
+        self.ask(py, query, Asked::Next, progress)
+    }
+
+    /// As `request`, for a use of your choice, from 0: when the wallet is lost. A use that was spent before is rejected, and
+    /// two requests with one use can be linked.
+    fn request_use(&self, py: Python<'_>, query: &Query, use_index: &Bound<'_, PyAny>) -> Result<JobTicket> {
+        self.ask(py, query, Asked::Use(convert::whole("use_index", use_index)?), None)
+    }
+
+    /// As `request`, without looking at the policy first. The node looks in any case.
+    fn request_without_policy_check(&self, py: Python<'_>, query: &Query) -> Result<JobTicket> {
+        self.ask(py, query, Asked::Unchecked, None)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.0)
+    }
+
+    fn __reduce__(&self) -> Result<()> {
+        Err(Failure::not_pickled("Order", "it holds a secret; Consumer.orders finds it again"))
+    }
+}
+
+/// The consumer's half of a job: the request to send, and the keys that open its result.
+#[pyclass(frozen, module = "sealock")]
+pub struct JobTicket {
+    ticket: Arc<Mutex<order::JobTicket>>,
+    job: JobId,
+}
+
+fn lock(ticket: &Mutex<order::JobTicket>) -> MutexGuard<'_, order::JobTicket> {
+    // A renewal replaces the request as a whole, or not at all.
+    ticket.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl JobTicket {
+    fn new(ticket: order::JobTicket) -> Self {
+        Self { job: ticket.job(), ticket: Arc::new(Mutex::new(ticket)) }
+    }
+}
+
+#[pymethods]
+impl JobTicket {
+    /// The request to send. Sending it twice is asking once.
+    #[getter]
+    fn request(&self, py: Python<'_>) -> Result<JobRequest> {
+        quick(py, || Ok(JobRequest(lock(&self.ticket).request().clone())))
+    }
+
+    /// The name of the job.
+    #[getter]
+    fn job(&self) -> String {
+        self.job.to_string()
+    }
+
+    /// Proves the same request again, for the present time: when a node was out of reach for more than a few minutes.
+    fn renew(&self, py: Python<'_>) -> Result<()> {
+        let ticket = Arc::clone(&self.ticket);
+        Call::default().run(py, move |_| Ok(lock(&ticket).renew()?))
+    }
+
+    /// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
+    fn open(&self, py: Python<'_>, result: &SealedResult, receipt: &Receipt) -> Result<Answer> {
+        let (ticket, result, receipt) = (Arc::clone(&self.ticket), result.0.clone(), receipt.0.clone());
+        Call::default().run(py, move |_| Ok(Answer(Arc::new(lock(&ticket).open(&result, &receipt)?))))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("JobTicket({})", self.job)
+    }
+
+    fn __reduce__(&self) -> Result<()> {
+        Err(Failure::not_pickled("JobTicket", "it holds the keys of the result; Consumer.tickets finds it again"))
+    }
+}

@@ -1,0 +1,280 @@
+//! `Policy` and `Price`.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFrozenSet, PyString, PyTuple, PyType};
+use sealock::asset::{self, Terms};
+use sealock::ledger::Amount;
+use sealock::policy;
+use sealock::program::Aggregation;
+
+use crate::convert;
+use crate::error::{Failure, Result};
+use crate::query::Program;
+
+/// What an owner lets be asked. Everything that is not allowed is denied.
+///
+/// `programs` is `None` (no program), `"any"` (any program within the other rules), or digests of programs.
+/// `min_group_size` counts rows: combinations of all `dimensions` with fewer of them stay out of every answer.
+#[pyclass(frozen, eq, module = "sealock")]
+#[derive(Clone, PartialEq)]
+pub struct Policy(pub policy::Policy);
+
+fn aggregation(object: &Bound<'_, PyAny>) -> Result<Aggregation> {
+    let name: String = object.extract().map_err(|_| {
+        let got = convert::type_name(object);
+        Failure::wrong_type(format!("aggregations: expected \"count\", \"sum\" or \"mean\", got {got}"))
+    })?;
+    match name.as_str() {
+        "count" => Ok(Aggregation::Count),
+        "sum" => Ok(Aggregation::Sum),
+        "mean" => Ok(Aggregation::Mean),
+        other => Err(Failure::argument(
+            format!("aggregations: there is no {:?}", other.chars().take(40).collect::<String>()),
+            "choose from \"count\", \"sum\" and \"mean\"",
+        )),
+    }
+}
+
+impl Policy {
+    /// A policy, or the keyword arguments of one.
+    pub fn read(object: &Bound<'_, PyAny>) -> Result<policy::Policy> {
+        if let Ok(policy) = object.cast::<Self>() {
+            return Ok(policy.get().0.clone());
+        }
+        if let Ok(keywords) = object.cast::<PyDict>() {
+            let made = object.py().get_type::<Self>().call((), Some(keywords))?;
+            return Ok(made.cast::<Self>().map_err(PyErr::from)?.get().0.clone());
+        }
+        let got = convert::type_name(object);
+        Err(Failure::wrong_type(format!("policy: expected a Policy or a dict of its keyword arguments, got {got}")))
+    }
+
+    fn rule<'py>(&self, py: Python<'py>, name: &str) -> Result<Bound<'py, PyAny>> {
+        let rules = crate::to_json(&self.0)?;
+        Ok(py.import("json")?.call_method1("loads", (rules,))?.get_item(name)?)
+    }
+
+    fn names<'py>(&self, py: Python<'py>, rule: &str) -> Result<Bound<'py, PyFrozenSet>> {
+        let names: Vec<Bound<'_, PyAny>> = self.rule(py, rule)?.try_iter()?.collect::<PyResult<_>>()?;
+        Ok(PyFrozenSet::new(py, names)?)
+    }
+}
+
+#[pymethods]
+impl Policy {
+    #[new]
+    #[pyo3(signature = (
+        *, dimensions = None, measures = None, aggregations = None, programs = None, min_group_size = None, max_jobs = None,
+        expires = None, purpose = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
+    fn new(
+        dimensions: Option<&Bound<'_, PyAny>>,
+        measures: Option<&Bound<'_, PyAny>>,
+        aggregations: Option<&Bound<'_, PyAny>>,
+        programs: Option<&Bound<'_, PyAny>>,
+        min_group_size: Option<&Bound<'_, PyAny>>,
+        max_jobs: Option<&Bound<'_, PyAny>>,
+        expires: Option<&Bound<'_, PyAny>>,
+        purpose: Option<String>,
+    ) -> Result<Self> {
+        let mut policy = policy::Policy::deny_all();
+        if let Some(columns) = dimensions {
+            policy = policy.dimensions(convert::texts("dimensions", columns)?);
+        }
+        if let Some(columns) = measures {
+            policy = policy.measures(convert::texts("measures", columns)?);
+        }
+        if let Some(allowed) = aggregations {
+            let allowed = convert::items("aggregations", allowed)?;
+            policy = policy.aggregations(allowed.iter().map(aggregation).collect::<Result<Vec<_>>>()?);
+        }
+        policy = match programs {
+            None => policy,
+            Some(any) if any.cast::<PyString>().is_ok_and(|text| text == "any") => policy.any_program(),
+            Some(text) if text.is_instance_of::<PyString>() => {
+                let why = format!("programs: expected \"any\" or a list of digests, got {}", text.repr()?);
+                return Err(Failure::argument(why, "put a single digest into a list"));
+            }
+            Some(digests) => {
+                let digests = convert::items("programs", digests)?;
+                let digest = |object: &Bound<'_, PyAny>| match object.cast::<Program>() {
+                    Ok(program) => Ok(program.get().0.digest()?),
+                    Err(_) => convert::digest("programs", object),
+                };
+                policy.programs(digests.iter().map(digest).collect::<Result<Vec<_>>>()?)
+            }
+        };
+        if let Some(rows) = min_group_size {
+            policy = policy.min_group_size(convert::whole("min_group_size", rows)?);
+        }
+        if let Some(jobs) = max_jobs {
+            policy = policy.max_jobs(convert::whole("max_jobs", jobs)?);
+        }
+        if let Some(at) = expires {
+            policy = policy.expires(convert::timestamp("expires", at)?);
+        }
+        if let Some(purpose) = purpose {
+            policy = policy.purpose(purpose);
+        }
+        Ok(Self(policy))
+    }
+
+    /// The columns that may be filtered and grouped by.
+    #[getter]
+    fn dimensions<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyFrozenSet>> {
+        self.names(py, "dimension_columns")
+    }
+
+    /// The columns that may be aggregated.
+    #[getter]
+    fn measures<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyFrozenSet>> {
+        self.names(py, "measure_columns")
+    }
+
+    /// The aggregations that are allowed.
+    #[getter]
+    fn aggregations<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyFrozenSet>> {
+        self.names(py, "allowed_aggregations")
+    }
+
+    /// `"any"`, or the digests of the programs that are allowed.
+    #[getter]
+    fn programs<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        let programs = self.rule(py, "allowed_programs")?;
+        if programs.is_instance_of::<PyString>() {
+            return Ok(programs);
+        }
+        let digests: Vec<Bound<'_, PyAny>> = programs.get_item("only")?.try_iter()?.collect::<PyResult<_>>()?;
+        Ok(PyFrozenSet::new(py, digests)?.into_any())
+    }
+
+    /// Rows below which a combination of all dimensions is withheld.
+    #[getter]
+    fn min_group_size(&self) -> u32 {
+        self.0.group_size()
+    }
+
+    /// How many jobs are answered, over all orders; `None` for no limit.
+    #[getter]
+    fn max_jobs<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.rule(py, "max_jobs")
+    }
+
+    /// From when on no job is answered; `None` for never.
+    #[getter]
+    fn expires<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.0.expiry().map(|at| convert::from_timestamp(py, at)).transpose()
+    }
+
+    /// What the answers may be used for.
+    #[getter]
+    fn purpose<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
+        self.rule(py, "purpose")
+    }
+
+    /// The digest that proofs and receipts name the policy by.
+    #[getter]
+    fn digest(&self) -> Result<String> {
+        Ok(self.0.digest()?.to_string())
+    }
+
+    /// The rules as JSON.
+    fn to_json(&self) -> Result<String> {
+        crate::to_json(&self.0)
+    }
+
+    /// Reads what `to_json` wrote.
+    #[classmethod]
+    fn from_json(_class: &Bound<'_, PyType>, text: &str) -> Result<Self> {
+        Ok(Self(crate::from_json("policy", text)?))
+    }
+
+    fn __hash__(&self) -> Result<u64> {
+        Ok(crate::hash(&self.0.digest()?))
+    }
+
+    fn __repr__(&self) -> Result<String> {
+        Ok(format!("Policy({})", self.to_json()?))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> Result<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        Ok(convert::rebuilt::<Self>(py, "from_json", self.to_json()?)?)
+    }
+}
+
+/// How a datatoken is had: `Price.free()` or `Price.fixed(token, amount)`.
+#[pyclass(frozen, eq, module = "sealock")]
+#[derive(Clone, PartialEq)]
+pub struct Price(pub asset::Price);
+
+#[pymethods]
+impl Price {
+    /// For nothing. An account that holds `max_per_account` datatokens or more is given none.
+    #[staticmethod]
+    #[pyo3(signature = (max_per_account = None))]
+    fn free(max_per_account: Option<&Bound<'_, PyAny>>) -> Result<Self> {
+        let most = max_per_account.map_or(Ok(1), |most| convert::whole("max_per_account", most))?;
+        let terms = Terms::free(most);
+        terms.validate()?;
+        Ok(Self(terms.price))
+    }
+
+    /// At `amount` whole tokens of `token` for one datatoken: an `int`, a `Decimal` or a text such as `"2.5"`.
+    #[staticmethod]
+    fn fixed(token: &Bound<'_, PyAny>, amount: &Bound<'_, PyAny>) -> Result<Self> {
+        let terms = Terms::fixed(convert::address(token)?, convert::amount(amount)?);
+        terms.validate()?;
+        Ok(Self(terms.price))
+    }
+
+    /// The token that is paid in; `None` if it is free.
+    #[getter]
+    fn token(&self) -> Option<String> {
+        match &self.0 {
+            asset::Price::Fixed { base_token, .. } => Some(base_token.to_string()),
+            asset::Price::Free { .. } => None,
+        }
+    }
+
+    /// Whole tokens for one datatoken; 0 if it is free.
+    #[getter]
+    fn amount<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let units = match self.0 {
+            asset::Price::Fixed { amount, .. } => amount,
+            asset::Price::Free { .. } => 0,
+        };
+        convert::from_amount(py, Amount::from_units(units))
+    }
+
+    /// How many datatokens an account may hold and still be given one; `None` unless it is free.
+    #[getter]
+    fn max_per_account(&self) -> Option<u64> {
+        match self.0 {
+            asset::Price::Free { max_per_account } => Some(max_per_account),
+            asset::Price::Fixed { .. } => None,
+        }
+    }
+
+    fn __hash__(&self) -> Result<u64> {
+        Ok(crate::hash(&crate::to_json(&self.0)?))
+    }
+
+    fn __repr__(&self) -> String {
+        match &self.0 {
+            asset::Price::Free { max_per_account } => format!("Price.free(max_per_account={max_per_account})"),
+            asset::Price::Fixed { base_token, amount } => {
+                format!("Price.fixed('{base_token}', '{}')", Amount::from_units(*amount))
+            }
+        }
+    }
+
+    #[classmethod]
+    fn _from_json(_class: &Bound<'_, PyType>, text: &str) -> Result<Self> {
+        Ok(Self(crate::from_json("price", text)?))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> Result<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        Ok(convert::rebuilt::<Self>(py, "_from_json", crate::to_json(&self.0)?)?)
+    }
+}
