@@ -35,8 +35,7 @@ $(VENV)/.ready: $(REQUIREMENTS)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-include bindings/c/c.mk
--include bindings/python/python.mk
+include bindings/c/c.mk bindings/python/python.mk
 
 # Advisories need the RustSec database from the network; everything else is checked without it.
 deny:
@@ -44,3 +43,5 @@ deny:
 	cargo deny check bans licenses sources
 	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
 	else echo "NOT CHECKED: advisories (the RustSec database cannot be fetched from here)"; fi
+
+include bindings/python/python.mk
