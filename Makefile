@@ -9,7 +9,7 @@ REQUIREMENTS := core/tests/interop/requirements.txt bindings/python/requirements
 .PHONY: help demo test test-rust check bench deny
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Run the whole story on real data
 	cargo build --workspace --example story
@@ -43,5 +43,3 @@ deny:
 	cargo deny check bans licenses sources
 	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
 	else echo "NOT CHECKED: advisories (the RustSec database cannot be fetched from here)"; fi
-
-include bindings/python/python.mk
