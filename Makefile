@@ -9,7 +9,7 @@ REQUIREMENTS := core/tests/interop/requirements.txt bindings/python/requirements
 .PHONY: help demo test test-rust check bench deny
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Run the whole story on real data
 	cargo build --workspace --example story
@@ -35,8 +35,7 @@ $(VENV)/.ready: $(REQUIREMENTS)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-include bindings/c/c.mk
--include bindings/python/python.mk
+include bindings/c/c.mk bindings/python/python.mk
 
 # Advisories need the RustSec database from the network; everything else is checked without it.
 deny:

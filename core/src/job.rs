@@ -24,11 +24,6 @@ const VERSION: u64 = 1;
 pub struct JobId(pub(crate) Digest);
 
 impl JobId {
-    /// The job that a digest names, as a caller noted it.
-    pub const fn from_digest(digest: Digest) -> Self {
-        Self(digest)
-    }
-
     /// The digest.
     pub const fn digest(&self) -> Digest {
         self.0

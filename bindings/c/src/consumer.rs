@@ -132,7 +132,7 @@ pub unsafe extern "C" fn sealock_consumer_forget(
 ) -> sealock_status {
     call!(error, |c| {
         let job = c.array::<SEALOCK_DIGEST_BYTES>("job", job, job_length)?;
-        find(consumer)?.forget(JobId::from_digest(Digest::from_bytes(job)))?;
+        find(consumer)?.forget(JobId::from(Digest::from_bytes(job)))?;
     })
 }
 

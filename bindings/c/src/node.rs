@@ -242,7 +242,7 @@ pub unsafe extern "C" fn sealock_node_job(
 ) -> sealock_status {
     call!(error, |c| {
         let out = c.sized_out("out", out)?;
-        let job = JobId::from_digest(Digest::from_bytes(c.array("job", job, job_length)?));
+        let job = JobId::from(Digest::from_bytes(c.array("job", job, job_length)?));
         if let Some(record) = find(node)?.node().job(job)? {
             let state = if record.receipt.is_some() { SEALOCK_JOB_COMPLETE } else { SEALOCK_JOB_ADMITTED };
             out.put(sealock_job {

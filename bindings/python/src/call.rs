@@ -5,8 +5,8 @@
 //! while the calling thread looks for signals and shows progress.
 //!
 //! A call that is interrupted is *abandoned*: it is told to stop at its next step and not waited for, since a proof cannot
-//! be broken off. Its result is dropped. Whoever opens something afterwards waits for abandoned calls first, so that the
-//! handle that they may still hold is free again.
+//! be broken off. Its result is dropped. Calls that need something to themselves, an account's node, a folder, a job, wait
+//! for abandoned calls first, which may still hold it.
 
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +23,9 @@ use crate::error::{Failure, Result};
 const POLL: Duration = Duration::from_millis(40);
 /// Steps of one stage are told at most this often.
 const TELL: Duration = Duration::from_millis(25);
+
+/// How long a call waits for abandoned ones. One that reads from a stream that never ends is not waited for for ever.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Abandoned calls that still run.
 static ABANDONED: Mutex<usize> = Mutex::new(0);
@@ -73,7 +76,7 @@ struct State<T> {
 #[derive(Default)]
 pub struct Call<'py> {
     progress: Option<Bound<'py, PyAny>>,
-    opens: bool,
+    alone: bool,
 }
 
 impl<'py> Call<'py> {
@@ -87,9 +90,9 @@ impl<'py> Call<'py> {
         Ok(self)
     }
 
-    /// The call opens something that is open once at a time.
-    pub fn opens(mut self) -> Self {
-        self.opens = true;
+    /// The call needs something to itself, which an abandoned one may still hold.
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
         self
     }
 
@@ -105,9 +108,9 @@ impl<'py> Call<'py> {
             changed: Condvar::new(),
             cancelled: AtomicBool::new(false),
         });
-        let (theirs, opens, told) = (Arc::clone(&shared), self.opens, self.progress.is_some());
+        let (theirs, alone, told) = (Arc::clone(&shared), self.alone, self.progress.is_some());
         let thread = std::thread::Builder::new().name("sealock".into());
-        let spawned = thread.spawn(move || serve(&theirs, opens, told, work));
+        let spawned = thread.spawn(move || serve(&theirs, alone, told, work));
         spawned.map_err(|e| Failure::Python(e.into()))?;
         let outcome = self.attend(py, &shared);
         if let Some(bars) = &self.progress
@@ -169,10 +172,10 @@ fn abandon<T: Send>(shared: &Shared<T>) -> Option<Result<T>> {
 }
 
 /// The working thread.
-fn serve<T: Send>(shared: &Shared<T>, opens: bool, told: bool, work: impl FnOnce(&mut Progress<'_>) -> Result<T>) {
-    if opens {
-        let mut running = lock(&ABANDONED);
-        while *running > 0 && !shared.cancelled.load(Ordering::Relaxed) {
+fn serve<T: Send>(shared: &Shared<T>, alone: bool, told: bool, work: impl FnOnce(&mut Progress<'_>) -> Result<T>) {
+    if alone {
+        let (mut running, since) = (lock(&ABANDONED), Instant::now());
+        while *running > 0 && since.elapsed() < PATIENCE && !shared.cancelled.load(Ordering::Relaxed) {
             running = NONE_ABANDONED.wait_timeout(running, POLL).unwrap_or_else(PoisonError::into_inner).0;
         }
     }

@@ -28,7 +28,7 @@ impl Exchange {
     #[staticmethod]
     fn local(py: Python<'_>, path: PathBuf) -> Result<Self> {
         let place = path.display().to_string();
-        let inner = Call::default().opens().run(py, move |_| Ok(sealock::Exchange::local(path)?))?;
+        let inner = Call::default().alone().run(py, move |_| Ok(sealock::Exchange::local(path)?))?;
         Ok(Self { inner, place })
     }
 
@@ -43,20 +43,20 @@ impl Exchange {
     /// the key that access proofs are made with, which takes about a second.
     fn owner(&self, py: Python<'_>, account: &Account) -> Result<Owner> {
         let (exchange, account) = (self.inner.clone(), account.again()?);
-        Call::default().opens().run(py, move |_| Ok(Owner(Arc::new(exchange.owner(account)?))))
+        Call::default().alone().run(py, move |_| Ok(Owner(Arc::new(exchange.owner(account)?))))
     }
 
     /// As `owner`, for an account whose journal is lost. What it published before is no longer served: without the journal,
     /// uses that were spent could be spent again.
     fn owner_afresh(&self, py: Python<'_>, account: &Account) -> Result<Owner> {
         let (exchange, account) = (self.inner.clone(), account.again()?);
-        Call::default().opens().run(py, move |_| Ok(Owner(Arc::new(exchange.owner_afresh(account)?))))
+        Call::default().alone().run(py, move |_| Ok(Owner(Arc::new(exchange.owner_afresh(account)?))))
     }
 
     /// The consumer side of an account: buys, orders, asks.
     fn consumer(&self, py: Python<'_>, account: &Account) -> Result<Consumer> {
         let (exchange, account) = (self.inner.clone(), account.again()?);
-        Call::default().opens().run(py, move |_| Ok(Consumer(Arc::new(exchange.consumer(account)?))))
+        Call::default().alone().run(py, move |_| Ok(Consumer(Arc::new(exchange.consumer(account)?))))
     }
 
     /// The asset that a data NFT (an address) stands for.

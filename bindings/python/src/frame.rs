@@ -36,5 +36,11 @@ pub fn reader(data: &Bound<'_, PyAny>) -> Result<Reader> {
 
 /// Reads a stream to its end, without copying what it hands over. Detached: a stream may need the interpreter itself.
 pub fn batches(reader: Reader) -> Result<Vec<RecordBatch>> {
-    Ok(reader.collect::<Result<_, _>>()?)
+    let schema = reader.schema();
+    let mut batches = reader.collect::<Result<Vec<_>, _>>()?;
+    if batches.is_empty() {
+        // An empty table still has its columns.
+        batches.push(RecordBatch::new_empty(schema));
+    }
+    Ok(batches)
 }

@@ -182,7 +182,7 @@ impl Node {
         progress: Option<Bound<'py, PyAny>>,
     ) -> Result<Bound<'py, PyAny>> {
         let (owner, arrived) = (Arc::clone(&self.0), Arrived::read(request)?);
-        let (result, receipt) = Call::default().progress(progress)?.run(py, move |progress| {
+        let (result, receipt) = Call::default().alone().progress(progress)?.run(py, move |progress| {
             let node = owner.node();
             let request = match arrived {
                 Arrived::Request(request) => *request,

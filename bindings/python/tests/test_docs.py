@@ -1,0 +1,65 @@
+"""What the documentation shows, runs: the story, the notebook, every snippet of the README."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import PACKAGE, REPOSITORY
+from nbclient import NotebookClient
+
+NOTEBOOK = REPOSITORY / "examples/notebook.ipynb"
+SNIPPETS = re.findall(r"^```python\n(.*?)^```", (PACKAGE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_story_ends_well() -> None:
+    story = REPOSITORY / "examples/story.py"
+    done = subprocess.run([sys.executable, story], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not done.stderr
+    # As the story in Rust prints them.
+    for line in (
+        "| excellent | 2.556643356643357  | 2860  |",
+        "| good      | 2.871023215821152  | 2326  |",
+        "| fair      | 3.8732394366197185 | 568   |",
+        "| poor      | 7.513888888888889  | 72    |",
+        "   The answer is the plaintext answer.",
+        "   the insurer's log: policy: rule allowed_aggregations: Sum is not allowed",
+        "   the insurer's log: this use was spent before, for another request",
+        "The insurer's 1 receipt(s) verify. Done.",
+    ):
+        assert line in done.stdout.splitlines()
+
+
+def test_the_story_has_the_steps_of_the_one_in_rust() -> None:
+    def steps(path: Path) -> list[str]:
+        return re.findall(r"clock\.step\(\s*\"(.*?)\",?\s*\)", path.read_text())
+
+    rust, python = steps(REPOSITORY / "examples/story.rs"), steps(REPOSITORY / "examples/story.py")
+    assert len(rust) == 8 and rust == python
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_notebook_runs(tmp_path: Path) -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    assert all(not cell.get("outputs") for cell in notebook.cells), "strip the outputs before committing"
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert any("image/png" in data for data in shown), "no plot"
+    assert any("<td>excellent</td>" in data.get("text/html", "") for data in shown), "no table"
+
+
+def test_there_are_snippets() -> None:
+    assert len(SNIPPETS) >= 5
+
+
+def test_the_snippets_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, as a reader would run them."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "readme"}
+    for number, snippet in enumerate(SNIPPETS):
+        exec(compile(snippet, f"README snippet {number}", "exec"), names)

@@ -1,0 +1,45 @@
+"""Typed use of the package, for mypy: nothing here runs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+
+import sealock as sl
+
+
+def everything(table: sl.Answer, folder: Path, account: sl.Account, token: str) -> Decimal:
+    exchange: sl.Exchange = sl.Exchange.local(folder)
+    owner: sl.Owner = exchange.owner(account)
+    schema: sl.Schema = sl.Schema.infer(table).with_column(sl.Column.integer("visits", 0, 100, measure=True))
+    published: sl.Published = owner.publish(
+        table,
+        name="Visits",
+        schema=schema,
+        policy={"dimensions": ["plan"], "aggregations": ["count", "mean"], "programs": "any", "expires": 2_000_000_000},
+        price=sl.Price.fixed(token, Decimal("1.5")),
+        valid_for=timedelta(days=1),
+        progress=True,
+    )
+    policy = sl.Policy(programs=["00" * 32], expires=datetime.now(timezone.utc))
+    consumer: sl.Consumer = exchange.consumer(account)
+    transaction: str = consumer.buy(published.asset, count=2)
+    query: sl.Query = (
+        sl.select(sl.mean("visits"), sl.count())
+        .filter((sl.col("plan") == sl.secret("free")) | ~sl.col("age").between(3, sl.secret(5)))
+        .group_by("plan", "region")
+    )
+    estimate: sl.Estimate = published.asset.estimate(query)
+    ticket: sl.JobTicket = consumer.order(published.asset).request(query, progress=lambda stage, done, total: None)
+    result, receipt = owner.node.run(ticket.request.to_bytes())
+    answer: sl.Answer = ticket.open(result, receipt)
+    number: int = receipt.statement.number
+    rows: list[dict[str, object]] = list(answer)
+    print(policy, transaction, estimate.compute_time.total_seconds(), number, rows, published.suppression.rows)
+    return exchange.balance_of(token, account.address)
+
+
+async def waits(node: sl.Node, ticket: sl.JobTicket) -> sl.Answer:
+    released: sl.Released = await node.submit(ticket.request)
+    return ticket.open(*released)
