@@ -316,7 +316,7 @@ typedef struct {
     sealock_progress progress;
     // What `progress` is called with; may be NULL.
     void *user;
-    // Cancels the work; may be NULL. It has to live until the call returns.
+    // Cancels the work; may be NULL.
     const sealock_cancel *cancel;
 } sealock_watch;
 
@@ -569,7 +569,7 @@ sealock_status sealock_ledger_balance_of(const sealock_exchange *exchange,
 // (<https://arrow.apache.org/docs/format/CDataInterface.html>), whose structures are defined above.
 //
 // **What comes in is taken over in any case**, whether the call succeeds or fails: the caller's structure is marked as
-// released, and the library calls `release` once. The one exception is a pointer to the structure that is NULL.
+// released, and the library calls `release` once. The one exception is a call whose `error` is no pointer.
 // What goes out belongs to the caller, who calls `release` once.
 //
 // The contents are trusted as the interface asks: buffers must be as long as lengths and types say.

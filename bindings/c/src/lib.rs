@@ -3,8 +3,8 @@
 //! `include/sealock.h` is made from this crate, one section per file, by the test `header`. The comments of types and
 //! functions are its text, so they speak to C programmers.
 //!
-//! What every function does alike is in three places: [`handle`] gives out what C holds instead of pointers, [`call`] is the
-//! panic boundary and reads arguments, [`error`] carries failures out.
+//! What every function does alike is in three places: `handle` gives out what C holds instead of pointers, `call` is the
+//! panic boundary and reads arguments, `error` carries failures out.
 //!
 //! There is no logic here: a function reads its arguments, calls `sealock`, and puts the outcome out.
 
