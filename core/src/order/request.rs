@@ -112,8 +112,11 @@ impl Order {
         let (program, plan, _) = asset.lay_out(query, check_policy.then_some(now))?;
         let indicator = Zeroizing::new(plan.indicator(asset.schema(), query)?);
         tell(progress, Step::out_of(Stage::LoadKey, 0, 1))?;
-        let (membership, key) = (self.membership(now)?, self.consumer.exchange.proving_key(asset)?);
+        let key = self.consumer.exchange.proving_key(asset)?;
         tell(progress, Step::out_of(Stage::LoadKey, 1, 1))?;
+        // Loading the key for the first time takes a while, and a node accepts no request whose time is far from its own.
+        let now = self.now()?;
+        let membership = self.membership(now)?;
         tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
         Ok(Prepared { now, program: program.to_bytes()?, indicator, membership, key })
     }

@@ -52,12 +52,13 @@ impl JobTicket {
         let record = record.ok_or(OrderError::NotInGroup)?;
         let order = bind(&self.consumer, &self.asset, counter, secret, &record);
         order.check_current()?;
+        let key = self.consumer.exchange.proving_key(&self.asset)?;
         let now = order.now()?;
         let deadline = self.ticket.request.deadline;
         if now > deadline {
             return Err(OrderError::DeadlinePassed { deadline, now }.into());
         }
-        let (membership, key) = (order.membership(now)?, self.consumer.exchange.proving_key(&self.asset)?);
+        let membership = order.membership(now)?;
         let mut request = self.ticket.request.clone();
         request.now = now;
         order.prove(&mut request, &key, &membership, use_index)?;
