@@ -3,7 +3,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/sealock/target
 # The Python that the tests exchange files with.
 VENV := $(CURDIR)/.venv
 export SEALOCK_PYTHON ?= $(VENV)/bin/python
-REQUIREMENTS := core/tests/interop/requirements.txt bindings/python/requirements.txt
+REQUIREMENTS := core/tests/interop/requirements.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench deny
@@ -30,7 +30,7 @@ bench: ## Measure, and write docs/benchmarks.md
 
 $(VENV)/.ready: $(REQUIREMENTS)
 	python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(addprefix -r ,$(REQUIREMENTS))
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
 	touch $@
 
 # Advisories need the RustSec database from the network; everything else is checked without it.
@@ -39,5 +39,3 @@ deny:
 	cargo deny check bans licenses sources
 	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
 	else echo "NOT CHECKED: advisories (the RustSec database cannot be fetched from here)"; fi
-
-include bindings/python/python.mk
