@@ -1,21 +1,23 @@
 # Everything is built once, in one optimised profile, into a folder that clones of the repository share.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/sealock/target
-# The Python that the tests exchange files with.
+# The Python of the tests and of the Python package.
 VENV := $(CURDIR)/.venv
 export SEALOCK_PYTHON ?= $(VENV)/bin/python
-REQUIREMENTS := core/tests/interop/requirements.txt
+REQUIREMENTS := core/tests/interop/requirements.txt bindings/python/requirements.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench deny
+.PHONY: help demo test test-rust check bench deny
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Run the whole story on real data
 	cargo build --workspace --example story
 	"$(CARGO_TARGET_DIR)/debug/examples/story"
 
-test: $(VENV)/.ready ## Run every test: Rust, documentation, and the peers that we exchange files with
+test: test-rust c-test python-test ## Run every test: Rust, documentation, C, Python, and the peers that we exchange files with
+
+test-rust: $(VENV)/.ready
 	cargo test --workspace
 
 check: deny ## Formatting, lints, licences and advisories of dependencies, documentation
@@ -30,8 +32,10 @@ bench: ## Measure, and write docs/benchmarks.md
 
 $(VENV)/.ready: $(REQUIREMENTS)
 	python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
+
+include bindings/c/c.mk bindings/python/python.mk
 
 # Advisories need the RustSec database from the network; everything else is checked without it.
 deny:
@@ -39,3 +43,5 @@ deny:
 	cargo deny check bans licenses sources
 	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
 	else echo "NOT CHECKED: advisories (the RustSec database cannot be fetched from here)"; fi
+
+include bindings/python/python.mk

@@ -1,7 +1,41 @@
 //! The C library `libsealock`.
+//!
+//! `include/sealock.h` is made from this crate, one section per file, by the test `header`. The comments of types and
+//! functions are its text, so they speak to C programmers.
+//!
+//! What every function does alike is in three places: [`handle`] gives out what C holds instead of pointers, [`call`] is the
+//! panic boundary and reads arguments, [`error`] carries failures out.
+//!
+//! There is no logic here: a function reads its arguments, calls `sealock`, and puts the outcome out.
 
-/// Number of the binary interface. It changes when a program that was built before would no longer work.
-#[unsafe(no_mangle)]
-pub extern "C" fn sealock_abi_version() -> u32 {
-    1
-}
+#![allow(non_camel_case_types, reason = "types are named as in C")]
+#![allow(clippy::missing_safety_doc, reason = "what callers owe is said once, at the top of the header")]
+#![allow(clippy::too_many_arguments, reason = "C passes lengths beside pointers")]
+
+mod call;
+mod handle;
+
+pub mod account;
+pub mod answer;
+pub mod arrow;
+pub mod asset;
+pub mod buffer;
+pub mod column;
+pub mod consumer;
+pub mod error;
+pub mod exchange;
+pub mod job;
+pub mod ledger;
+pub mod library;
+pub mod logging;
+pub mod node;
+pub mod offer;
+pub mod order;
+pub mod owner;
+pub mod policy;
+pub mod query;
+pub mod receipt;
+pub mod schema;
+pub mod table;
+pub mod ticket;
+pub mod watch;

@@ -1,0 +1,1889 @@
+// Sealock: a privacy-preserving data exchange. The C interface.
+//
+// Made from bindings/c/src by bindings/c/tests/header.rs. Do not edit.
+//
+// An owner publishes an encrypted table and sells datatokens for it. A consumer orders, proves in zero knowledge that some
+// order is theirs, and gets the answer to a question whose literals the owner never sees. bindings/c/README.md begins with
+// a small program; examples/story.c is the long form.
+//
+// HANDLES. Every `sealock_<type> *` is a handle: a ticket that the library looks up, never an address. A handle that is NULL,
+// was freed, is of another type or was never made gives SEALOCK_ERROR_INVALID_ARGUMENT, and nothing happens. Each type says
+// what makes it and what frees it. Freeing NULL is fine; freeing twice returns an error. Freeing a handle while another
+// thread uses it is fine: the object goes when that call is done. Handles hold what they are made of, so that they can be
+// freed in any order.
+//
+// CALLS. Functions return SEALOCK_OK (0) or an error's number, and take `sealock_error **error` last: see Errors. Every
+// output is set to NULL or 0 first, so that it is so when the call fails. An output that is NULL is an error, as is any
+// pointer whose text does not say that it may be NULL. The exceptions return their value: `sealock_error_...`,
+// `sealock_buffer_...`, sizes, versions.
+//
+// MEMORY. What goes in is copied: the caller's texts, bytes and structures are not used after a call. What comes out as a
+// handle is the caller's to free. Texts are UTF-8 and end with NUL; other bytes are an error. Bytes come with their length;
+// NULL with length 0 is an empty input. No pointer of the caller's memory can be checked beyond NULL and alignment: it has to
+// be as large as its length says.
+//
+// THREADS. Every function may be called from any thread at any time, with the same handles. Functions that change an object
+// (they take it without `const`) are applied one after the other.
+//
+// STRUCTURES that the caller fills begin with `size_t struct_size`: set it to the structure's sizeof.
+//
+// PANICS. A bug inside the library is caught at its boundary, and gives SEALOCK_ERROR_INTERNAL. Callbacks must not throw or
+// jump out.
+
+#ifndef SEALOCK_H
+#define SEALOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// The Arrow C data interface (https://arrow.apache.org/docs/format/CDataInterface.html), as every header of it defines it.
+
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+
+struct ArrowSchema {
+    const char *format;
+    const char *name;
+    const char *metadata;
+    int64_t flags;
+    int64_t n_children;
+    struct ArrowSchema **children;
+    struct ArrowSchema *dictionary;
+    void (*release)(struct ArrowSchema *);
+    void *private_data;
+};
+
+struct ArrowArray {
+    int64_t length;
+    int64_t null_count;
+    int64_t offset;
+    int64_t n_buffers;
+    int64_t n_children;
+    const void **buffers;
+    struct ArrowArray **children;
+    struct ArrowArray *dictionary;
+    void (*release)(struct ArrowArray *);
+    void *private_data;
+};
+
+#endif
+
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+
+struct ArrowArrayStream {
+    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
+    const char *(*get_last_error)(struct ArrowArrayStream *);
+    void (*release)(struct ArrowArrayStream *);
+    void *private_data;
+};
+
+#endif
+
+// Every type of handle. What each is, its section says.
+typedef struct sealock_error sealock_error;
+typedef struct sealock_buffer sealock_buffer;
+typedef struct sealock_cancel sealock_cancel;
+typedef struct sealock_account sealock_account;
+typedef struct sealock_exchange sealock_exchange;
+typedef struct sealock_assets sealock_assets;
+typedef struct sealock_column sealock_column;
+typedef struct sealock_schema sealock_schema;
+typedef struct sealock_table sealock_table;
+typedef struct sealock_policy sealock_policy;
+typedef struct sealock_terms sealock_terms;
+typedef struct sealock_offer sealock_offer;
+typedef struct sealock_owner sealock_owner;
+typedef struct sealock_published sealock_published;
+typedef struct sealock_asset sealock_asset;
+typedef struct sealock_consumer sealock_consumer;
+typedef struct sealock_orders sealock_orders;
+typedef struct sealock_tickets sealock_tickets;
+typedef struct sealock_order sealock_order;
+typedef struct sealock_ticket sealock_ticket;
+typedef struct sealock_request sealock_request;
+typedef struct sealock_result sealock_result;
+typedef struct sealock_receipt sealock_receipt;
+typedef struct sealock_receipts sealock_receipts;
+typedef struct sealock_node sealock_node;
+typedef struct sealock_grant sealock_grant;
+typedef struct sealock_computed sealock_computed;
+typedef struct sealock_refusals sealock_refusals;
+typedef struct sealock_literals sealock_literals;
+typedef struct sealock_filter sealock_filter;
+typedef struct sealock_query sealock_query;
+typedef struct sealock_program sealock_program;
+typedef struct sealock_answer sealock_answer;
+
+// So much is to do, where nobody knows how much.
+#define SEALOCK_UNKNOWN UINT64_MAX
+
+// ======
+// Errors
+//
+// Every function returns a status: SEALOCK_OK, or the number of what went wrong, one of the SEALOCK_ERROR_ constants.
+// Most take `sealock_error **error` last. It may be NULL. If it is not, `*error` is set to NULL on success and to a new
+// error on failure, which the caller frees. What was in it before is overwritten, not freed.
+
+// The kinds of errors. Numbers are never given to another kind.
+#define SEALOCK_ERROR_INTERNAL 1
+#define SEALOCK_ERROR_INVALID_ARGUMENT 100
+#define SEALOCK_ERROR_TOO_LARGE 101
+#define SEALOCK_ERROR_MALFORMED 102
+#define SEALOCK_ERROR_UNSUPPORTED_VERSION 103
+#define SEALOCK_ERROR_IO 104
+#define SEALOCK_ERROR_CANCELLED 105
+#define SEALOCK_ERROR_CORRUPT_STATE 106
+#define SEALOCK_ERROR_BAD_SIGNATURE 107
+#define SEALOCK_ERROR_SCHEMA_MISMATCH 200
+#define SEALOCK_ERROR_OUT_OF_DOMAIN 201
+#define SEALOCK_ERROR_UNKNOWN_COLUMN 202
+#define SEALOCK_ERROR_UNSUPPORTED_TYPE 203
+#define SEALOCK_ERROR_WRONG_KEY 300
+#define SEALOCK_ERROR_TAMPERED 301
+#define SEALOCK_ERROR_TRUNCATED 302
+#define SEALOCK_ERROR_INVALID_MANIFEST 303
+#define SEALOCK_ERROR_NOT_FOUND 400
+#define SEALOCK_ERROR_CID_MISMATCH 401
+#define SEALOCK_ERROR_LOCKED 402
+#define SEALOCK_ERROR_INSUFFICIENT_BALANCE 500
+#define SEALOCK_ERROR_NOT_AUTHORIZED 501
+#define SEALOCK_ERROR_CAP_EXCEEDED 502
+#define SEALOCK_ERROR_NONCE_MISMATCH 503
+#define SEALOCK_ERROR_UNKNOWN_TOKEN 504
+#define SEALOCK_ERROR_NOT_FOR_SALE 505
+#define SEALOCK_ERROR_PRICE_EXCEEDED 506
+#define SEALOCK_ERROR_DISPENSER_LIMIT 507
+#define SEALOCK_ERROR_ORDER_MISMATCH 508
+#define SEALOCK_ERROR_ORDER_EXPIRED 509
+#define SEALOCK_ERROR_REJECTED 600
+#define SEALOCK_ERROR_NOT_A_MEMBER 601
+#define SEALOCK_ERROR_NULLIFIER_SPENT 602
+#define SEALOCK_ERROR_USE_LIMIT_REACHED 603
+#define SEALOCK_ERROR_INVALID_PROOF 604
+#define SEALOCK_ERROR_UNKNOWN_ROOT 605
+#define SEALOCK_ERROR_DEADLINE_PASSED 606
+#define SEALOCK_ERROR_INVALID_PROGRAM 700
+#define SEALOCK_ERROR_UNSUPPORTED_PROGRAM 701
+#define SEALOCK_ERROR_POLICY_DENIED 800
+#define SEALOCK_ERROR_ENCRYPTION 900
+
+// What went wrong: kind, message, and mostly a hint.
+//
+// Made by: any function that fails. Freed by: `sealock_error_free`. Thread-safe.
+typedef struct sealock_error sealock_error;
+
+// The number of an error's kind, or SEALOCK_OK.
+typedef int32_t sealock_status;
+
+// Everything went well.
+#define SEALOCK_OK 0
+
+// The number of the error's kind: what the function that failed returned. SEALOCK_ERROR_INVALID_ARGUMENT if `error` is no
+// error.
+sealock_status sealock_error_code(const sealock_error *error);
+
+// The name of the error's kind, for instance `PolicyDenied`; NULL if `error` is no error.
+//
+// The text belongs to the error, and is valid until it is freed. So do message and hint.
+const char *sealock_error_kind(const sealock_error *error);
+
+// What went wrong, in one sentence; NULL if `error` is no error.
+const char *sealock_error_message(const sealock_error *error);
+
+// What to do about it; NULL if there is nothing to say, or `error` is no error.
+const char *sealock_error_hint(const sealock_error *error);
+
+// Frees an error. NULL is fine.
+sealock_status sealock_error_free(sealock_error *error);
+
+// The name of the kind that has this number, for instance `PolicyDenied`; `Ok` for SEALOCK_OK; NULL for a number that no
+// kind has. The text is never freed.
+const char *sealock_status_name(sealock_status status);
+
+// =======
+// Buffers
+//
+// Bytes or text that a function made. A buffer is wiped when it is freed. What `sealock_buffer_data` and
+// `sealock_buffer_text` return belongs to the buffer and is valid until then.
+
+// Bytes or text.
+//
+// Made by: functions with an argument `sealock_buffer **`. Freed by: `sealock_buffer_free`. It never changes;
+// thread-safe.
+typedef struct sealock_buffer sealock_buffer;
+
+// The bytes; NULL if `buffer` is no buffer. Behind their end is a NUL that is not counted.
+const uint8_t *sealock_buffer_data(const sealock_buffer *buffer);
+
+// How many bytes there are; 0 if `buffer` is no buffer.
+size_t sealock_buffer_length(const sealock_buffer *buffer);
+
+// The text, UTF-8 and ended by NUL; NULL if `buffer` is no buffer, or does not hold text.
+const char *sealock_buffer_text(const sealock_buffer *buffer);
+
+// Wipes and frees a buffer. NULL is fine.
+sealock_status sealock_buffer_free(sealock_buffer *buffer);
+
+// ===========
+// The library
+
+// Number of the binary interface that this header describes.
+#define SEALOCK_ABI_VERSION 1
+
+// SEALOCK_ABI_VERSION, as this library has it. It changes when a program that was built before would no longer work.
+uint32_t sealock_abi_version(void);
+
+// The library's version, for instance `0.1.0`. The text is never freed.
+const char *sealock_version(void);
+
+// How many handles are live: what was made and not freed. A leak checker cannot see handles; compare this with 0 at the end
+// of a test.
+size_t sealock_live_handles(void);
+
+// =======
+// Logging
+//
+// The library is silent until it is told where to log.
+
+// Nothing.
+#define SEALOCK_LOG_OFF 0
+
+// Failures that need somebody's attention.
+#define SEALOCK_LOG_ERROR 1
+
+// And what went otherwise than it should, such as a rejected job.
+#define SEALOCK_LOG_WARN 2
+
+// And what happened.
+#define SEALOCK_LOG_INFO 3
+
+// And what helps to find bugs.
+#define SEALOCK_LOG_DEBUG 4
+
+// And every step.
+#define SEALOCK_LOG_TRACE 5
+
+// Called with each message: its level, the part of the library that speaks, and the text. Both texts are valid during the
+// call.
+//
+// It is called from any thread that uses the library, by several at once. It must not throw or jump out, and it may call
+// the library.
+typedef void (*sealock_log)(void *user, int32_t level, const char *target, const char *message);
+
+// Sends messages up to `level`, one of the SEALOCK_LOG_ constants, to `receiver`, in place of the one before; NULL is
+// silence. A message that is under way in another thread may still reach the one before: keep `user` alive.
+//
+// Fails with SEALOCK_ERROR_LOCKED in a program that has a Rust logger of its own.
+sealock_status sealock_log_set(sealock_log receiver,
+                               void *user,
+                               int32_t level,
+                               sealock_error **error);
+
+// =================================
+// Watching and cancelling long work
+//
+// `sealock_owner_publish`, `sealock_order_request` and `sealock_node_run` take a `const sealock_watch *`, which may be
+// NULL. A call that is cancelled returns SEALOCK_ERROR_CANCELLED, leaves nothing half done, and every handle stays usable.
+// Where nothing can be taken back any more, cancelling comes too late, and the call succeeds.
+
+// A flag that cancels work. Once set it stays set; one flag may watch over many calls.
+//
+// Made by: `sealock_cancel_new`. Freed by: `sealock_cancel_free`. Thread-safe: that is what it is for.
+typedef struct sealock_cancel sealock_cancel;
+
+// Called now and then with how far long work is: the stage's name (valid during the call), how much of it is done, and how
+// much there is, or SEALOCK_UNKNOWN. Returns 0 to go on; anything else cancels.
+//
+// It is called by the thread that made the call, or by one that works for it; never by two at once for one call. It must
+// not throw or jump out.
+typedef int32_t (*sealock_progress)(void *user, const char *stage, uint64_t done, uint64_t total);
+
+// How to watch long work. Fill it with zeros, then set what is wanted.
+typedef struct {
+    // `sizeof(sealock_watch)`.
+    size_t struct_size;
+    // Called with how far the work is; may be NULL.
+    sealock_progress progress;
+    // What `progress` is called with; may be NULL.
+    void *user;
+    // Cancels the work; may be NULL. It has to live until the call returns.
+    const sealock_cancel *cancel;
+} sealock_watch;
+
+// A flag that is not set.
+sealock_status sealock_cancel_new(sealock_cancel **out, sealock_error **error);
+
+// Sets the flag, from any thread: work that it watches over stops at its next step.
+sealock_status sealock_cancel_request(const sealock_cancel *cancel, sealock_error **error);
+
+// Frees a flag. NULL is fine.
+sealock_status sealock_cancel_free(sealock_cancel *cancel);
+
+// ============================
+// Accounts, addresses, digests
+//
+// An account is a secp256k1 key. An address has SEALOCK_ADDRESS_BYTES bytes, and as text `0x` and 40 hex digits with the
+// EIP-55 checksum. A digest has SEALOCK_DIGEST_BYTES bytes, and as text 64 hex digits.
+//
+// Inputs of a fixed size are passed with their length, which is checked: `address, sizeof address`. Outputs likewise.
+
+// Bytes of an address.
+#define SEALOCK_ADDRESS_BYTES 20
+
+// Bytes of an address as text, with the NUL at its end.
+#define SEALOCK_ADDRESS_TEXT_BYTES 43
+
+// Bytes of a digest.
+#define SEALOCK_DIGEST_BYTES 32
+
+// Bytes of a digest as text, with the NUL at its end.
+#define SEALOCK_DIGEST_TEXT_BYTES 65
+
+// Bytes of an account's secret key.
+#define SEALOCK_SECRET_BYTES 32
+
+// Bytes of a nullifier.
+#define SEALOCK_NULLIFIER_BYTES 32
+
+// A secret key and its address.
+//
+// Made by: `sealock_account_generate`, `sealock_account_from_secret`. Freed by: `sealock_account_free`, which wipes it.
+// It never changes; thread-safe.
+typedef struct sealock_account sealock_account;
+
+// SEALOCK_ADDRESS_BYTES, as this library has it.
+size_t sealock_address_bytes(void);
+
+// SEALOCK_ADDRESS_TEXT_BYTES, as this library has it.
+size_t sealock_address_text_bytes(void);
+
+// SEALOCK_DIGEST_BYTES, as this library has it.
+size_t sealock_digest_bytes(void);
+
+// SEALOCK_DIGEST_TEXT_BYTES, as this library has it.
+size_t sealock_digest_text_bytes(void);
+
+// SEALOCK_SECRET_BYTES, as this library has it.
+size_t sealock_secret_bytes(void);
+
+// SEALOCK_NULLIFIER_BYTES, as this library has it.
+size_t sealock_nullifier_bytes(void);
+
+// Reads an address from text. Mixed case must carry the right checksum.
+sealock_status sealock_address_from_text(const char *text,
+                                         uint8_t *out,
+                                         size_t out_length,
+                                         sealock_error **error);
+
+// Writes an address as text into `out`, which has room for `out_size` bytes: SEALOCK_ADDRESS_TEXT_BYTES or more.
+sealock_status sealock_address_to_text(const uint8_t *address,
+                                       size_t address_length,
+                                       char *out,
+                                       size_t out_size,
+                                       sealock_error **error);
+
+// Reads a digest from text.
+sealock_status sealock_digest_from_text(const char *text,
+                                        uint8_t *out,
+                                        size_t out_length,
+                                        sealock_error **error);
+
+// Writes a digest as text into `out`, which has room for `out_size` bytes: SEALOCK_DIGEST_TEXT_BYTES or more.
+sealock_status sealock_digest_to_text(const uint8_t *digest,
+                                      size_t digest_length,
+                                      char *out,
+                                      size_t out_size,
+                                      sealock_error **error);
+
+// Makes a fresh account from the operating system's randomness. Back its secret up: what the account owns is lost with
+// it.
+sealock_status sealock_account_generate(sealock_account **out,
+                                        sealock_error **error);
+
+// The account of a secret key of SEALOCK_SECRET_BYTES bytes, big-endian. Wipe your copy.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT if it is zero or not below the group's order.
+sealock_status sealock_account_from_secret(const uint8_t *secret,
+                                           size_t secret_length,
+                                           sealock_account **out,
+                                           sealock_error **error);
+
+// The account's address.
+sealock_status sealock_account_address(const sealock_account *account,
+                                       uint8_t *out,
+                                       size_t out_length,
+                                       sealock_error **error);
+
+// Copies the secret key out, SEALOCK_SECRET_BYTES bytes, for a key store alone. **Wipe the copy.** Whoever has it is the
+// account.
+sealock_status sealock_account_expose_secret(const sealock_account *account,
+                                             uint8_t *out,
+                                             size_t out_length,
+                                             sealock_error **error);
+
+// Wipes and frees an account. NULL is fine.
+sealock_status sealock_account_free(sealock_account *account);
+
+// =========
+// Exchanges
+//
+// Where parties meet: a store, a ledger and a clock. A folder of `sealock_exchange_local` is for one process at a time:
+// owner and consumer share it in one program, or pass requests and results as bytes.
+
+// A list of assets.
+//
+// Made by: `sealock_exchange_assets`. Freed by: `sealock_assets_free`. It never changes; thread-safe.
+typedef struct sealock_assets sealock_assets;
+
+// Where parties meet.
+//
+// Made by: `sealock_exchange_local`, `sealock_exchange_in_memory`. Freed by: `sealock_exchange_free`. Owners, consumers
+// and orders keep what they need of it. Thread-safe.
+typedef struct sealock_exchange sealock_exchange;
+
+// An exchange in a folder of this machine, which is made if there is none.
+//
+// Fails with SEALOCK_ERROR_IO; with SEALOCK_ERROR_LOCKED while another process has it open.
+sealock_status sealock_exchange_local(const char *path, sealock_exchange **out, sealock_error **error);
+
+// An exchange that is gone when it is freed, and all that uses it.
+sealock_status sealock_exchange_in_memory(sealock_exchange **out, sealock_error **error);
+
+// The owner side of an account: publishes assets and runs the node that serves them. The account stays the caller's.
+//
+// Fails with SEALOCK_ERROR_LOCKED while the account's node is open; with SEALOCK_ERROR_CORRUPT_STATE if the ledger has
+// assets of the account and their journal is gone.
+sealock_status sealock_exchange_owner(const sealock_exchange *exchange,
+                                      const sealock_account *account,
+                                      sealock_owner **out,
+                                      sealock_error **error);
+
+// As `sealock_exchange_owner`, for an account whose journal is lost. **What it published before is no longer served.**
+sealock_status sealock_exchange_owner_afresh(const sealock_exchange *exchange,
+                                             const sealock_account *account,
+                                             sealock_owner **out,
+                                             sealock_error **error);
+
+// The consumer side of an account: buys, orders, asks. The account stays the caller's.
+//
+// Fails with SEALOCK_ERROR_LOCKED while the account's wallet is open: until the consumer, its orders and its tickets are
+// freed.
+sealock_status sealock_exchange_consumer(const sealock_exchange *exchange,
+                                         const sealock_account *account,
+                                         sealock_consumer **out,
+                                         sealock_error **error);
+
+// The asset that a data NFT stands for.
+//
+// Fails with SEALOCK_ERROR_UNKNOWN_TOKEN if there is no such NFT; with SEALOCK_ERROR_NOT_FOUND if it carries no
+// description.
+sealock_status sealock_exchange_asset(const sealock_exchange *exchange,
+                                      const uint8_t *nft,
+                                      size_t nft_length,
+                                      sealock_asset **out,
+                                      sealock_error **error);
+
+// Every asset that was published here, in the order of the ledger.
+sealock_status sealock_exchange_assets(const sealock_exchange *exchange,
+                                       sealock_assets **out,
+                                       sealock_error **error);
+
+// Frees an exchange. NULL is fine.
+sealock_status sealock_exchange_free(sealock_exchange *exchange);
+
+// How many assets the list holds.
+sealock_status sealock_assets_count(const sealock_assets *assets, size_t *out, sealock_error **error);
+
+// An asset of the list, counted from 0. It outlives the list.
+sealock_status sealock_assets_get(const sealock_assets *assets,
+                                  size_t index,
+                                  sealock_asset **out,
+                                  sealock_error **error);
+
+// Frees a list of assets. NULL is fine.
+sealock_status sealock_assets_free(sealock_assets *assets);
+
+// ==========
+// The ledger
+//
+// Tokens to pay with, on an exchange's ledger. Amounts are decimal texts of whole tokens with up to 18 places: `"2"`,
+// `"0.5"`.
+
+// Deploys a token to pay with, of which at most `cap` may exist, and puts out its address. The account may mint it.
+sealock_status sealock_ledger_deploy_token(const sealock_exchange *exchange,
+                                           const sealock_account *account,
+                                           const char *name,
+                                           const char *symbol,
+                                           const char *cap,
+                                           uint8_t *out,
+                                           size_t out_length,
+                                           sealock_error **error);
+
+// Mints `amount` of `token` for `to`.
+//
+// Fails with SEALOCK_ERROR_NOT_AUTHORIZED unless the account may mint it; with SEALOCK_ERROR_CAP_EXCEEDED.
+sealock_status sealock_ledger_mint(const sealock_exchange *exchange,
+                                   const sealock_account *account,
+                                   const uint8_t *token,
+                                   size_t token_length,
+                                   const uint8_t *to,
+                                   size_t to_length,
+                                   const char *amount,
+                                   sealock_error **error);
+
+// Transfers `amount` of `token` from the account to `to`.
+//
+// Fails with SEALOCK_ERROR_INSUFFICIENT_BALANCE.
+sealock_status sealock_ledger_transfer(const sealock_exchange *exchange,
+                                       const sealock_account *account,
+                                       const uint8_t *token,
+                                       size_t token_length,
+                                       const uint8_t *to,
+                                       size_t to_length,
+                                       const char *amount,
+                                       sealock_error **error);
+
+// What `holder` has of `token`, as text.
+sealock_status sealock_ledger_balance_of(const sealock_exchange *exchange,
+                                         const uint8_t *token,
+                                         size_t token_length,
+                                         const uint8_t *holder,
+                                         size_t holder_length,
+                                         sealock_buffer **out,
+                                         sealock_error **error);
+
+// =====
+// Arrow
+//
+// Tables come and go over the Arrow C data interface and the C stream interface
+// (<https://arrow.apache.org/docs/format/CDataInterface.html>), whose structures are defined above.
+//
+// **What comes in is taken over in any case**, whether the call succeeds or fails: the caller's structure is marked as
+// released, and the library calls `release` once. The one exception is a pointer to the structure that is NULL.
+// What goes out belongs to the caller, who calls `release` once.
+//
+// The contents are trusted as the interface asks: buffers must be as long as lengths and types say.
+
+
+// =======
+// Columns
+//
+// The declaration of one column: what it holds and what it may be used for.
+
+// The declaration of a column.
+//
+// Made by: `sealock_column_boolean`, `_category`, `_integer`, `_decimal`. Freed by: `sealock_column_free`. A schema copies
+// it. Thread-safe.
+typedef struct sealock_column sealock_column;
+
+// A true-or-false column.
+sealock_status sealock_column_boolean(const char *name, sealock_column **out, sealock_error **error);
+
+// A column of one out of `count` values.
+sealock_status sealock_column_category(const char *name,
+                                       const char *const *values,
+                                       size_t count,
+                                       sealock_column **out,
+                                       sealock_error **error);
+
+// A whole number from `min` to `max`, both included.
+sealock_status sealock_column_integer(const char *name,
+                                      int64_t min,
+                                      int64_t max,
+                                      sealock_column **out,
+                                      sealock_error **error);
+
+// A number with `scale` decimal places, at most 18, from `min` to `max`, both included and written as text: `"0"`,
+// `"58.6"`.
+sealock_status sealock_column_decimal(const char *name,
+                                      uint8_t scale,
+                                      const char *min,
+                                      const char *max,
+                                      sealock_column **out,
+                                      sealock_error **error);
+
+// Lets rows be filtered and grouped by the column.
+sealock_status sealock_column_dimension(sealock_column *column, sealock_error **error);
+
+// Lets the column be aggregated.
+sealock_status sealock_column_measure(sealock_column *column, sealock_error **error);
+
+// Lets values be missing.
+sealock_status sealock_column_nullable(sealock_column *column, sealock_error **error);
+
+// Sets the edges of the bins of a number that is used as a dimension, as they are written: `"0"`, `"8.7"`, `"58.6"`. Bin
+// `i` reaches from edge `i` to below edge `i + 1`; the last one is closed.
+sealock_status sealock_column_bins(sealock_column *column,
+                                   const char *const *edges,
+                                   size_t count,
+                                   sealock_error **error);
+
+// Says what the column means.
+sealock_status sealock_column_describe(sealock_column *column, const char *text, sealock_error **error);
+
+// Frees a column. NULL is fine.
+sealock_status sealock_column_free(sealock_column *column);
+
+// =======
+// Schemas
+//
+// The columns of a table. **A schema is public**: ranges, categories and bins are published with the asset.
+
+// The columns of a table.
+//
+// Made by: `sealock_schema_new`, `_infer_arrow`, `_infer_csv`, `_from_json`, `_from_bytes`, `_with_column`,
+// `_without_column`; `sealock_table_schema`, `sealock_asset_schema`. Freed by: `sealock_schema_free`. It never changes;
+// thread-safe.
+typedef struct sealock_schema sealock_schema;
+
+// Checks `count` columns and joins copies of them.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT, naming the column.
+sealock_status sealock_schema_new(const sealock_column *const *columns,
+                                  size_t count,
+                                  sealock_schema **out,
+                                  sealock_error **error);
+
+// Proposes a schema for the batches of an Arrow stream, which is taken over as by `sealock_table_from_arrow_stream`.
+//
+// **Read the result before publishing it**: it quotes the data, extreme values and every category. Replace columns with
+// `sealock_schema_with_column`.
+sealock_status sealock_schema_infer_arrow(struct ArrowArrayStream *stream,
+                                          sealock_schema **out,
+                                          sealock_error **error);
+
+// Proposes a schema for a CSV file with a header, in memory. **Read the result before publishing it**: it quotes the data.
+sealock_status sealock_schema_infer_csv(const uint8_t *csv,
+                                        size_t csv_length,
+                                        sealock_schema **out,
+                                        sealock_error **error);
+
+// The schema with the column of the same name replaced.
+sealock_status sealock_schema_with_column(const sealock_schema *schema,
+                                          const sealock_column *column,
+                                          sealock_schema **out,
+                                          sealock_error **error);
+
+// The schema without that column.
+sealock_status sealock_schema_without_column(const sealock_schema *schema,
+                                             const char *name,
+                                             sealock_schema **out,
+                                             sealock_error **error);
+
+// The schema as JSON.
+sealock_status sealock_schema_to_json(const sealock_schema *schema,
+                                      sealock_buffer **out,
+                                      sealock_error **error);
+
+// Reads a schema from JSON, in memory.
+sealock_status sealock_schema_from_json(const uint8_t *json,
+                                        size_t json_length,
+                                        sealock_schema **out,
+                                        sealock_error **error);
+
+// The schema's canonical encoding.
+sealock_status sealock_schema_to_bytes(const sealock_schema *schema,
+                                       sealock_buffer **out,
+                                       sealock_error **error);
+
+// Reads the canonical encoding of a schema.
+sealock_status sealock_schema_from_bytes(const uint8_t *bytes,
+                                         size_t bytes_length,
+                                         sealock_schema **out,
+                                         sealock_error **error);
+
+// One line of text per column: name, domain, use, meaning.
+sealock_status sealock_schema_to_text(const sealock_schema *schema,
+                                      sealock_buffer **out,
+                                      sealock_error **error);
+
+// How many columns there are.
+sealock_status sealock_schema_count(const sealock_schema *schema, size_t *out, sealock_error **error);
+
+// The name of a column, counted from 0.
+sealock_status sealock_schema_column_name(const sealock_schema *schema,
+                                          size_t index,
+                                          sealock_buffer **out,
+                                          sealock_error **error);
+
+// What names the schema in manifests, policies and receipts.
+sealock_status sealock_schema_digest(const sealock_schema *schema,
+                                     uint8_t *out,
+                                     size_t out_length,
+                                     sealock_error **error);
+
+// Frees a schema. NULL is fine.
+sealock_status sealock_schema_free(sealock_schema *schema);
+
+// ======
+// Tables
+//
+// Data that keeps to its schema. Columns are found by name, in any order; all columns of the schema must be there. A
+// column that the schema does not name is an error, so that nothing is published by accident, unless `drop_extra` is not
+// 0. Numbers become stored units exactly; floats may differ from one by floating-point noise.
+//
+// All of the functions that read a table fail with SEALOCK_ERROR_SCHEMA_MISMATCH or SEALOCK_ERROR_OUT_OF_DOMAIN, naming
+// column and row, and with SEALOCK_ERROR_MALFORMED for what cannot be read.
+
+// Data that keeps to its schema, in memory: 8 bytes per value.
+//
+// Made by: `sealock_table_from_...`. Freed by: `sealock_table_free`. It never changes; thread-safe.
+typedef struct sealock_table sealock_table;
+
+// Reads an Arrow stream to its end. The stream is taken over in any case, see Arrow.
+sealock_status sealock_table_from_arrow_stream(const sealock_schema *schema,
+                                               struct ArrowArrayStream *stream,
+                                               int32_t drop_extra,
+                                               sealock_table **out,
+                                               sealock_error **error);
+
+// Reads one Arrow array: a struct of columns. It and its schema are taken over in any case, see Arrow.
+sealock_status sealock_table_from_arrow_array(const sealock_schema *schema,
+                                              struct ArrowSchema *arrow_schema,
+                                              struct ArrowArray *arrow_array,
+                                              int32_t drop_extra,
+                                              sealock_table **out,
+                                              sealock_error **error);
+
+// Reads a CSV file (RFC 4180) with a header, in memory. An empty field is a missing value.
+sealock_status sealock_table_from_csv(const sealock_schema *schema,
+                                      const uint8_t *csv,
+                                      size_t csv_length,
+                                      int32_t drop_extra,
+                                      sealock_table **out,
+                                      sealock_error **error);
+
+// Opens and reads a CSV file.
+sealock_status sealock_table_from_csv_file(const sealock_schema *schema,
+                                           const char *path,
+                                           int32_t drop_extra,
+                                           sealock_table **out,
+                                           sealock_error **error);
+
+// Reads a Parquet file, in memory.
+sealock_status sealock_table_from_parquet(const sealock_schema *schema,
+                                          const uint8_t *parquet,
+                                          size_t parquet_length,
+                                          int32_t drop_extra,
+                                          sealock_table **out,
+                                          sealock_error **error);
+
+// Opens and reads a Parquet file.
+sealock_status sealock_table_from_parquet_file(const sealock_schema *schema,
+                                               const char *path,
+                                               int32_t drop_extra,
+                                               sealock_table **out,
+                                               sealock_error **error);
+
+// How many rows there are.
+sealock_status sealock_table_rows(const sealock_table *table, size_t *out, sealock_error **error);
+
+// What the table keeps to.
+sealock_status sealock_table_schema(const sealock_table *table, sealock_schema **out, sealock_error **error);
+
+// The table as an Arrow stream: `Boolean`, `Dictionary(Int32, Utf8)`, `Int64`, `Decimal128`, in batches of at most 65,536
+// rows. The stream outlives the table; the caller releases it.
+sealock_status sealock_table_to_arrow_stream(const sealock_table *table,
+                                             struct ArrowArrayStream *out,
+                                             sealock_error **error);
+
+// The table as Parquet, compressed with Zstandard. Equal tables give equal bytes.
+sealock_status sealock_table_to_parquet(const sealock_table *table,
+                                        sealock_buffer **out,
+                                        sealock_error **error);
+
+// Frees a table. NULL is fine.
+sealock_status sealock_table_free(sealock_table *table);
+
+// ========
+// Policies
+//
+// What an owner lets be asked. Everything that is not allowed is denied.
+
+// The number of rows.
+#define SEALOCK_AGGREGATION_COUNT 1
+
+// The sum of a measure.
+#define SEALOCK_AGGREGATION_SUM 2
+
+// The mean of a measure.
+#define SEALOCK_AGGREGATION_MEAN 3
+
+// What an owner lets be asked. `sealock_policy_deny_all` allows nothing; each function allows something more.
+//
+// Made by: `sealock_policy_deny_all`. Freed by: `sealock_policy_free`. An offer copies it. Thread-safe.
+typedef struct sealock_policy sealock_policy;
+
+// Allows nothing, and withholds groups of fewer than 10 rows.
+sealock_status sealock_policy_deny_all(sealock_policy **out, sealock_error **error);
+
+// Allows filtering and grouping by these columns. Together they span the asset's cube: every further one makes its cells
+// smaller, and `sealock_policy_min_group_size` withhold more.
+sealock_status sealock_policy_dimensions(sealock_policy *policy,
+                                         const char *const *columns,
+                                         size_t count,
+                                         sealock_error **error);
+
+// Allows aggregating these columns.
+sealock_status sealock_policy_measures(sealock_policy *policy,
+                                       const char *const *columns,
+                                       size_t count,
+                                       sealock_error **error);
+
+// Allows an aggregation: one of the SEALOCK_AGGREGATION_ constants.
+sealock_status sealock_policy_aggregation(sealock_policy *policy, int32_t aggregation, sealock_error **error);
+
+// Allows any program within the other rules.
+sealock_status sealock_policy_any_program(sealock_policy *policy, sealock_error **error);
+
+// Allows the program with this digest, within the other rules.
+sealock_status sealock_policy_program(sealock_policy *policy,
+                                      const uint8_t *digest,
+                                      size_t digest_length,
+                                      sealock_error **error);
+
+// Withholds every combination of all the policy's dimensions that has fewer rows than this. 1 withholds nothing.
+// **It counts rows, not people**: somebody who has several counts several times.
+sealock_status sealock_policy_min_group_size(sealock_policy *policy,
+                                             uint32_t rows,
+                                             sealock_error **error);
+
+// Answers at most this many jobs, over all orders.
+sealock_status sealock_policy_max_jobs(sealock_policy *policy, uint64_t jobs, sealock_error **error);
+
+// Answers no job from this time on, in seconds since 1970-01-01 UTC.
+sealock_status sealock_policy_expires(sealock_policy *policy, uint64_t at, sealock_error **error);
+
+// States what the answers may be used for. Buyers agree to it; nothing can enforce it.
+sealock_status sealock_policy_purpose(sealock_policy *policy, const char *purpose, sealock_error **error);
+
+// The rules as JSON.
+sealock_status sealock_policy_to_json(const sealock_policy *policy,
+                                      sealock_buffer **out,
+                                      sealock_error **error);
+
+// The digest that proofs and receipts name the policy by.
+sealock_status sealock_policy_digest(const sealock_policy *policy,
+                                     uint8_t *out,
+                                     size_t out_length,
+                                     sealock_error **error);
+
+// Frees a policy. NULL is fine.
+sealock_status sealock_policy_free(sealock_policy *policy);
+
+// ================
+// Terms and offers
+//
+// Terms say what an order costs and gives. An offer says what to publish, and under which conditions.
+
+// What to publish, and under which conditions.
+//
+// Made by: `sealock_offer_new`. Freed by: `sealock_offer_free`. It holds the table. Thread-safe.
+typedef struct sealock_offer sealock_offer;
+
+// What an order costs and gives.
+//
+// Made by: `sealock_terms_free_of_charge`, `sealock_terms_fixed`. Freed by: `sealock_terms_free`. An offer copies it.
+// Thread-safe.
+typedef struct sealock_terms sealock_terms;
+
+// Datatokens for nothing. An account that holds `max_per_account` of them is given no more.
+sealock_status sealock_terms_free_of_charge(uint64_t max_per_account,
+                                            sealock_terms **out,
+                                            sealock_error **error);
+
+// Datatokens at `amount` of the token `base_token` each.
+sealock_status sealock_terms_fixed(const uint8_t *base_token,
+                                   size_t base_token_length,
+                                   const char *amount,
+                                   sealock_terms **out,
+                                   sealock_error **error);
+
+// How many jobs one order admits; 10 if not said.
+sealock_status sealock_terms_uses_per_order(sealock_terms *terms, uint64_t uses, sealock_error **error);
+
+// For how many seconds an order admits jobs; 30 days if not said.
+sealock_status sealock_terms_valid_for(sealock_terms *terms, uint64_t seconds, sealock_error **error);
+
+// Frees terms. NULL is fine.
+sealock_status sealock_terms_free(sealock_terms *terms);
+
+// Offers a table under a name of 4 to 128 characters. Policy and terms are copied; the table is shared.
+sealock_status sealock_offer_new(const char *name,
+                                 const sealock_table *table,
+                                 const sealock_policy *policy,
+                                 const sealock_terms *terms,
+                                 sealock_offer **out,
+                                 sealock_error **error);
+
+// What the table is, in 10 to 7000 characters.
+sealock_status sealock_offer_description(sealock_offer *offer, const char *text, sealock_error **error);
+
+// Who made it.
+sealock_status sealock_offer_author(sealock_offer *offer, const char *text, sealock_error **error);
+
+// Its licence, for instance an SPDX identifier.
+sealock_status sealock_offer_license(sealock_offer *offer, const char *text, sealock_error **error);
+
+// The datatoken's symbol.
+sealock_status sealock_offer_symbol(sealock_offer *offer, const char *text, sealock_error **error);
+
+// Where its node is reached.
+sealock_status sealock_offer_endpoint(sealock_offer *offer, const char *text, sealock_error **error);
+
+// What it is found by. Called again, it replaces.
+sealock_status sealock_offer_tags(sealock_offer *offer,
+                                  const char *const *tags,
+                                  size_t count,
+                                  sealock_error **error);
+
+// How many datatokens may exist; 1,000,000 if not said.
+sealock_status sealock_offer_cap(sealock_offer *offer, uint64_t datatokens, sealock_error **error);
+
+// Frees an offer. NULL is fine.
+sealock_status sealock_offer_free(sealock_offer *offer);
+
+// ======
+// Owners
+//
+// The party that publishes. Its node, which answers for what it published, is a handle of its own.
+
+// A party that publishes.
+//
+// Made by: `sealock_exchange_owner`, `sealock_exchange_owner_afresh`. Freed by: `sealock_owner_free`; the account's node
+// closes when its nodes are freed, too. Thread-safe.
+typedef struct sealock_owner sealock_owner;
+
+// What publishing did.
+//
+// Made by: `sealock_owner_publish`. Freed by: `sealock_published_free`. It never changes; thread-safe.
+typedef struct sealock_published sealock_published;
+
+// How much of a table the policy withholds. For the owner; it is not published.
+typedef struct {
+    // `sizeof(sealock_suppression)`, filled in by the caller.
+    size_t struct_size;
+    // Cells of the cube: combinations of all the policy's dimensions.
+    uint64_t cells;
+    // Cells that hold rows, but too few.
+    uint64_t suppressed_cells;
+    // Rows of the table.
+    uint64_t rows;
+    // Rows in suppressed cells.
+    uint64_t suppressed_rows;
+} sealock_suppression;
+
+// Publishes a table: folds it into its protected cube, encrypts and stores it, mints the data NFT and its datatoken, sets
+// terms and price, and last the description, by which the asset is found. `watch` may be NULL.
+//
+// Fails with what is wrong with the offer, before anything leaves. A failure on the way leaves an NFT that no consumer
+// finds.
+sealock_status sealock_owner_publish(const sealock_owner *owner,
+                                     const sealock_offer *offer,
+                                     const sealock_watch *watch,
+                                     sealock_published **out,
+                                     sealock_error **error);
+
+// The node that serves this owner's assets. It keeps the owner open until it is freed.
+sealock_status sealock_owner_node(const sealock_owner *owner, sealock_node **out, sealock_error **error);
+
+// The owner's address.
+sealock_status sealock_owner_address(const sealock_owner *owner,
+                                     uint8_t *out,
+                                     size_t out_length,
+                                     sealock_error **error);
+
+// Frees an owner. NULL is fine.
+sealock_status sealock_owner_free(sealock_owner *owner);
+
+// The asset.
+sealock_status sealock_published_asset(const sealock_published *published,
+                                       sealock_asset **out,
+                                       sealock_error **error);
+
+// How much of the table the policy withholds. Set `out->struct_size` before.
+sealock_status sealock_published_suppression(const sealock_published *published,
+                                             sealock_suppression *out,
+                                             sealock_error **error);
+
+// Bytes in the store, as ciphertext.
+sealock_status sealock_published_sealed_bytes(const sealock_published *published,
+                                              uint64_t *out,
+                                              sealock_error **error);
+
+// Frees what publishing put out. NULL is fine. The asset stays published.
+sealock_status sealock_published_free(sealock_published *published);
+
+// ======
+// Assets
+//
+// A published asset, as the ledger shows it to everybody.
+
+// No datatoken is on offer.
+#define SEALOCK_PRICE_NONE 0
+
+// Datatokens come from a dispenser, for nothing.
+#define SEALOCK_PRICE_FREE 1
+
+// Datatokens are sold at a fixed price.
+#define SEALOCK_PRICE_FIXED 2
+
+// A published asset.
+//
+// Made by: `sealock_published_asset`, `sealock_exchange_asset`, `sealock_assets_get`, `sealock_asset_from_bytes`. Freed by:
+// `sealock_asset_free`. It never changes; thread-safe.
+typedef struct sealock_asset sealock_asset;
+
+// What a query will cost and how large its answer will be.
+typedef struct {
+    // `sizeof(sealock_estimate)`, filled in by the caller.
+    size_t struct_size;
+    // For how many such queries one order pays.
+    uint64_t uses_per_order;
+    // Rows of the answer.
+    uint64_t groups;
+    // Encrypted numbers that each row is made of. A mean takes two.
+    uint64_t numbers;
+    // Cells that the encrypted indicator spans: the product of the sizes of the columns compared with secrets.
+    uint64_t hidden_cells;
+    // Length of the request, in bytes.
+    uint64_t request_bytes;
+    // Length of the sealed result, in bytes.
+    uint64_t result_bytes;
+    // Time of the encrypted product on one core of this machine, in seconds.
+    double compute_seconds;
+    // Whether `epsilon` says something.
+    int32_t has_epsilon;
+    // Privacy budget that the answer spends, where the policy adds noise.
+    double epsilon;
+} sealock_estimate;
+
+// The asset's identifier, `did:op:` and 64 hex digits.
+sealock_status sealock_asset_did(const sealock_asset *asset, sealock_buffer **out, sealock_error **error);
+
+// The address of the data NFT that stands for it, by which `sealock_exchange_asset` finds it.
+sealock_status sealock_asset_nft(const sealock_asset *asset,
+                                 uint8_t *out,
+                                 size_t out_length,
+                                 sealock_error **error);
+
+// The address of the datatoken that an order costs one of.
+sealock_status sealock_asset_datatoken(const sealock_asset *asset,
+                                       uint8_t *out,
+                                       size_t out_length,
+                                       sealock_error **error);
+
+// The address of who owns the asset and signs its receipts.
+sealock_status sealock_asset_owner(const sealock_asset *asset,
+                                   uint8_t *out,
+                                   size_t out_length,
+                                   sealock_error **error);
+
+// The name that it was published under.
+sealock_status sealock_asset_name(const sealock_asset *asset, sealock_buffer **out, sealock_error **error);
+
+// The columns.
+sealock_status sealock_asset_schema(const sealock_asset *asset, sealock_schema **out, sealock_error **error);
+
+// What may be asked, as JSON.
+sealock_status sealock_asset_policy_json(const sealock_asset *asset,
+                                         sealock_buffer **out,
+                                         sealock_error **error);
+
+// How a datatoken is had: `kind` becomes one of the SEALOCK_PRICE_ constants. `amount` is the price in whole tokens of
+// `base_token` for SEALOCK_PRICE_FIXED, and the most datatokens that an account may hold for SEALOCK_PRICE_FREE; the
+// address is zero, and the text NULL, where there is none.
+sealock_status sealock_asset_price(const sealock_asset *asset,
+                                   int32_t *kind,
+                                   uint8_t *base_token,
+                                   size_t base_token_length,
+                                   sealock_buffer **amount,
+                                   sealock_error **error);
+
+// What an order gives: how many jobs, and for how many seconds.
+sealock_status sealock_asset_order_terms(const sealock_asset *asset,
+                                         uint64_t *limit,
+                                         uint64_t *validity_secs,
+                                         sealock_error **error);
+
+// An upper bound on the number of rows.
+sealock_status sealock_asset_max_rows(const sealock_asset *asset, uint64_t *out, sealock_error **error);
+
+// Tells what a query will cost. Needs no order, takes nothing, and tells nobody. Set `out->struct_size` before.
+//
+// Fails as `sealock_order_request` would: with what is wrong with the query, or the rule that denies it.
+sealock_status sealock_asset_estimate(const sealock_asset *asset,
+                                      const sealock_query *query,
+                                      sealock_estimate *out,
+                                      sealock_error **error);
+
+// The asset as its holder sees it, as bytes.
+sealock_status sealock_asset_to_bytes(const sealock_asset *asset,
+                                      sealock_buffer **out,
+                                      sealock_error **error);
+
+// Reads what `sealock_asset_to_bytes` wrote. **It is as good as whoever gave the bytes**: no ledger is asked.
+sealock_status sealock_asset_from_bytes(const uint8_t *bytes,
+                                        size_t bytes_length,
+                                        sealock_asset **out,
+                                        sealock_error **error);
+
+// Frees an asset. NULL is fine.
+sealock_status sealock_asset_free(sealock_asset *asset);
+
+// =========
+// Consumers
+//
+// The party that buys and asks. Its wallet is open while the consumer, or one of its orders and tickets, lives.
+
+// A party that buys and asks.
+//
+// Made by: `sealock_exchange_consumer`. Freed by: `sealock_consumer_free`. Thread-safe.
+typedef struct sealock_consumer sealock_consumer;
+
+// A list of orders.
+//
+// Made by: `sealock_consumer_orders`. Freed by: `sealock_orders_free`. It never changes; thread-safe.
+typedef struct sealock_orders sealock_orders;
+
+// A list of tickets.
+//
+// Made by: `sealock_consumer_tickets`. Freed by: `sealock_tickets_free`. It never changes; thread-safe.
+typedef struct sealock_tickets sealock_tickets;
+
+// The address of the account that pays.
+sealock_status sealock_consumer_address(const sealock_consumer *consumer,
+                                        uint8_t *out,
+                                        size_t out_length,
+                                        sealock_error **error);
+
+// Gets `count` datatokens of the asset, at its fixed price or from its dispenser. Pays at most the price that
+// `sealock_asset_price` shows.
+//
+// Fails with SEALOCK_ERROR_INSUFFICIENT_BALANCE, SEALOCK_ERROR_PRICE_EXCEEDED, SEALOCK_ERROR_DISPENSER_LIMIT,
+// SEALOCK_ERROR_NOT_FOR_SALE.
+sealock_status sealock_consumer_buy(const sealock_consumer *consumer,
+                                    const sealock_asset *asset,
+                                    uint32_t count,
+                                    sealock_error **error);
+
+// Spends one datatoken on an order of the asset.
+//
+// Fails with SEALOCK_ERROR_INSUFFICIENT_BALANCE: buy first.
+sealock_status sealock_consumer_order(const sealock_consumer *consumer,
+                                      const sealock_asset *asset,
+                                      sealock_order **out,
+                                      sealock_error **error);
+
+// The orders of the asset that this account has made, found on the ledger by the account's key alone.
+sealock_status sealock_consumer_orders(const sealock_consumer *consumer,
+                                       const sealock_asset *asset,
+                                       sealock_orders **out,
+                                       sealock_error **error);
+
+// The requests that were made and whose answers have not been forgotten. They open without the ledger, as the asset was
+// described when they were made.
+sealock_status sealock_consumer_tickets(const sealock_consumer *consumer,
+                                        sealock_tickets **out,
+                                        sealock_error **error);
+
+// Removes the keys of a request from the wallet. **Its result cannot be opened afterwards.** `job` is what
+// `sealock_ticket_job` puts out.
+sealock_status sealock_consumer_forget(const sealock_consumer *consumer,
+                                       const uint8_t *job,
+                                       size_t job_length,
+                                       sealock_error **error);
+
+// Frees a consumer. NULL is fine.
+sealock_status sealock_consumer_free(sealock_consumer *consumer);
+
+// How many orders the list holds.
+sealock_status sealock_orders_count(const sealock_orders *orders, size_t *out, sealock_error **error);
+
+// An order of the list, counted from 0. It outlives the list.
+sealock_status sealock_orders_get(const sealock_orders *orders,
+                                  size_t index,
+                                  sealock_order **out,
+                                  sealock_error **error);
+
+// Frees a list of orders. NULL is fine.
+sealock_status sealock_orders_free(sealock_orders *orders);
+
+// How many tickets the list holds.
+sealock_status sealock_tickets_count(const sealock_tickets *tickets, size_t *out, sealock_error **error);
+
+// A ticket of the list, counted from 0. It outlives the list.
+sealock_status sealock_tickets_get(const sealock_tickets *tickets,
+                                   size_t index,
+                                   sealock_ticket **out,
+                                   sealock_error **error);
+
+// Frees a list of tickets. NULL is fine.
+sealock_status sealock_tickets_free(sealock_tickets *tickets);
+
+// ======
+// Orders
+//
+// The right to some number of jobs, which nobody else can use and whose uses nobody can link to it.
+
+// An order.
+//
+// Made by: `sealock_consumer_order`, `sealock_orders_get`. Freed by: `sealock_order_free`; the order itself stays on the
+// ledger. Thread-safe: each request takes a use of its own.
+typedef struct sealock_order sealock_order;
+
+// Makes the request for a query: checks it against the asset's policy, encrypts its secrets, and proves that some order pays
+// for it. Takes the order's next use. The keys are in the wallet before this returns. `watch` may be NULL.
+//
+// Fails with what is wrong with the query, or SEALOCK_ERROR_POLICY_DENIED: nothing was taken then. With
+// SEALOCK_ERROR_USE_LIMIT_REACHED, SEALOCK_ERROR_ORDER_EXPIRED.
+sealock_status sealock_order_request(const sealock_order *order,
+                                     const sealock_query *query,
+                                     const sealock_watch *watch,
+                                     sealock_ticket **out,
+                                     sealock_error **error);
+
+// As `sealock_order_request`, for a use of the caller's choice, counted from 0: for a consumer who has lost the wallet, or
+// whose request was rejected because the asset had changed. **A use that was spent before is rejected, and two requests
+// with one use can be linked.**
+sealock_status sealock_order_request_use(const sealock_order *order,
+                                         const sealock_query *query,
+                                         uint64_t use_index,
+                                         sealock_ticket **out,
+                                         sealock_error **error);
+
+// As `sealock_order_request`, without looking at the policy first. The node looks in any case, and **whoever skips the look
+// risks a rejection that does not say why**.
+sealock_status sealock_order_request_without_policy_check(const sealock_order *order,
+                                                          const sealock_query *query,
+                                                          sealock_ticket **out,
+                                                          sealock_error **error);
+
+// Uses that are left, as far as this wallet knows.
+sealock_status sealock_order_uses_left(const sealock_order *order, uint64_t *out, sealock_error **error);
+
+// The last second in which the order is valid, since 1970-01-01 UTC.
+sealock_status sealock_order_expiry(const sealock_order *order, uint64_t *out, sealock_error **error);
+
+// The asset.
+sealock_status sealock_order_asset(const sealock_order *order, sealock_asset **out, sealock_error **error);
+
+// Frees an order. NULL is fine.
+sealock_status sealock_order_free(sealock_order *order);
+
+// =======
+// Tickets
+//
+// The consumer's half of a job: the request to send, and the keys that open its result.
+
+// A request with the keys that open its result.
+//
+// Made by: `sealock_order_request`, `sealock_order_request_use`, `sealock_order_request_without_policy_check`,
+// `sealock_tickets_get`. Freed by: `sealock_ticket_free`; the keys stay in the wallet until `sealock_consumer_forget`.
+// Thread-safe.
+typedef struct sealock_ticket sealock_ticket;
+
+// The request to send. Sending it twice is asking once. Once admitted it is answered at any time; before, its proof is good
+// for a few minutes: see `sealock_ticket_renew`.
+sealock_status sealock_ticket_request(const sealock_ticket *ticket,
+                                      sealock_request **out,
+                                      sealock_error **error);
+
+// The name of the job, a digest.
+sealock_status sealock_ticket_job(const sealock_ticket *ticket,
+                                  uint8_t *out,
+                                  size_t out_length,
+                                  sealock_error **error);
+
+// Proves the same request again, for the present time and group. It stays the same job with the same use.
+//
+// Fails with SEALOCK_ERROR_DEADLINE_PASSED, SEALOCK_ERROR_ORDER_EXPIRED; the request is as it was then.
+sealock_status sealock_ticket_renew(sealock_ticket *ticket, sealock_error **error);
+
+// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
+//
+// Fails with SEALOCK_ERROR_BAD_SIGNATURE or SEALOCK_ERROR_WRONG_KEY for a receipt or a result that is not for this request,
+// or was changed.
+sealock_status sealock_ticket_open(const sealock_ticket *ticket,
+                                   const sealock_result *result,
+                                   const sealock_receipt *receipt,
+                                   sealock_answer **out,
+                                   sealock_error **error);
+
+// Frees a ticket. NULL is fine.
+sealock_status sealock_ticket_free(sealock_ticket *ticket);
+
+// ====================
+// Requests and results
+//
+// What travels between consumer and node. Both are public: they hold ciphertext alone.
+
+// A request for one job.
+//
+// Made by: `sealock_ticket_request`, `sealock_request_from_bytes`. Freed by: `sealock_request_free`. It never changes;
+// thread-safe.
+typedef struct sealock_request sealock_request;
+
+// A result that only the consumer can open.
+//
+// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_result_from_bytes`. Freed by: `sealock_result_free`. It
+// never changes; thread-safe.
+typedef struct sealock_result sealock_result;
+
+// The request's canonical encoding, to be sent.
+sealock_status sealock_request_to_bytes(const sealock_request *request,
+                                        sealock_buffer **out,
+                                        sealock_error **error);
+
+// Reads a request. Its proof is not checked: only a node does that.
+sealock_status sealock_request_from_bytes(const uint8_t *bytes,
+                                          size_t bytes_length,
+                                          sealock_request **out,
+                                          sealock_error **error);
+
+// The name of the job, a digest.
+sealock_status sealock_request_job(const sealock_request *request,
+                                   uint8_t *out,
+                                   size_t out_length,
+                                   sealock_error **error);
+
+// The identifier of the asset that it is about.
+sealock_status sealock_request_asset(const sealock_request *request,
+                                     sealock_buffer **out,
+                                     sealock_error **error);
+
+// When it lapses, in seconds since 1970-01-01 UTC.
+sealock_status sealock_request_deadline(const sealock_request *request, uint64_t *out, sealock_error **error);
+
+// Frees a request. NULL is fine.
+sealock_status sealock_request_free(sealock_request *request);
+
+// The result's canonical encoding, to be sent.
+sealock_status sealock_result_to_bytes(const sealock_result *result,
+                                       sealock_buffer **out,
+                                       sealock_error **error);
+
+// Reads a result.
+sealock_status sealock_result_from_bytes(const uint8_t *bytes,
+                                         size_t bytes_length,
+                                         sealock_result **out,
+                                         sealock_error **error);
+
+// The name of the job that it answers, a digest.
+sealock_status sealock_result_job(const sealock_result *result,
+                                  uint8_t *out,
+                                  size_t out_length,
+                                  sealock_error **error);
+
+// The digest that the receipt names it by. Equal results have equal digests.
+sealock_status sealock_result_digest(const sealock_result *result,
+                                     uint8_t *out,
+                                     size_t out_length,
+                                     sealock_error **error);
+
+// Frees a result. NULL is fine.
+sealock_status sealock_result_free(sealock_result *result);
+
+// ========
+// Receipts
+//
+// What an owner signs for every job, each chained to the one before.
+
+// A signed statement about one job.
+//
+// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_receipts_get`, `sealock_receipt_from_bytes`. Freed by:
+// `sealock_receipt_free`. It never changes; thread-safe.
+typedef struct sealock_receipt sealock_receipt;
+
+// A list of receipts.
+//
+// Made by: `sealock_node_receipts`. Freed by: `sealock_receipts_free`. It never changes; thread-safe.
+typedef struct sealock_receipts sealock_receipts;
+
+// What a receipt says. Its texts are `sealock_receipt_asset` and `sealock_receipt_device`.
+typedef struct {
+    // `sizeof(sealock_statement)`, filled in by the caller.
+    size_t struct_size;
+    // Position in the node's chain, from 0.
+    uint64_t number;
+    // When the result was released, in seconds since 1970-01-01 UTC.
+    uint64_t released_at;
+    // Digest of the receipt before, or of the owner's address for the first.
+    uint8_t previous[SEALOCK_DIGEST_BYTES];
+    // The job.
+    uint8_t job[SEALOCK_DIGEST_BYTES];
+    // Digest of the program that ran.
+    uint8_t program[SEALOCK_DIGEST_BYTES];
+    // Digest of the policy that it ran under.
+    uint8_t policy[SEALOCK_DIGEST_BYTES];
+    // Digest of what was computed on.
+    uint8_t data[SEALOCK_DIGEST_BYTES];
+    // The use that paid for it.
+    uint8_t nullifier[SEALOCK_NULLIFIER_BYTES];
+    // Digest of the sealed result.
+    uint8_t result[SEALOCK_DIGEST_BYTES];
+    // Whether `epsilon_micros` says something.
+    int32_t has_epsilon;
+    // Privacy budget that the answer spent, in millionths, where the policy adds noise.
+    uint64_t epsilon_micros;
+} sealock_statement;
+
+// What the receipt says. **Call `sealock_receipt_verify` first.** Set `out->struct_size` before.
+sealock_status sealock_receipt_statement(const sealock_receipt *receipt,
+                                         sealock_statement *out,
+                                         sealock_error **error);
+
+// The identifier of the asset that it is about.
+sealock_status sealock_receipt_asset(const sealock_receipt *receipt,
+                                     sealock_buffer **out,
+                                     sealock_error **error);
+
+// The device that computed.
+sealock_status sealock_receipt_device(const sealock_receipt *receipt,
+                                      sealock_buffer **out,
+                                      sealock_error **error);
+
+// Checks that `owner`, an address, signed it.
+//
+// Fails with SEALOCK_ERROR_BAD_SIGNATURE otherwise.
+sealock_status sealock_receipt_verify(const sealock_receipt *receipt,
+                                      const uint8_t *owner,
+                                      size_t owner_length,
+                                      sealock_error **error);
+
+// The digest that the next receipt names this one by.
+sealock_status sealock_receipt_digest(const sealock_receipt *receipt,
+                                      uint8_t *out,
+                                      size_t out_length,
+                                      sealock_error **error);
+
+// The receipt's canonical encoding.
+sealock_status sealock_receipt_to_bytes(const sealock_receipt *receipt,
+                                        sealock_buffer **out,
+                                        sealock_error **error);
+
+// Reads a receipt. Its signature is not checked: call `sealock_receipt_verify`.
+sealock_status sealock_receipt_from_bytes(const uint8_t *bytes,
+                                          size_t bytes_length,
+                                          sealock_receipt **out,
+                                          sealock_error **error);
+
+// Frees a receipt. NULL is fine.
+sealock_status sealock_receipt_free(sealock_receipt *receipt);
+
+// How many receipts the list holds.
+sealock_status sealock_receipts_count(const sealock_receipts *receipts, size_t *out, sealock_error **error);
+
+// A receipt of the list, counted from 0. It outlives the list.
+sealock_status sealock_receipts_get(const sealock_receipts *receipts,
+                                    size_t index,
+                                    sealock_receipt **out,
+                                    sealock_error **error);
+
+// Checks `count` receipts as a whole chain of `owner`, an address: every signature, every number, every link, from the
+// first on. **It cannot see that the latest receipts are missing**, nor that the owner signed a second chain.
+//
+// Fails with SEALOCK_ERROR_BAD_SIGNATURE for the first receipt that does not stand.
+sealock_status sealock_verify_chain(const uint8_t *owner,
+                                    size_t owner_length,
+                                    const sealock_receipt *const *receipts,
+                                    size_t count,
+                                    sealock_error **error);
+
+// As `sealock_verify_chain`, of a list.
+sealock_status sealock_receipts_verify_chain(const sealock_receipts *receipts,
+                                             const uint8_t *owner,
+                                             size_t owner_length,
+                                             sealock_error **error);
+
+// Frees a list of receipts. NULL is fine.
+sealock_status sealock_receipts_free(sealock_receipts *receipts);
+
+// =====
+// Nodes
+//
+// The node of one owner admits jobs, computes and releases:
+//
+// request --admit--> grant --compute--> computed --release--> result, receipt
+//
+// Each step uses up what the one before made: a grant or a computed job that was passed on is refused when it is passed
+// again, and all that is left to do is to free it. `sealock_node_run` takes all three.
+
+// The job was never admitted.
+#define SEALOCK_JOB_UNKNOWN 0
+
+// The job was admitted, and is not complete.
+#define SEALOCK_JOB_ADMITTED 1
+
+// The job is complete.
+#define SEALOCK_JOB_COMPLETE 2
+
+// A computed job, not yet released.
+//
+// Made by: `sealock_node_compute`. Used up by: `sealock_node_release`. Freed by: `sealock_computed_free`; the job stays
+// on record. Thread-safe.
+typedef struct sealock_computed sealock_computed;
+
+// The right to one job, which the node has checked and the order has paid for.
+//
+// Made by: `sealock_node_admit`, `sealock_node_admit_bytes`. Used up by: `sealock_node_compute`. Freed by:
+// `sealock_grant_free`; the job stays on record. Thread-safe.
+typedef struct sealock_grant sealock_grant;
+
+// The node of an owner, serving the owner's assets.
+//
+// Made by: `sealock_owner_node`. Freed by: `sealock_node_free`. Thread-safe: jobs run side by side.
+typedef struct sealock_node sealock_node;
+
+// A list of refusals, oldest first.
+//
+// Made by: `sealock_node_refusals`. Freed by: `sealock_refusals_free`. It never changes; thread-safe.
+typedef struct sealock_refusals sealock_refusals;
+
+// What a node has on record about a job.
+typedef struct {
+    // `sizeof(sealock_job)`, filled in by the caller.
+    size_t struct_size;
+    // One of the SEALOCK_JOB_ constants. Nothing else is filled in for SEALOCK_JOB_UNKNOWN.
+    int32_t state;
+    // When it was admitted, in seconds since 1970-01-01 UTC.
+    uint64_t admitted_at;
+    // The number of its receipt, for SEALOCK_JOB_COMPLETE.
+    uint64_t receipt;
+    // Digest of its program.
+    uint8_t program[SEALOCK_DIGEST_BYTES];
+    // Digest of the policy that it was admitted under.
+    uint8_t policy[SEALOCK_DIGEST_BYTES];
+    // The use that paid for it.
+    uint8_t nullifier[SEALOCK_NULLIFIER_BYTES];
+} sealock_job;
+
+// The address that signs this node's receipts.
+sealock_status sealock_node_address(const sealock_node *node,
+                                    uint8_t *out,
+                                    size_t out_length,
+                                    sealock_error **error);
+
+// Admits, computes and releases. The same request again gives the result of the first time, and costs nothing. `watch` may
+// be NULL.
+//
+// Fails with SEALOCK_ERROR_REJECTED, which says no more; the reason is in `sealock_node_refusals`. Other errors are the
+// node's own failures, and spend nothing.
+sealock_status sealock_node_run(const sealock_node *node,
+                                const sealock_request *request,
+                                const sealock_watch *watch,
+                                sealock_result **result,
+                                sealock_receipt **receipt,
+                                sealock_error **error);
+
+// Admits a job: checks the request, its program against the policy and its proof against the group, and spends the use.
+//
+// Fails as `sealock_node_run`.
+sealock_status sealock_node_admit(const sealock_node *node,
+                                  const sealock_request *request,
+                                  sealock_grant **out,
+                                  sealock_error **error);
+
+// As `sealock_node_admit`, for a request as it arrived. Bytes that are no request are rejected like any other.
+sealock_status sealock_node_admit_bytes(const sealock_node *node,
+                                        const uint8_t *request,
+                                        size_t request_length,
+                                        sealock_grant **out,
+                                        sealock_error **error);
+
+// Computes the answer, encrypted under the consumer's key. Uses the grant up, also when it fails; the same request is
+// granted again then.
+//
+// Fails with SEALOCK_ERROR_LOCKED while the same job is computed elsewhere.
+sealock_status sealock_node_compute(const sealock_node *node,
+                                    sealock_grant *grant,
+                                    sealock_computed **out,
+                                    sealock_error **error);
+
+// Seals the answer to the consumer, signs a receipt, and records both before either is put out. Uses the computed job up.
+sealock_status sealock_node_release(const sealock_node *node,
+                                    sealock_computed *computed,
+                                    sealock_result **result,
+                                    sealock_receipt **receipt,
+                                    sealock_error **error);
+
+// Completes the jobs that were admitted before the node stopped, and puts out how many.
+//
+// Fails with the first failure, after every job has been tried.
+sealock_status sealock_node_resume(const sealock_node *node, size_t *out, sealock_error **error);
+
+// What is on record about a job, by its name. Set `out->struct_size` before.
+sealock_status sealock_node_job(const sealock_node *node,
+                                const uint8_t *job,
+                                size_t job_length,
+                                sealock_job *out,
+                                sealock_error **error);
+
+// Every receipt, in order: see `sealock_receipts_verify_chain`.
+sealock_status sealock_node_receipts(const sealock_node *node, sealock_receipts **out, sealock_error **error);
+
+// The latest refusals with their reasons. **For the owner alone.**
+sealock_status sealock_node_refusals(const sealock_node *node, sealock_refusals **out, sealock_error **error);
+
+// Frees a node. NULL is fine.
+sealock_status sealock_node_free(sealock_node *node);
+
+// Frees a grant. NULL is fine.
+sealock_status sealock_grant_free(sealock_grant *grant);
+
+// Frees a computed job. NULL is fine.
+sealock_status sealock_computed_free(sealock_computed *computed);
+
+// How many refusals the list holds.
+sealock_status sealock_refusals_count(const sealock_refusals *refusals, size_t *out, sealock_error **error);
+
+// A refusal of the list, counted from 0: when (seconds since 1970-01-01 UTC), of which kind (the number of an error), the
+// asset that was named (not checked), and the reason.
+sealock_status sealock_refusals_get(const sealock_refusals *refusals,
+                                    size_t index,
+                                    uint64_t *at,
+                                    sealock_status *code,
+                                    sealock_buffer **asset,
+                                    sealock_buffer **reason,
+                                    sealock_error **error);
+
+// Frees a list of refusals. NULL is fine.
+sealock_status sealock_refusals_free(sealock_refusals *refusals);
+
+// =======
+// Queries
+//
+// A question with its secrets. The literals of a comparison are a handle of their own, since they may be hidden: hidden
+// ones leave the consumer only encrypted. A program is the query with every secret blanked out.
+//
+// Whether a query fits an asset is found by `sealock_asset_estimate` and `sealock_order_request`.
+
+// Equal to the literal.
+#define SEALOCK_OP_EQ 1
+
+// Not equal to the literal.
+#define SEALOCK_OP_NE 2
+
+// Less than the literal. On a column with bins, a bin's lower edge.
+#define SEALOCK_OP_LT 3
+
+// Less than or equal to the literal. On a column with bins, a bin's last value.
+#define SEALOCK_OP_LE 4
+
+// Greater than the literal. On a column with bins, a bin's last value.
+#define SEALOCK_OP_GT 5
+
+// Greater than or equal to the literal. On a column with bins, a bin's lower edge.
+#define SEALOCK_OP_GE 6
+
+// Equal to one of the literals.
+#define SEALOCK_OP_IN 7
+
+// Which rows a query keeps.
+//
+// Made by: `sealock_filter_compare`, `_is_null`, `_and`, `_or`, `_not`. Freed by: `sealock_filter_free`. What it is made of
+// is copied. It never changes; thread-safe.
+typedef struct sealock_filter sealock_filter;
+
+// What one comparison is made with.
+//
+// Made by: `sealock_literals_new`. Freed by: `sealock_literals_free`, which does not wipe it. A filter copies it.
+// Thread-safe.
+typedef struct sealock_literals sealock_literals;
+
+// A query with every secret blanked out: what travels, what a policy allows and what a receipt names.
+//
+// Made by: `sealock_query_program`, `sealock_program_from_bytes`. Freed by: `sealock_program_free`. It never changes;
+// thread-safe.
+typedef struct sealock_program sealock_program;
+
+// A question.
+//
+// Made by: `sealock_query_new`. Freed by: `sealock_query_free`. Thread-safe.
+typedef struct sealock_query sealock_query;
+
+// No literal yet.
+sealock_status sealock_literals_new(sealock_literals **out, sealock_error **error);
+
+// Adds a whole number.
+sealock_status sealock_literals_integer(sealock_literals *literals, int64_t value, sealock_error **error);
+
+// Adds a decimal number, exactly as it is written: `"12.50"`.
+sealock_status sealock_literals_decimal(sealock_literals *literals, const char *value, sealock_error **error);
+
+// Adds the shortest decimal number that reads back as `value`: 0.1 is one tenth. NaN and infinities are refused when the
+// query is asked.
+sealock_status sealock_literals_double(sealock_literals *literals,
+                                       double value,
+                                       sealock_error **error);
+
+// Adds a category.
+sealock_status sealock_literals_text(sealock_literals *literals, const char *value, sealock_error **error);
+
+// Adds false (0) or true (anything else).
+sealock_status sealock_literals_boolean(sealock_literals *literals, int32_t value, sealock_error **error);
+
+// Hides the literals, and how many there are, from everybody but the consumer.
+sealock_status sealock_literals_hide(sealock_literals *literals, sealock_error **error);
+
+// Frees literals. NULL is fine.
+sealock_status sealock_literals_free(sealock_literals *literals);
+
+// The rows where a column compares with the literals as `op` says, one of the SEALOCK_OP_ constants. All of them but
+// SEALOCK_OP_IN need one literal. A comparison with null never holds.
+sealock_status sealock_filter_compare(const char *column,
+                                      int32_t op,
+                                      const sealock_literals *literals,
+                                      sealock_filter **out,
+                                      sealock_error **error);
+
+// The rows where a column is null.
+sealock_status sealock_filter_is_null(const char *column, sealock_filter **out, sealock_error **error);
+
+// The rows that both keep.
+sealock_status sealock_filter_and(const sealock_filter *left,
+                                  const sealock_filter *right,
+                                  sealock_filter **out,
+                                  sealock_error **error);
+
+// The rows that at least one keeps.
+sealock_status sealock_filter_or(const sealock_filter *left,
+                                 const sealock_filter *right,
+                                 sealock_filter **out,
+                                 sealock_error **error);
+
+// The rows that it leaves out, but for those where a comparison meets null, as in SQL.
+sealock_status sealock_filter_not(const sealock_filter *filter, sealock_filter **out, sealock_error **error);
+
+// Frees a filter. NULL is fine.
+sealock_status sealock_filter_free(sealock_filter *filter);
+
+// Asks for nothing yet, over all rows.
+sealock_status sealock_query_new(sealock_query **out, sealock_error **error);
+
+// Asks for the number of rows, which the answer calls `count`.
+sealock_status sealock_query_count(sealock_query *query, sealock_error **error);
+
+// Asks for the sum of a measure, which the answer calls `sum(column)`.
+sealock_status sealock_query_sum(sealock_query *query, const char *column, sealock_error **error);
+
+// Asks for the mean of a measure over the rows where it is not null, which the answer calls `mean(column)`.
+sealock_status sealock_query_mean(sealock_query *query, const char *column, sealock_error **error);
+
+// Keeps the rows that `filter` keeps, of those that earlier filters kept.
+sealock_status sealock_query_filter(sealock_query *query,
+                                    const sealock_filter *filter,
+                                    sealock_error **error);
+
+// Answers once for each combination of the values of these columns, which the node sees. Called again, it replaces.
+sealock_status sealock_query_group_by(sealock_query *query,
+                                      const char *const *columns,
+                                      size_t count,
+                                      sealock_error **error);
+
+// The query with every secret blanked out.
+sealock_status sealock_query_program(const sealock_query *query,
+                                     sealock_program **out,
+                                     sealock_error **error);
+
+// Frees a query. NULL is fine.
+sealock_status sealock_query_free(sealock_query *query);
+
+// The digest that policies and receipts name the program by.
+sealock_status sealock_program_digest(const sealock_program *program,
+                                      uint8_t *out,
+                                      size_t out_length,
+                                      sealock_error **error);
+
+// The program's canonical encoding.
+sealock_status sealock_program_to_bytes(const sealock_program *program,
+                                        sealock_buffer **out,
+                                        sealock_error **error);
+
+// Reads a program.
+sealock_status sealock_program_from_bytes(const uint8_t *bytes,
+                                          size_t bytes_length,
+                                          sealock_program **out,
+                                          sealock_error **error);
+
+// Frees a program. NULL is fine.
+sealock_status sealock_program_free(sealock_program *program);
+
+// =======
+// Answers
+//
+// A table with one row per group. Groups that hold no row, or too few for the policy, show zeros and empty means: the two
+// cannot be told apart.
+
+// The answer to a query.
+//
+// Made by: `sealock_ticket_open`. Freed by: `sealock_answer_free`. It never changes; thread-safe.
+typedef struct sealock_answer sealock_answer;
+
+// How many rows there are: groups, or one.
+sealock_status sealock_answer_rows(const sealock_answer *answer, size_t *out, sealock_error **error);
+
+// How many columns there are: first those that it is grouped by, then the numbers asked.
+sealock_status sealock_answer_columns(const sealock_answer *answer, size_t *out, sealock_error **error);
+
+// The name of a column, counted from 0.
+sealock_status sealock_answer_column_name(const sealock_answer *answer,
+                                          size_t index,
+                                          sealock_buffer **out,
+                                          sealock_error **error);
+
+// The label of a row in a column that the answer is grouped by; NULL for the group where the column is null.
+sealock_status sealock_answer_group(const sealock_answer *answer,
+                                    const char *column,
+                                    size_t row,
+                                    sealock_buffer **out,
+                                    sealock_error **error);
+
+// A number as floating point, by its name: `count`, `sum(visits)`, `mean(visits)`. `present` becomes 0 for the mean of no
+// rows, and 1 otherwise.
+sealock_status sealock_answer_double(const sealock_answer *answer,
+                                     const char *name,
+                                     size_t row,
+                                     double *out,
+                                     int32_t *present,
+                                     sealock_error **error);
+
+// A number exactly, by its name: an integer in units of 10^-`scale`, as text. For a mean it is the sum, and `rows` the
+// number of rows that it is over; `rows` becomes NULL for counts and sums.
+sealock_status sealock_answer_exact(const sealock_answer *answer,
+                                    const char *name,
+                                    size_t row,
+                                    sealock_buffer **out,
+                                    uint8_t *scale,
+                                    sealock_buffer **rows,
+                                    sealock_error **error);
+
+// The answer as a table in text, to be shown.
+sealock_status sealock_answer_to_text(const sealock_answer *answer,
+                                      sealock_buffer **out,
+                                      sealock_error **error);
+
+// The answer as an Arrow stream of one batch: groups as nullable text, counts as 64-bit integers, sums as decimals, means
+// as nullable doubles. The stream outlives the answer; the caller releases it.
+sealock_status sealock_answer_to_arrow_stream(const sealock_answer *answer,
+                                              struct ArrowArrayStream *out,
+                                              sealock_error **error);
+
+// Frees an answer. NULL is fine.
+sealock_status sealock_answer_free(sealock_answer *answer);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

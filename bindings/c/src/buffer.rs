@@ -1,0 +1,84 @@
+//! Buffers
+//!
+//! Bytes or text that a function made. A buffer is wiped when it is freed. What `sealock_buffer_data` and
+//! `sealock_buffer_text` return belongs to the buffer and is valid until then.
+
+use std::ffi::c_char;
+use std::ptr;
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::call::free;
+use crate::error::sealock_status;
+use crate::handle::{find, handles};
+
+/// Bytes or text.
+///
+/// Made by: functions with an argument `sealock_buffer **`. Freed by: `sealock_buffer_free`. It never changes;
+/// thread-safe.
+pub struct sealock_buffer {
+    _opaque: (),
+}
+
+handles! { sealock_buffer => Buffer }
+
+/// Bytes with a NUL behind their end.
+pub(crate) struct Buffer {
+    bytes: Zeroizing<Vec<u8>>,
+    text: bool,
+}
+
+impl Buffer {
+    fn new(content: &[u8], text: bool) -> Self {
+        // In its final size at once: growing would leave a copy behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(content.len() + 1));
+        bytes.extend_from_slice(content);
+        bytes.push(0);
+        Self { bytes, text }
+    }
+}
+
+impl From<Vec<u8>> for Buffer {
+    fn from(mut bytes: Vec<u8>) -> Self {
+        let buffer = Self::new(&bytes, false);
+        bytes.zeroize();
+        buffer
+    }
+}
+
+impl From<String> for Buffer {
+    fn from(mut text: String) -> Self {
+        // A NUL inside would cut the text short without a sign.
+        let buffer = Self::new(text.as_bytes(), !text.contains('\0'));
+        text.zeroize();
+        buffer
+    }
+}
+
+/// The bytes; NULL if `buffer` is no buffer. Behind their end is a NUL that is not counted.
+#[unsafe(no_mangle)]
+pub extern "C" fn sealock_buffer_data(buffer: *const sealock_buffer) -> *const u8 {
+    // The registry's share keeps the bytes alive until the buffer is freed.
+    find(buffer).map_or(ptr::null(), |buffer| buffer.bytes.as_ptr())
+}
+
+/// How many bytes there are; 0 if `buffer` is no buffer.
+#[unsafe(no_mangle)]
+pub extern "C" fn sealock_buffer_length(buffer: *const sealock_buffer) -> usize {
+    find(buffer).map_or(0, |buffer| buffer.bytes.len() - 1)
+}
+
+/// The text, UTF-8 and ended by NUL; NULL if `buffer` is no buffer, or does not hold text.
+#[unsafe(no_mangle)]
+pub extern "C" fn sealock_buffer_text(buffer: *const sealock_buffer) -> *const c_char {
+    match find(buffer) {
+        Ok(buffer) if buffer.text => buffer.bytes.as_ptr().cast(),
+        _ => ptr::null(),
+    }
+}
+
+/// Wipes and frees a buffer. NULL is fine.
+#[unsafe(no_mangle)]
+pub extern "C" fn sealock_buffer_free(buffer: *mut sealock_buffer) -> sealock_status {
+    free(buffer)
+}

@@ -1,0 +1,248 @@
+//! Terms and offers
+//!
+//! Terms say what an order costs and gives. An offer says what to publish, and under which conditions.
+
+use std::ffi::c_char;
+use std::sync::{Arc, Mutex};
+
+use sealock::asset::{Table, Terms};
+use sealock::owner::Offer;
+use sealock::policy::Policy;
+
+use crate::call::{call, free};
+use crate::column::{change, current};
+use crate::error::{sealock_error, sealock_status};
+use crate::handle::{find, handles};
+use crate::policy::sealock_policy;
+use crate::table::sealock_table;
+
+/// What an order costs and gives.
+///
+/// Made by: `sealock_terms_free_of_charge`, `sealock_terms_fixed`. Freed by: `sealock_terms_free`. An offer copies it.
+/// Thread-safe.
+pub struct sealock_terms {
+    _opaque: (),
+}
+
+/// What to publish, and under which conditions.
+///
+/// Made by: `sealock_offer_new`. Freed by: `sealock_offer_free`. It holds the table. Thread-safe.
+pub struct sealock_offer {
+    _opaque: (),
+}
+
+handles! { sealock_terms => Mutex<Terms>, sealock_offer => Mutex<Draft> }
+
+/// An offer without its table's lifetime.
+#[derive(Clone)]
+pub(crate) struct Draft {
+    name: String,
+    table: Arc<Table>,
+    policy: Policy,
+    terms: Terms,
+    set: Vec<(Text, String)>,
+    tags: Vec<String>,
+    cap: Option<u64>,
+}
+
+#[derive(Clone, Copy)]
+enum Text {
+    Description,
+    Author,
+    License,
+    Symbol,
+    Endpoint,
+}
+
+impl Draft {
+    pub(crate) fn offer(&self) -> Offer<'_> {
+        let mut offer = Offer::new(&*self.name, &self.table, self.policy.clone(), self.terms.clone()).tags(&self.tags);
+        for (which, text) in &self.set {
+            offer = match which {
+                Text::Description => offer.description(text),
+                Text::Author => offer.author(text),
+                Text::License => offer.license(text),
+                Text::Symbol => offer.symbol(text),
+                Text::Endpoint => offer.endpoint(text),
+            };
+        }
+        match self.cap {
+            Some(cap) => offer.cap(cap),
+            None => offer,
+        }
+    }
+}
+
+/// Datatokens for nothing. An account that holds `max_per_account` of them is given no more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_terms_free_of_charge(
+    max_per_account: u64,
+    out: *mut *mut sealock_terms,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        c.out("out", out)?.issue(Mutex::new(Terms::free(max_per_account)));
+    })
+}
+
+/// Datatokens at `amount` of the token `base_token` each.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_terms_fixed(
+    base_token: *const u8,
+    base_token_length: usize,
+    amount: *const c_char,
+    out: *mut *mut sealock_terms,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        let base_token = c.address("base_token", base_token, base_token_length)?;
+        out.issue(Mutex::new(Terms::fixed(base_token, c.amount("amount", amount)?)));
+    })
+}
+
+/// How many jobs one order admits; 10 if not said.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_terms_uses_per_order(
+    terms: *mut sealock_terms,
+    uses: u64,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        change(terms, |terms: Terms| Ok(terms.uses_per_order(uses)))?;
+    })
+}
+
+/// For how many seconds an order admits jobs; 30 days if not said.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_terms_valid_for(
+    terms: *mut sealock_terms,
+    seconds: u64,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        change(terms, |terms: Terms| Ok(terms.valid_for(seconds)))?;
+    })
+}
+
+/// Frees terms. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_terms_free(terms: *mut sealock_terms) -> sealock_status {
+    free(terms)
+}
+
+/// Offers a table under a name of 4 to 128 characters. Policy and terms are copied; the table is shared.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_new(
+    name: *const c_char,
+    table: *const sealock_table,
+    policy: *const sealock_policy,
+    terms: *const sealock_terms,
+    out: *mut *mut sealock_offer,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.issue(Mutex::new(Draft {
+            name: c.text("name", name)?.to_owned(),
+            table: find(table)?,
+            policy: current(policy)?,
+            terms: current(terms)?,
+            set: Vec::new(),
+            tags: Vec::new(),
+            cap: None,
+        }));
+    })
+}
+
+fn set(offer: *mut sealock_offer, which: Text, text: *const c_char, error: *mut *mut sealock_error) -> sealock_status {
+    call!(error, |c| {
+        let text = c.text("text", text)?.to_owned();
+        change(offer, |mut draft: Draft| {
+            draft.set.push((which, text));
+            Ok(draft)
+        })?;
+    })
+}
+
+/// What the table is, in 10 to 7000 characters.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_description(
+    offer: *mut sealock_offer,
+    text: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    set(offer, Text::Description, text, error)
+}
+
+/// Who made it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_author(
+    offer: *mut sealock_offer,
+    text: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    set(offer, Text::Author, text, error)
+}
+
+/// Its licence, for instance an SPDX identifier.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_license(
+    offer: *mut sealock_offer,
+    text: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    set(offer, Text::License, text, error)
+}
+
+/// The datatoken's symbol.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_symbol(
+    offer: *mut sealock_offer,
+    text: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    set(offer, Text::Symbol, text, error)
+}
+
+/// Where its node is reached.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_endpoint(
+    offer: *mut sealock_offer,
+    text: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    set(offer, Text::Endpoint, text, error)
+}
+
+/// What it is found by. Called again, it replaces.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_tags(
+    offer: *mut sealock_offer,
+    tags: *const *const c_char,
+    count: usize,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let tags = c.texts("tags", tags, count)?;
+        change(offer, |draft: Draft| Ok(Draft { tags, ..draft }))?;
+    })
+}
+
+/// How many datatokens may exist; 1,000,000 if not said.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_cap(
+    offer: *mut sealock_offer,
+    datatokens: u64,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        change(offer, |draft: Draft| Ok(Draft { cap: Some(datatokens), ..draft }))?;
+    })
+}
+
+/// Frees an offer. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_free(offer: *mut sealock_offer) -> sealock_status {
+    free(offer)
+}

@@ -1,0 +1,111 @@
+//! Watching and cancelling long work
+//!
+//! `sealock_owner_publish`, `sealock_order_request` and `sealock_node_run` take a `const sealock_watch *`, which may be
+//! NULL. A call that is cancelled returns SEALOCK_ERROR_CANCELLED, leaves nothing half done, and every handle stays usable.
+//! Where nothing can be taken back any more, cancelling comes too late, and the call succeeds.
+
+use std::ffi::{c_char, c_void};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sealock::progress::Step;
+
+use crate::call::{Caller, User, call, free};
+use crate::error::{Failure, c_text, sealock_error, sealock_status};
+use crate::handle::{find, handles};
+
+/// Called now and then with how far long work is: the stage's name (valid during the call), how much of it is done, and how
+/// much there is, or SEALOCK_UNKNOWN. Returns 0 to go on; anything else cancels.
+///
+/// It is called by the thread that made the call, or by one that works for it; never by two at once for one call. It must
+/// not throw or jump out.
+pub type sealock_progress =
+    Option<unsafe extern "C" fn(user: *mut c_void, stage: *const c_char, done: u64, total: u64) -> i32>;
+
+/// How to watch long work. Fill it with zeros, then set what is wanted.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sealock_watch {
+    /// `sizeof(sealock_watch)`.
+    pub struct_size: usize,
+    /// Called with how far the work is; may be NULL.
+    pub progress: sealock_progress,
+    /// What `progress` is called with; may be NULL.
+    pub user: *mut c_void,
+    /// Cancels the work; may be NULL.
+    pub cancel: *const sealock_cancel,
+}
+
+/// A flag that cancels work. Once set it stays set; one flag may watch over many calls.
+///
+/// Made by: `sealock_cancel_new`. Freed by: `sealock_cancel_free`. Thread-safe: that is what it is for.
+pub struct sealock_cancel {
+    _opaque: (),
+}
+
+handles! { sealock_cancel => AtomicBool }
+
+/// A watch that was checked.
+pub(crate) struct Watch {
+    progress: sealock_progress,
+    user: User,
+    cancel: Option<Arc<AtomicBool>>,
+}
+
+impl Caller {
+    /// How to watch the call; not at all if NULL.
+    pub(crate) fn watch(&self, name: &str, watch: *const sealock_watch) -> Result<Watch, Failure> {
+        if watch.is_null() {
+            return Ok(Watch { progress: None, user: User(std::ptr::null_mut()), cancel: None });
+        }
+        let sealock_watch { progress, user, cancel, .. } = self.sized(name, watch)?;
+        let cancel = if cancel.is_null() { None } else { Some(find(cancel)?) };
+        Ok(Watch { progress, user: User(user), cancel })
+    }
+}
+
+impl Watch {
+    /// What the library tells its progress to.
+    pub(crate) fn teller(self) -> impl FnMut(Step) -> ControlFlow<()> + Send {
+        move |step| {
+            let Watch { progress, user, cancel } = &self;
+            let mut stop = cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::SeqCst));
+            if let Some(progress) = progress {
+                let stage = c_text(step.stage.name());
+                let total = step.total.unwrap_or(u64::MAX);
+                // SAFETY: the header asks that it can be called like this until the call returns.
+                stop |= unsafe { progress(user.0, stage.as_ptr(), step.done, total) } != 0;
+            }
+            if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
+    }
+}
+
+/// A flag that is not set.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_cancel_new(
+    out: *mut *mut sealock_cancel,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        c.out("out", out)?.issue(AtomicBool::new(false));
+    })
+}
+
+/// Sets the flag, from any thread: work that it watches over stops at its next step.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_cancel_request(
+    cancel: *const sealock_cancel,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        find(cancel)?.store(true, Ordering::SeqCst);
+    })
+}
+
+/// Frees a flag. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_cancel_free(cancel: *mut sealock_cancel) -> sealock_status {
+    free(cancel)
+}

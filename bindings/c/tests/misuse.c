@@ -1,0 +1,202 @@
+// Every function of the library, with every argument wrong in every way that can be told: an error, and no harm.
+//
+// misuse.py writes the calls from the header. It fails if the library has a function that the header has not.
+
+#include <math.h>
+
+#include "market.h"
+
+#define POISON ((uintptr_t)0xa5a5a5a5a5a5a5a5u)
+
+// Where the calls put things.
+static struct {
+    void *handle[4];
+    uint64_t number[4];
+    uint8_t bytes[128];
+    struct ArrowArrayStream stream;
+} outs;
+
+static const uint8_t some_bytes[64] = {0xa1, 0x63, 'b', 'a', 'd', 0x00, 0xff, '{', '"', '\n', ','};
+
+static void poison(void) {
+    memset(&outs, 0xa5, sizeof outs);
+}
+
+static void release_out(void) {
+    if (outs.stream.release && (uintptr_t)outs.stream.release != POISON) outs.stream.release(&outs.stream);
+}
+
+static void wrong(const char *shown, const char *says, unsigned null, sealock_status status, sealock_error *error) {
+    int right = status != SEALOCK_OK && error && (uintptr_t)error != POISON && sealock_error_code(error) == status;
+    const char *message = right ? sealock_error_message(error) : "no error";
+    if (!check(right && strstr(message, says) != NULL, shown, __FILE__, __LINE__))
+        fprintf(stderr, "  expected \"%s\", got %d \"%s\"\n", says, status, message);
+    for (unsigned i = 0; i < 4; i++)
+        if (null >> i & 1) check(outs.handle[i] == NULL, shown, __FILE__, __LINE__);
+    if (right) sealock_error_free(error);
+}
+
+// A call that has to fail, with a message that names what was wrong and NULL put out. And again for who wants no error.
+#define WRONG(shown, says, null, call)                     \
+    do {                                                   \
+        sealock_error *error = (sealock_error *)POISON;    \
+        poison();                                          \
+        sealock_status status = (call);                    \
+        wrong(shown, says, null, status, error);           \
+    } while (0)
+
+// A call that may succeed or fail.
+#define HARMLESS(call, free_outs)                                                                          \
+    do {                                                                                                   \
+        sealock_error *error = NULL;                                                                       \
+        memset(&outs, 0, sizeof outs);                                                                     \
+        (void)(call);                                                                                      \
+        free_outs;                                                                                         \
+        check(sealock_error_free(error) == SEALOCK_OK, "the error of " #call, __FILE__, __LINE__);         \
+    } while (0)
+
+#define SIZED(type)                               \
+    static inline type *sized_##type(void) {      \
+        static type value;                        \
+        value.struct_size = sizeof value;         \
+        return &value;                            \
+    }                                             \
+    static inline type *wrong_##type(void) {      \
+        static type value;                        \
+        value.struct_size = sizeof value - 1;     \
+        return &value;                            \
+    }
+
+SIZED(sealock_suppression)
+SIZED(sealock_estimate)
+SIZED(sealock_statement)
+SIZED(sealock_job)
+
+static sealock_watch *wrong_watch(void) {
+    static sealock_watch watch = {.struct_size = 8};
+    return &watch;
+}
+
+// Arrow structures whose releases are counted: what goes in is released once, whatever is wrong with the rest of the call.
+
+static int made, released;
+
+static void release_stream(struct ArrowArrayStream *stream) {
+    released++;
+    stream->release = NULL;
+}
+
+static void release_schema(struct ArrowSchema *schema) {
+    released++;
+    schema->release = NULL;
+}
+
+static void release_array(struct ArrowArray *array) {
+    released++;
+    array->release = NULL;
+}
+
+static struct ArrowArrayStream *new_ArrowArrayStream(void) {
+    static struct ArrowArrayStream stream;
+    stream = (struct ArrowArrayStream){.release = release_stream};
+    made++;
+    return &stream;
+}
+
+static struct ArrowSchema *new_ArrowSchema(void) {
+    static struct ArrowSchema schema;
+    schema = (struct ArrowSchema){.format = "+s", .name = "", .release = release_schema};
+    made++;
+    return &schema;
+}
+
+static struct ArrowArray *new_ArrowArray(void) {
+    static struct ArrowArray array;
+    static const void *buffers[1];
+    array = (struct ArrowArray){.n_buffers = 1, .buffers = buffers, .release = release_array};
+    made++;
+    return &array;
+}
+
+static struct ArrowArrayStream *released_ArrowArrayStream(void) {
+    static struct ArrowArrayStream stream;
+    return &stream;
+}
+
+static struct ArrowSchema *released_ArrowSchema(void) {
+    static struct ArrowSchema schema;
+    return &schema;
+}
+
+static struct ArrowArray *released_ArrowArray(void) {
+    static struct ArrowArray array;
+    return &array;
+}
+
+#include "misuse_calls.h"
+
+// Every type of handle once.
+static void make_all(void) {
+    struct market m = open_market(NULL);
+    sealock_ticket *ticket;
+    sealock_filter *filter;
+    sealock_literals *literals;
+    sealock_column *column;
+    sealock_result *result;
+    sealock_receipt *receipt;
+    sealock_query *query = people_query(0);
+    MUST(sealock_literals_new(&literals, &error));
+    MUST(sealock_filter_is_null("age", &filter, &error));
+    MUST(sealock_column_boolean("sex", &column, &error));
+    MUST(sealock_order_request(m.order, query, NULL, &ticket, &error));
+    MUST(sealock_ticket_request(ticket, &valid_sealock_request, &error));
+    MUST(sealock_node_run(m.node, valid_sealock_request, NULL, &result, &receipt, &error));
+    MUST(sealock_ticket_open(ticket, result, receipt, &valid_sealock_answer, &error));
+    MUST(sealock_node_admit(m.node, valid_sealock_request, &valid_sealock_grant, &error));
+    sealock_grant *grant;
+    MUST(sealock_node_admit(m.node, valid_sealock_request, &grant, &error));
+    MUST(sealock_node_compute(m.node, grant, &valid_sealock_computed, &error));
+    sealock_grant_free(grant);
+    MUST(sealock_exchange_assets(m.exchange, &valid_sealock_assets, &error));
+    MUST(sealock_consumer_orders(m.consumer, m.asset, &valid_sealock_orders, &error));
+    MUST(sealock_consumer_tickets(m.consumer, &valid_sealock_tickets, &error));
+    MUST(sealock_node_receipts(m.node, &valid_sealock_receipts, &error));
+    MUST(sealock_node_refusals(m.node, &valid_sealock_refusals, &error));
+    MUST(sealock_query_program(query, &valid_sealock_program, &error));
+    MUST(sealock_asset_did(m.asset, &valid_sealock_buffer, &error));
+    MUST(sealock_cancel_new(&valid_sealock_cancel, &error));
+    CHECK(sealock_schema_from_json(NULL, 0, &valid_sealock_schema, &valid_sealock_error) == SEALOCK_ERROR_MALFORMED);
+    sealock_account_free(m.consumer_account);
+    valid_sealock_exchange = m.exchange;
+    valid_sealock_account = m.owner_account;
+    valid_sealock_owner = m.owner;
+    valid_sealock_node = m.node;
+    valid_sealock_schema = m.schema;
+    valid_sealock_table = m.table;
+    valid_sealock_policy = m.policy;
+    valid_sealock_terms = m.terms;
+    valid_sealock_offer = m.offer;
+    valid_sealock_published = m.published;
+    valid_sealock_asset = m.asset;
+    valid_sealock_consumer = m.consumer;
+    valid_sealock_order = m.order;
+    valid_sealock_ticket = ticket;
+    valid_sealock_filter = filter;
+    valid_sealock_literals = literals;
+    valid_sealock_column = column;
+    valid_sealock_query = query;
+    valid_sealock_result = result;
+    valid_sealock_receipt = receipt;
+}
+
+int main(void) {
+    make_all();
+    size_t before = sealock_live_handles();
+    misuse_all();
+    CHECK(sealock_live_handles() == before);
+    CHECK(made > 0 && made == released);
+    free_all();
+    misuse_freed();
+    CHECK(made == released);
+    return failures("misuse");
+}
