@@ -43,5 +43,3 @@ deny:
 	cargo deny check bans licenses sources
 	@if cargo deny fetch db >/dev/null 2>&1; then cargo deny check advisories; \
 	else echo "NOT CHECKED: advisories (the RustSec database cannot be fetched from here)"; fi
-
-include bindings/python/python.mk
