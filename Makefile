@@ -9,7 +9,7 @@ REQUIREMENTS := core/tests/interop/requirements.txt bindings/python/requirements
 .PHONY: help demo test test-rust check bench deny
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## Run the whole story on real data
 	cargo build --workspace --example story

@@ -13,7 +13,10 @@ from conftest import PACKAGE, REPOSITORY
 from nbclient import NotebookClient
 
 NOTEBOOK = REPOSITORY / "examples/notebook.ipynb"
-SNIPPETS = re.findall(r"^```python\n(.*?)^```", (PACKAGE / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+def snippets(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_the_story_ends_well() -> None:
@@ -53,13 +56,14 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     assert any("<td>excellent</td>" in data.get("text/html", "") for data in shown), "no table"
 
 
-def test_there_are_snippets() -> None:
-    assert len(SNIPPETS) >= 5
-
-
-def test_the_snippets_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("folder", "least"), [(PACKAGE, 5), (REPOSITORY, 1)], ids=["package", "repository"])
+def test_the_snippets_of_the_readme_run(
+    folder: Path, least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One after the other, as a reader would run them."""
+    shown = snippets(folder / "README.md")
+    assert len(shown) >= least
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "readme"}
-    for number, snippet in enumerate(SNIPPETS):
+    for number, snippet in enumerate(shown):
         exec(compile(snippet, f"README snippet {number}", "exec"), names)
