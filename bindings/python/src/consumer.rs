@@ -188,7 +188,9 @@ impl JobTicket {
     /// The request to send. Sending it twice is asking once.
     #[getter]
     fn request(&self, py: Python<'_>) -> Result<JobRequest> {
-        quick(py, || Ok(JobRequest(lock(&self.ticket).request().clone())))
+        // Waits while the ticket is renewed on another thread.
+        let ticket = Arc::clone(&self.ticket);
+        Call::default().run(py, move |_| Ok(JobRequest(lock(&ticket).request().clone())))
     }
 
     /// The name of the job.

@@ -190,14 +190,14 @@ pub fn seconds(what: &str, object: &Bound<'_, PyAny>) -> Result<u64> {
 pub fn from_seconds(py: Python<'_>, seconds: u64) -> PyResult<Bound<'_, PyAny>> {
     let arguments = PyDict::new(py);
     arguments.set_item("seconds", seconds)?;
-    Ok(py.get_type::<PyDelta>().call((), Some(&arguments))?)
+    py.get_type::<PyDelta>().call((), Some(&arguments))
 }
 
 /// A span of time as a `timedelta`, to the microsecond.
 pub fn from_duration(py: Python<'_>, span: Duration) -> PyResult<Bound<'_, PyAny>> {
     let arguments = PyDict::new(py);
     arguments.set_item("microseconds", u64::try_from(span.as_micros()).unwrap_or(u64::MAX))?;
-    Ok(py.get_type::<PyDelta>().call((), Some(&arguments))?)
+    py.get_type::<PyDelta>().call((), Some(&arguments))
 }
 
 /// The bytes of `bytes`, `bytearray`, `memoryview` or anything else that has a buffer.
