@@ -12,7 +12,7 @@ use sha2::Sha512;
 use zeroize::Zeroizing;
 
 use crate::access::GROUP_DEPTH;
-use crate::asset::{self, AccessKeys, AssetDescription, Metadata, Mode, Price, Sealed, Table, Terms};
+use crate::asset::{self, AccessKeys, AssetDescription, AssetError, Metadata, Mode, Price, Sealed, Table, Terms};
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::cube::series_bits;
 use crate::envelope::{self, DatasetRef, OwnerKey, Source};
@@ -201,7 +201,8 @@ impl Owner {
             })
         };
         // The description of an asset that is not there yet has the length and the faults of the one to come.
-        let draft = describe(Address::ZERO, Address::ZERO, self.access.proving_key)?.to_ddo_bytes()?;
+        let draft = describe(Address::ZERO, Address::ZERO, self.access.proving_key)?.to_ddo_bytes();
+        let draft = draft.map_err(AssetError::of_offer)?;
         if draft.len() > METADATA_LIMIT - DESCRIPTION_SLACK {
             let limit = METADATA_LIMIT - DESCRIPTION_SLACK;
             return Err(CodecError::TooLarge { what: "asset description", got: draft.len(), limit }.into());

@@ -262,23 +262,25 @@ impl Policy {
             return unfit("min_group_size is 0; 1 suppresses nothing");
         }
         if self.allowed_aggregations.is_empty() {
-            return unfit("it allows no aggregation, so that nothing could ever be answered: see Policy::aggregations");
+            return unfit(
+                "it allows no aggregation, so that nothing could ever be answered: allow some of count, sum, mean",
+            );
         }
         if self.allowed_programs == AllowedPrograms::Only(BTreeSet::new()) {
-            return unfit("it allows no program: see Policy::any_program and Policy::programs");
+            return unfit("it allows no program: allow any, or some by their digests");
         }
         if self.max_jobs == Some(0) {
             return unfit("max_jobs is 0, so that nothing could ever be answered");
         }
         for column in &self.dimension_columns {
             if !schema.column(column)?.role.dimension {
-                let why = format!("{column:?} is not a dimension in the schema: declare it with Column::dimension");
+                let why = format!("{column:?} is not a dimension in the schema: declare it as one");
                 return Err(PolicyError::Unfit(why));
             }
         }
         for column in &self.measure_columns {
             if !schema.column(column)?.role.measure {
-                let why = format!("{column:?} is not a measure in the schema: declare it with Column::measure");
+                let why = format!("{column:?} is not a measure in the schema: declare it as one");
                 return Err(PolicyError::Unfit(why));
             }
         }

@@ -6,7 +6,7 @@ mod market;
 use market::schema;
 use proptest::prelude::*;
 use sealock::ErrorKind;
-use sealock::asset::{Column, Schema};
+use sealock::asset::{Column, Schema, Value};
 use sealock::error::Classify;
 use sealock::program::{MAX_PROGRAM_BYTES, Program, ProgramError, Query, col, count, mean, secret, sum};
 
@@ -126,5 +126,29 @@ proptest! {
         if let Ok(program) = Program::from_bytes(&bytes) {
             prop_assert_eq!(program.to_bytes().unwrap(), bytes);
         }
+    }
+}
+
+#[test]
+fn a_filter_that_is_too_deep_is_refused_however_deep_it_was_built() {
+    let schema = schema();
+    let mut filter = col("plan").eq(secret("free"));
+    for level in 0..200_000 {
+        let part = col("plan").eq("full");
+        filter = if level % 2 == 0 { filter & part } else { filter | part };
+    }
+    let error = Query::select([count()]).filter(!filter).program().plan(&schema).unwrap_err();
+    assert!(matches!(error, ProgramError::FilterTooLarge { .. }), "{error}");
+}
+
+#[test]
+fn a_number_has_one_program_however_it_was_written() {
+    let digest = |value: Value| {
+        let query = Query::select([count()]).filter(col("age").eq(value));
+        query.program().digest().unwrap()
+    };
+    let half = digest(Value::from(1.5));
+    for text in ["1.5", "1.50", "15e-1", "1.500000"] {
+        assert_eq!(digest(Value::decimal(text).unwrap()), half, "{text}");
     }
 }

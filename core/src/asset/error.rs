@@ -117,6 +117,14 @@ pub enum AssetError {
         /// What came.
         got: String,
     },
+    /// A part of an offer that its description has no room for.
+    #[error("invalid offer: {field}: {why}")]
+    InvalidOffer {
+        /// The field, as a path into the DDO.
+        field: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A description that is no valid DDO of a Sealock asset.
     #[error("invalid description: {field}: {why}")]
     InvalidDescription {
@@ -170,7 +178,9 @@ impl AssetError {
 impl Classify for AssetError {
     fn kind(&self) -> ErrorKind {
         match self {
-            AssetError::InvalidSchema { .. } | AssetError::InvalidTerms { .. } => ErrorKind::InvalidArgument,
+            AssetError::InvalidSchema { .. } | AssetError::InvalidTerms { .. } | AssetError::InvalidOffer { .. } => {
+                ErrorKind::InvalidArgument
+            }
             AssetError::UnknownColumn { .. } => ErrorKind::UnknownColumn,
             AssetError::SchemaMismatch { .. } => ErrorKind::SchemaMismatch,
             AssetError::OutOfDomain { .. } => ErrorKind::OutOfDomain,
@@ -195,6 +205,16 @@ impl Classify for AssetError {
             ),
             AssetError::Codec(e) => e.hint(),
             _ => None,
+        }
+    }
+}
+
+impl AssetError {
+    /// The same about an offer of the caller's, whose description cannot be made.
+    pub(crate) fn of_offer(self) -> Self {
+        match self {
+            AssetError::InvalidDescription { field, why } => AssetError::InvalidOffer { field, why },
+            other => other,
         }
     }
 }

@@ -134,7 +134,7 @@ impl Seen {
             AssetError::schema(
                 name,
                 format!("row {row} is {number}, which has more than {PLACES} decimal places or does not fit 64 bits"),
-                "round the column, or declare it with Column::decimal",
+                "round the column, or declare it as a decimal column yourself",
             )
         })?;
         let range = self.numbers.get_or_insert(Range { min: units, max: units, places });
@@ -156,7 +156,7 @@ impl Seen {
                             "{count} distinct texts in {} rows look like identifiers, and a schema is public",
                             self.rows
                         ),
-                        "leave the column out, or declare it with Column::category",
+                        "leave the column out, or declare it as a category column yourself",
                     ));
                 }
                 (Kind::Category { values: self.texts.into_iter().collect() }, Role::DIMENSION)

@@ -324,9 +324,7 @@ impl Loader {
                 None => {
                     let hint = match self.schema.close(name).first() {
                         Some(close) => format!("the schema has {close:?}: rename one of the two"),
-                        None => {
-                            "declare it in the schema, or leave it out with Table::loader(schema).drop_extra()".into()
-                        }
+                        None => "declare it in the schema, or take it out of the table".into(),
                     };
                     return Err(mismatch(name, "columns of the schema alone", "one more", hint));
                 }

@@ -86,7 +86,7 @@ impl Terms {
         };
         match &self.price {
             Price::Free { max_per_account: 0 } => return fail("max_per_account", "1 or more datatokens", &0),
-            Price::Fixed { amount: 0, .. } => return fail("amount", "1 or more; use Terms::free for nothing", &0),
+            Price::Fixed { amount: 0, .. } => return fail("amount", "1 or more; for nothing, offer it free", &0),
             Price::Fixed { base_token: Address::ZERO, .. } => {
                 return fail("base_token", "the address of a token", &Address::ZERO);
             }

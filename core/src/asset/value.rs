@@ -45,8 +45,9 @@ impl Value {
         }
     }
 
+    /// Without zeros at the end, so that one number has one form, and programs that compare with it one digest.
     fn from_number(number: Number) -> Option<Self> {
-        let scale = u8::try_from(number.exponent.min(0).unsigned_abs()).ok()?;
+        let scale = u8::try_from(number.places()).ok()?;
         Some(Value::Decimal { mantissa: number.exact(scale)?, scale })
     }
 }

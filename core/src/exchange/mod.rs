@@ -92,11 +92,10 @@ impl Classify for ExchangeError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            ExchangeError::NotAnAsset { .. } => Some("Exchange::assets lists what is published here".into()),
+            ExchangeError::NotAnAsset { .. } => Some("the exchange's list of assets has what is published here".into()),
             ExchangeError::AlreadyOpen { .. } => Some("use the one that is open, or drop it first".into()),
             ExchangeError::JournalMissing { .. } => Some(
-                "restore the file node-….redb of the state folder, or give these assets up with Exchange::owner_afresh"
-                    .into(),
+                "restore the file node-….redb of the state folder, or give these assets up with owner_afresh".into(),
             ),
             _ => None,
         }

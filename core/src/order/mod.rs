@@ -90,9 +90,9 @@ impl Classify for OrderError {
         use ErrorKind as K;
         match self.kind() {
             K::UseLimitReached | K::OrderExpired => Some("order the asset again".into()),
-            K::PolicyDenied => Some("load it with Exchange::asset, and take the order from Consumer::orders".into()),
+            K::PolicyDenied => Some("load the asset again, and take the order from the consumer's orders".into()),
             K::DeadlinePassed => {
-                Some("if the node never admitted it, ask anew with Order::request_use and the same use".into())
+                Some("if the node never admitted it, ask anew with request_use and the same use".into())
             }
             K::TooLarge => Some("group by fewer columns, or ask for fewer numbers".into()),
             K::NotAMember => Some("check that the exchange uses the ledger that the order was made on".into()),

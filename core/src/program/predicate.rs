@@ -117,6 +117,19 @@ impl<L> Predicate<L> {
         columns
     }
 
+    /// Whether [`Predicate::check_size`] refuses it for its depth, found without going any deeper.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        fn deeper<L>(p: &Predicate<L>, than: usize) -> bool {
+            than == 0
+                || match p {
+                    Predicate::Test { .. } => false,
+                    Predicate::All(parts) | Predicate::Any(parts) => parts.iter().any(|p| deeper(p, than - 1)),
+                    Predicate::Not(part) => deeper(part, than - 1),
+                }
+        }
+        deeper(self, MAX_DEPTH)
+    }
+
     /// Refuses trees that are too deep, too large or empty.
     pub(crate) fn check_size(&self) -> Result<(), ProgramError> {
         fn depth<L>(p: &Predicate<L>) -> Result<usize, ProgramError> {

@@ -94,17 +94,33 @@ impl<T: IntoLiteralList> IntoLiteralList for Secret<T> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter(Predicate<Literals>);
 
+impl Filter {
+    /// Joins two filters, unless one is too deep for any program. That one then stands for the whole, which would be as
+    /// invalid: no filter grows so deep that walking through it ends the stack.
+    fn join(
+        self,
+        other: Filter,
+        join: impl FnOnce(Predicate<Literals>, Predicate<Literals>) -> Predicate<Literals>,
+    ) -> Self {
+        match (self.0.is_too_deep(), other.0.is_too_deep()) {
+            (true, _) => self,
+            (_, true) => other,
+            _ => Filter(join(self.0, other.0)),
+        }
+    }
+}
+
 impl BitAnd for Filter {
     type Output = Filter;
     fn bitand(self, other: Filter) -> Filter {
-        Filter(self.0.and(other.0))
+        self.join(other, Predicate::and)
     }
 }
 
 impl BitOr for Filter {
     type Output = Filter;
     fn bitor(self, other: Filter) -> Filter {
-        Filter(self.0.or(other.0))
+        self.join(other, Predicate::or)
     }
 }
 
@@ -114,6 +130,7 @@ impl Not for Filter {
         // Twice is not at all, in SQL's three values as well.
         match self.0 {
             Predicate::Not(part) => Filter(*part),
+            deep if deep.is_too_deep() => Filter(deep),
             other => Filter(Predicate::Not(Box::new(other))),
         }
     }
