@@ -92,6 +92,9 @@ pub struct Suppression {
     pub rows: u64,
     /// Rows in suppressed cells.
     pub suppressed_rows: u64,
+    /// Values of measures that are withheld though the cell is not: too few of its rows have one, or lack one. Sums and
+    /// means leave them out, while `count` counts their rows.
+    pub suppressed_values: u64,
 }
 
 struct MeasureCells {
@@ -167,6 +170,9 @@ impl Cube {
                     let missing = rows - valid[cell];
                     valid[cell] < minimum || (1..minimum).contains(&missing)
                 });
+                if too_few && !small {
+                    report.suppressed_values += measure.valid.as_ref().map_or(0, |valid| valid[cell] as u64);
+                }
                 if small || too_few {
                     measure.sum[cell] = 0;
                     if let Some(valid) = &mut measure.valid {
@@ -388,7 +394,7 @@ mod tests {
         let protected = cube(&rows, 5);
         assert_eq!(
             protected.suppression(),
-            Suppression { cells: 33, suppressed_cells: 1, rows: 124, suppressed_rows: 4 }
+            Suppression { cells: 33, suppressed_cells: 1, rows: 124, suppressed_rows: 4, suppressed_values: 3 }
         );
         let table = table(&rows);
         let plan = Query::select([count(), mean("income")]).group_by(["town"]).program().plan(table.schema()).unwrap();

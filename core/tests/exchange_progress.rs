@@ -136,6 +136,26 @@ fn an_estimate_is_what_the_request_and_the_result_turn_out_to_be() {
 }
 
 #[test]
+fn what_is_wrong_with_a_secret_is_said_without_the_secret() {
+    let market = Market::open();
+    let order = market.order();
+    for (filter, literal) in [
+        (col("age").ge(secret(41)), "41"),
+        (col("age").eq(secret(-777)), "777"),
+        (col("plan").is_in(secret(["free", "TOPSECRET"])), "TOPSECRET"),
+        (col("plan").eq("free") | col("plan").eq(secret(4711)), "4711"),
+    ] {
+        let query = Query::select([count()]).filter(filter);
+        for error in [market.asset.estimate(&query).unwrap_err(), order.request(&query).unwrap_err()] {
+            let told = format!("{error} {error:?} {:?}", error.hint());
+            assert!(!told.contains(literal) && told.contains("a secret literal"), "{told}");
+        }
+    }
+    let clear = market.asset.estimate(&Query::select([count()]).filter(col("plan").eq("gratis"))).unwrap_err();
+    assert!(clear.to_string().contains("gratis"), "{clear}");
+}
+
+#[test]
 fn an_asset_travels_as_bytes_and_does_not_pass_for_another() {
     let market = Market::open();
     let bytes = market.asset.to_bytes().unwrap();

@@ -132,7 +132,7 @@ pub unsafe extern "C" fn sealock_published_suppression(
 ) -> sealock_status {
     call!(error, |c| {
         let out = c.sized_out("out", out)?;
-        let Suppression { cells, suppressed_cells, rows, suppressed_rows } = find(published)?.suppression;
+        let Suppression { cells, suppressed_cells, rows, suppressed_rows, .. } = find(published)?.suppression;
         let struct_size = size_of::<sealock_suppression>();
         out.put(sealock_suppression { struct_size, cells, suppressed_cells, rows, suppressed_rows });
     })

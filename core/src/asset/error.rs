@@ -210,6 +210,21 @@ impl Classify for AssetError {
 }
 
 impl AssetError {
+    /// The same about a literal of a consumer's, who cannot change the schema. `hide` leaves the literal out.
+    pub(crate) fn of_literal(self, hide: bool) -> Self {
+        let shown = |got: String| if hide { "a secret literal".into() } else { got };
+        let hint = || "compare with what the column holds: the asset's schema has its domain".to_string();
+        match self {
+            AssetError::OutOfDomain { place, expected, got, .. } => {
+                AssetError::OutOfDomain { place, expected, got: shown(got), hint: hint() }
+            }
+            AssetError::SchemaMismatch { place, expected, got, .. } => {
+                AssetError::SchemaMismatch { place, expected, got: shown(got), hint: hint() }
+            }
+            other => other,
+        }
+    }
+
     /// The same about an offer of the caller's, whose description cannot be made.
     pub(crate) fn of_offer(self) -> Self {
         match self {

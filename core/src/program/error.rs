@@ -93,6 +93,20 @@ pub enum ProgramError {
     },
 }
 
+impl ProgramError {
+    /// The same without the secret that it would show: errors end up in logs and bug reports.
+    pub(super) fn hiding_literals(self) -> Self {
+        match self {
+            ProgramError::Unaligned { column, edges, lasts, .. } => {
+                let (literal, cell) = ("a secret literal".into(), "that it falls into".into());
+                ProgramError::Unaligned { column, literal, cell, edges, lasts }
+            }
+            ProgramError::Asset(error) => ProgramError::Asset(error.of_literal(true)),
+            other => other,
+        }
+    }
+}
+
 impl Classify for ProgramError {
     fn kind(&self) -> ErrorKind {
         match self {

@@ -195,7 +195,7 @@ impl Plan {
     /// The indicator of a query over the hidden columns: one entry per cell.
     ///
     /// # Errors
-    /// A [`ProgramError`] that names the secret literal's column.
+    /// A [`ProgramError`] that names the secret literal's column, and does not show the literal.
     pub(crate) fn indicator(&self, schema: &Schema, query: &Query) -> Result<Vec<bool>, ProgramError> {
         let Some(hidden) = query.hidden() else { return Ok(vec![true; self.cells]) };
         let mut checked = Ok(());
@@ -204,8 +204,8 @@ impl Plan {
                 checked = check_literals(schema, column, op, literals);
             }
         });
-        checked?;
-        select(schema, &self.hidden, &hidden)
+        checked.map_err(ProgramError::hiding_literals)?;
+        select(schema, &self.hidden, &hidden).map_err(ProgramError::hiding_literals)
     }
 
     /// The series that divides the sum of `column` in a mean.

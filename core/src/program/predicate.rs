@@ -219,7 +219,8 @@ impl<L: MaybeSecret + Clone> Predicate<L> {
 /// [`ProgramError::Unaligned`] if a cell lies on both sides of the literal: the owner's bins do not separate them.
 fn test_cells(column: &Column, op: Op, literals: &[Value]) -> Result<Vec<Option<bool>>, ProgramError> {
     let cells = check_cells(column)?;
-    let stored = literals.iter().map(|v| column.to_stored(v)).collect::<Result<Vec<i64>, _>>()?;
+    let stored = literals.iter().map(|v| column.to_stored(v).map_err(|e| e.of_literal(false)));
+    let stored = stored.collect::<Result<Vec<i64>, _>>()?;
     // A category or a boolean is its code; a number is the range of its bin.
     let bounds = |cell| column.cell_bounds(cell).unwrap_or((i64::from(cell), i64::from(cell)));
     let values = cells - u32::from(column.nullable);
