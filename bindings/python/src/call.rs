@@ -25,13 +25,63 @@ const POLL: Duration = Duration::from_millis(40);
 const TELL: Duration = Duration::from_millis(25);
 
 /// How long a call waits for abandoned ones. One that reads from a stream that never ends is not waited for for ever.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Abandoned calls that still run.
 static ABANDONED: Mutex<usize> = Mutex::new(0);
 static NONE_ABANDONED: Condvar = Condvar::new();
 /// The process that made the first call.
 static PROCESS: OnceLock<u32> = OnceLock::new();
+
+/// Calls that run, abandoned ones among them.
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static NONE_RUNNING: Condvar = Condvar::new();
+/// Whether the interpreter is about to go.
+static CLOSING: AtomicBool = AtomicBool::new(false);
+/// How long the interpreter waits for calls when it goes.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Whether the interpreter is about to go: from then on no working thread may enter it.
+pub fn closing() -> bool {
+    CLOSING.load(Ordering::Relaxed)
+}
+
+/// Stops the calls that run and waits for them, so that no working thread enters an interpreter that is gone, which would
+/// abort the process. Called at exit.
+#[pyfunction]
+pub fn close(py: Python<'_>) {
+    CLOSING.store(true, Ordering::Relaxed);
+    py.detach(|| {
+        let (mut running, since) = (lock(&RUNNING), Instant::now());
+        while *running > 0 && since.elapsed() < FAREWELL {
+            running = NONE_RUNNING.wait_timeout(running, POLL).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    });
+    ::log::set_max_level(::log::LevelFilter::Off);
+}
+
+/// Raises if this process was forked from one that had used the library.
+#[pyfunction]
+pub fn check_process() -> Result<()> {
+    same_process()
+}
+
+/// Counts a call as running until it is dropped.
+struct Running;
+
+impl Running {
+    fn begin() -> Self {
+        *lock(&RUNNING) += 1;
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        *lock(&RUNNING) -= 1;
+        NONE_RUNNING.notify_all();
+    }
+}
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that is guarded in this crate can be left half-changed by a panic.
@@ -69,6 +119,8 @@ struct Shared<T> {
 struct State<T> {
     outcome: Option<Result<T>>,
     steps: Vec<Step>,
+    /// Whether the working thread waits for its last step to be shown: what a progress function raises stops it there.
+    waits: bool,
     abandoned: bool,
 }
 
@@ -104,13 +156,17 @@ impl<'py> Call<'py> {
     ) -> Result<T> {
         same_process()?;
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { outcome: None, steps: Vec::new(), abandoned: false }),
+            state: Mutex::new(State { outcome: None, steps: Vec::new(), waits: false, abandoned: false }),
             changed: Condvar::new(),
             cancelled: AtomicBool::new(false),
         });
         let (theirs, alone, told) = (Arc::clone(&shared), self.alone, self.progress.is_some());
         let thread = std::thread::Builder::new().name("sealock".into());
-        let spawned = thread.spawn(move || serve(&theirs, alone, told, work));
+        let running = Running::begin();
+        let spawned = thread.spawn(move || {
+            let _running = running;
+            serve(&theirs, alone, told, work);
+        });
         spawned.map_err(|e| Failure::Python(e.into()))?;
         let outcome = self.attend(py, &shared);
         if let Some(bars) = &self.progress
@@ -123,7 +179,11 @@ impl<'py> Call<'py> {
     }
 
     /// Waits, shows progress, and looks for signals.
+    ///
+    /// A progress function that raises cancels the call, which is waited for: where nothing could be taken back any more,
+    /// the result counts, and what was raised is reported as unraisable.
     fn attend<T: Send>(&self, py: Python<'py>, shared: &Shared<T>) -> Result<T> {
+        let mut raised: Option<PyErr> = None;
         loop {
             let (steps, outcome) = py.detach(|| {
                 let mut state = lock(&shared.state);
@@ -133,19 +193,30 @@ impl<'py> Call<'py> {
                 }
                 (std::mem::take(&mut state.steps), state.outcome.take())
             });
+            if raised.is_none()
+                && let Err(error) = self.show(steps)
+            {
+                shared.cancelled.store(true, Ordering::Relaxed);
+                raised = Some(error);
+            }
+            lock(&shared.state).waits = false;
+            shared.changed.notify_all();
             // What is done is done: a signal that comes with it is Python's to deliver.
-            let heard = match outcome {
-                Some(outcome) => {
-                    let done = outcome?;
-                    self.show(steps)?;
+            match (outcome, raised.take()) {
+                (Some(Ok(done)), error) => {
+                    if let Some(error) = error {
+                        error.write_unraisable(py, None);
+                    }
                     return Ok(done);
                 }
-                None => self.show(steps).and_then(|()| py.check_signals()),
-            };
-            if let Err(raised) = heard {
+                (Some(Err(_)), Some(error)) => return Err(error.into()),
+                (Some(Err(failure)), None) => return Err(failure),
+                (None, error) => raised = error,
+            }
+            if let Err(signal) = py.check_signals() {
                 let late = py.detach(|| abandon(shared));
                 drop(late);
-                return Err(raised.into());
+                return Err(signal.into());
             }
         }
     }
@@ -181,17 +252,22 @@ fn serve<T: Send>(shared: &Shared<T>, alone: bool, told: bool, work: impl FnOnce
     }
     let mut last: Option<(Stage, Instant)> = None;
     let mut tell = |step: Step| {
-        if shared.cancelled.load(Ordering::Relaxed) {
+        if shared.cancelled.load(Ordering::Relaxed) || closing() {
             return ControlFlow::Break(());
         }
         let ends = step.done == 0 || step.total == Some(step.done);
         let fresh = last.is_some_and(|(stage, at)| stage == step.stage && at.elapsed() < TELL);
         if told && (ends || !fresh) {
             last = Some((step.stage, Instant::now()));
-            lock(&shared.state).steps.push(step);
-            shared.changed.notify_one();
+            let mut state = lock(&shared.state);
+            state.steps.push(step);
+            state.waits = true;
+            shared.changed.notify_all();
+            while state.waits && !state.abandoned && !closing() {
+                state = shared.changed.wait_timeout(state, POLL).unwrap_or_else(PoisonError::into_inner).0;
+            }
         }
-        ControlFlow::Continue(())
+        if shared.cancelled.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let outcome = caught(|| work(&mut tell));
     let mut state = lock(&shared.state);
@@ -202,6 +278,6 @@ fn serve<T: Send>(shared: &Shared<T>, alone: bool, told: bool, work: impl FnOnce
         NONE_ABANDONED.notify_all();
     } else {
         state.outcome = Some(outcome);
-        shared.changed.notify_one();
+        shared.changed.notify_all();
     }
 }

@@ -169,17 +169,20 @@ impl Order {
 #[pyclass(frozen, module = "sealock")]
 pub struct JobTicket {
     ticket: Arc<Mutex<order::JobTicket>>,
+    /// What the ticket's request is while it is being renewed: readers do not wait for a proof.
+    request: Arc<Mutex<JobRequest>>,
     job: JobId,
 }
 
-fn lock(ticket: &Mutex<order::JobTicket>) -> MutexGuard<'_, order::JobTicket> {
+fn lock<T>(ticket: &Mutex<T>) -> MutexGuard<'_, T> {
     // A renewal replaces the request as a whole, or not at all.
     ticket.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl JobTicket {
     fn new(ticket: order::JobTicket) -> Self {
-        Self { job: ticket.job(), ticket: Arc::new(Mutex::new(ticket)) }
+        let request = Arc::new(Mutex::new(JobRequest(ticket.request().clone())));
+        Self { job: ticket.job(), ticket: Arc::new(Mutex::new(ticket)), request }
     }
 }
 
@@ -188,9 +191,7 @@ impl JobTicket {
     /// The request to send. Sending it twice is asking once.
     #[getter]
     fn request(&self, py: Python<'_>) -> Result<JobRequest> {
-        // Waits while the ticket is renewed on another thread.
-        let ticket = Arc::clone(&self.ticket);
-        Call::default().run(py, move |_| Ok(JobRequest(lock(&ticket).request().clone())))
+        quick(py, || Ok(JobRequest(lock(&self.request).0.clone())))
     }
 
     /// The name of the job.
@@ -201,8 +202,13 @@ impl JobTicket {
 
     /// Proves the same request again, for the present time: when a node was out of reach for more than a few minutes.
     fn renew(&self, py: Python<'_>) -> Result<()> {
-        let ticket = Arc::clone(&self.ticket);
-        Call::default().run(py, move |_| Ok(lock(&ticket).renew()?))
+        let (ticket, request) = (Arc::clone(&self.ticket), Arc::clone(&self.request));
+        Call::default().run(py, move |_| {
+            let mut ticket = lock(&ticket);
+            ticket.renew()?;
+            *lock(&request) = JobRequest(ticket.request().clone());
+            Ok(())
+        })
     }
 
     /// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.

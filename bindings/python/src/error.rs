@@ -3,7 +3,7 @@
 //! The classes are written in Python (`sealock/errors.py`) and found by the name of the kind.
 
 use arrow::error::ArrowError;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3_arrow::error::PyArrowError;
@@ -104,10 +104,9 @@ impl From<Failure> for PyErr {
         let (kind, message, hint) = match failure {
             Failure::Python(error) => return error,
             Failure::Forked => {
-                return PyRuntimeError::new_err(
-                    "this process was forked from one that had used Sealock, whose threads and files do not survive a \
-                     fork: start processes with multiprocessing's 'spawn' or 'forkserver'",
-                );
+                let why = "this process was forked from one that had used Sealock, whose threads and files do not survive a fork";
+                let hint = "start processes with multiprocessing's 'spawn' or 'forkserver'";
+                (ErrorKind::Locked.name(), why.to_string(), Some(hint.to_string()))
             }
             Failure::Sealock(error) => (error.kind().name(), error.to_string(), error.hint()),
             Failure::Argument(why, hint) => (ErrorKind::InvalidArgument.name(), why, Some(hint.to_string())),

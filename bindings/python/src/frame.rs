@@ -3,10 +3,14 @@
 //! What is imported shares the memory of the DataFrame. The library's checked table is made from it and is a snapshot of
 //! its own: whatever becomes of the DataFrame afterwards does not change it.
 
-use arrow::array::{RecordBatch, RecordBatchReader};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow::array::{Array, RecordBatch, RecordBatchReader};
 use pyo3::prelude::*;
 use pyo3_arrow::input::AnyRecordBatch;
+use sealock::codec::CodecError;
 
+use crate::call::closing;
 use crate::convert;
 use crate::error::{Failure, Result};
 
@@ -22,7 +26,7 @@ pub fn reader(data: &Bound<'_, PyAny>) -> Result<Reader> {
             convert::type_name(data)
         )));
     }
-    let stream = data.extract::<AnyRecordBatch>().and_then(AnyRecordBatch::into_reader);
+    let stream = arrow(|| Ok(data.extract::<AnyRecordBatch>().and_then(AnyRecordBatch::into_reader)))?;
     stream.map_err(|error| {
         let py = data.py();
         // What the importer itself says is about a shape that is no table; anything else is the exporter's own.
@@ -35,12 +39,53 @@ pub fn reader(data: &Bound<'_, PyAny>) -> Result<Reader> {
 }
 
 /// Reads a stream to its end, without copying what it hands over. Detached: a stream may need the interpreter itself.
-pub fn batches(reader: Reader) -> Result<Vec<RecordBatch>> {
+///
+/// What comes is looked through before anything relies on it. Exporters do not promise that text is UTF-8 or that offsets
+/// and keys lie in range (pyarrow reads Parquet files that break the first), and Rust's arrays do.
+pub fn batches(mut reader: Reader) -> Result<Vec<RecordBatch>> {
     let schema = reader.schema();
-    let mut batches = reader.collect::<Result<Vec<_>, _>>()?;
+    let mut batches = Vec::new();
+    while let Some(batch) = arrow(|| Ok(reader.next().transpose()?))? {
+        if closing() {
+            return Err(Failure::argument("Python is shutting down", "finish before the program ends"));
+        }
+        batches.push(arrow(|| {
+            for column in batch.columns() {
+                column.to_data().validate_full().map_err(|e| invalid(&e.to_string()))?;
+            }
+            without_index(batch)
+        })?);
+    }
     if batches.is_empty() {
         // An empty table still has its columns.
-        batches.push(RecordBatch::new_empty(schema));
+        batches.push(without_index(RecordBatch::new_empty(schema))?);
     }
     Ok(batches)
+}
+
+/// Runs what trusts an exporter: Arrow asserts that it keeps to the interface.
+fn arrow<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let why = panic.downcast_ref::<String>().map(String::as_str);
+        Err(invalid(why.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it breaks Arrow's interface")))
+    })
+}
+
+fn invalid(why: &str) -> Failure {
+    CodecError::Malformed { what: "Arrow table", why: why.into() }.into()
+}
+
+/// Leaves out the row labels that pandas exports as columns once a frame was filtered or sorted.
+fn without_index(batch: RecordBatch) -> Result<RecordBatch> {
+    let schema = batch.schema();
+    if !schema.metadata().contains_key("pandas") {
+        return Ok(batch);
+    }
+    let label = |name: &str| {
+        let number = name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__"));
+        number.is_some_and(|number| number.parse::<u32>().is_ok())
+    };
+    let kept = schema.fields().iter().enumerate().filter(|(_, field)| !label(field.name()));
+    let kept: Vec<usize> = kept.map(|(index, _)| index).collect();
+    Ok(batch.project(&kept)?)
 }

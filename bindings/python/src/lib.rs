@@ -54,6 +54,8 @@ fn from_json<T: DeserializeOwned>(what: &'static str, text: &str) -> Result<T> {
 #[pymodule]
 fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     log(module.py())?;
+    // A panic comes out as an exception that says it all; what it would print besides is for the log.
+    std::panic::set_hook(Box::new(|panic| log::debug!("{panic}")));
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<account::Account>()?;
     module.add_class::<answer::Answer>()?;
@@ -77,6 +79,8 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<query::Secret>()?;
     module.add_class::<schema::Column>()?;
     module.add_class::<schema::Schema>()?;
+    module.add_function(wrap_pyfunction!(call::check_process, module)?)?;
+    module.add_function(wrap_pyfunction!(call::close, module)?)?;
     module.add_function(wrap_pyfunction!(error::error_kinds, module)?)?;
     module.add_function(wrap_pyfunction!(job::verify_chain, module)?)?;
     module.add_function(wrap_pyfunction!(query::col, module)?)?;
@@ -87,6 +91,32 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(query::sum, module)?)
 }
 
+/// Puts everything that the library logs under one name: `sealock_zk::tree` becomes `sealock.zk.tree`.
+struct OneTree(pyo3_log::Logger);
+
+impl log::Log for OneTree {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        match record.target().strip_prefix("sealock_") {
+            Some(rest) => {
+                let target = format!("sealock::{rest}");
+                let (mut renamed, said) = (log::Record::builder(), record.args());
+                renamed.args(*said).level(record.level()).target(&target);
+                renamed.module_path(record.module_path()).file(record.file()).line(record.line());
+                self.0.log(&renamed.build());
+            }
+            None => self.0.log(record),
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
 /// Sends the library's events to Python's `logging`, under the names of its modules: `sealock.order.request`.
 fn log(py: Python<'_>) -> PyResult<()> {
     // Levels are not cached: a notebook changes them as it goes, and events are few.
@@ -94,6 +124,8 @@ fn log(py: Python<'_>) -> PyResult<()> {
         .filter(LevelFilter::Warn)
         .filter_target("sealock".into(), LevelFilter::Debug);
     // Where the module is loaded twice, the first logger stays.
-    let _ = logger.install();
+    if log::set_boxed_logger(Box::new(OneTree(logger))).is_ok() {
+        log::set_max_level(LevelFilter::Debug);
+    }
     Ok(())
 }

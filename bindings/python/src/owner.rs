@@ -126,6 +126,7 @@ impl Owner {
         suppression.set_item("suppressed_cells", published.suppression.suppressed_cells)?;
         suppression.set_item("rows", published.suppression.rows)?;
         suppression.set_item("suppressed_rows", published.suppression.suppressed_rows)?;
+        suppression.set_item("suppressed_values", published.suppression.suppressed_values)?;
         let fields = PyDict::new(py);
         fields.set_item("asset", Bound::new(py, Asset(published.asset))?)?;
         fields.set_item("suppression", convert::record(py, "Suppression", &suppression)?)?;

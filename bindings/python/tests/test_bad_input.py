@@ -315,7 +315,9 @@ def test_an_asset_shows_what_was_published(market: Market) -> None:
     assert asset.did.startswith("did:op:") and len(asset.data) == 64 and asset.license == "proprietary"
     assert abs(asset.created - datetime.now(timezone.utc)) < timedelta(hours=1)
     assert market.exchange.balance_of(asset.datatoken, market.consumer.address) == 0
-    assert market.published.suppression == sl.Suppression(cells=18, suppressed_cells=0, rows=240, suppressed_rows=0)
+    assert market.published.suppression == sl.Suppression(
+        cells=18, suppressed_cells=0, rows=240, suppressed_rows=0, suppressed_values=0
+    )
 
 
 def test_a_program_can_be_allowed_by_itself(market: Market, query: sl.Query) -> None:

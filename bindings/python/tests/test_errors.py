@@ -120,8 +120,8 @@ def test_a_fork_is_refused_not_waited_for(python: Callable[..., str]) -> None:
         if (child := os.fork()) == 0:
             try:
                 exchange.assets()
-            except RuntimeError as error:
-                print("spawn" in str(error), flush=True)
+            except sl.errors.Locked as error:
+                print("spawn" in error.hint, flush=True)
             os._exit(0)
         os.waitpid(child, 0)
         print(exchange.assets())

@@ -18,7 +18,9 @@ order is theirs, and gets the answer to a question whose literals the owner neve
 What is protected and what is not: see the README.
 """
 
-from . import errors
+import atexit as _atexit
+
+from . import _sealock, errors
 from ._jobs import Job
 from ._records import Estimate, JobRecord, Published, Refusal, Released, Statement, Suppression
 from ._sealock import (
@@ -54,6 +56,9 @@ from ._sealock import (
     verify_chain,
 )
 from .errors import InferredSchemaWarning, SealockError
+
+# Working threads must not enter an interpreter that is gone.
+_atexit.register(_sealock.close)
 
 __all__ = [
     "Account",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Callable, Generator
 
 from ._progress import Report, reporter
 from ._records import Released
+from ._sealock import check_process
+from .errors import Locked
 
 if TYPE_CHECKING:
     from ._sealock import JobRequest, Node
@@ -24,6 +27,7 @@ class Job:
     """A job that a node runs in the background: `job.result()`, or `await job`."""
 
     def __init__(self, name: str, future: Future[Released], cancel: threading.Event) -> None:
+        self._process = os.getpid()
         self._name = name
         self._future = future
         self._cancel = cancel
@@ -33,10 +37,12 @@ class Job:
 
         Raises what `Node.run` raises, `concurrent.futures.TimeoutError`, or `concurrent.futures.CancelledError`.
         """
+        self._check_process()
         return self._future.result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Waits as `result` does, and returns what it raises, or `None`."""
+        self._check_process()
         return self._future.exception(timeout)
 
     def done(self) -> bool:
@@ -61,10 +67,19 @@ class Job:
     def __await__(self) -> Generator[Any, None, Released]:
         import asyncio
 
+        self._check_process()
         return asyncio.wrap_future(self._future).__await__()
 
+    def _check_process(self) -> None:
+        if os.getpid() != self._process:
+            raise Locked(
+                "the job runs in the process that this one was forked from",
+                hint="start processes with multiprocessing's 'spawn' or 'forkserver'",
+            )
+
     def __repr__(self) -> str:
-        return f"Job({self._name}, {'done' if self.done() else 'running'})"
+        state = "done" if self.done() else "running" if self._future.running() else "queued"
+        return f"Job({self._name}, {state})"
 
     def __reduce__(self) -> str:
         raise TypeError("Job can be neither pickled nor copied: it runs in this process")
@@ -72,6 +87,7 @@ class Job:
 
 def submit(node: Node, request: JobRequest | bytes, progress: bool | Report | None) -> Job:
     """Runs `node.run(request)` on another thread."""
+    check_process()
     cancel, report = threading.Event(), reporter(progress)
 
     def step(stage: str, done: int, total: int | None) -> None:

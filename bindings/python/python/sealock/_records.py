@@ -22,6 +22,9 @@ class Suppression:
     rows: int
     #: Rows in suppressed cells.
     suppressed_rows: int
+    #: Values of nullable measures that sums and means leave out although their rows are counted: in their cells, too few
+    #: rows have a value or lack one.
+    suppressed_values: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
