@@ -26,7 +26,7 @@ def shown(filter: sl.Filter) -> str:
     [
         (AGE == 4, "age = 4"),
         (AGE != "x", 'age != "x"'),
-        (AGE < Decimal("1.50"), "age < 1.50"),
+        (AGE < Decimal("1.50"), "age < 1.5"),
         (AGE <= 0.1, "age <= 0.1"),
         (AGE > True, "age > true"),
         (AGE >= np.int64(4), "age >= 4"),

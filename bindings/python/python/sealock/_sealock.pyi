@@ -37,6 +37,8 @@ __all__ = [
     "__version__",
     "col",
     "count",
+    "check_process",
+    "close",
     "error_kinds",
     "mean",
     "secret",
