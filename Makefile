@@ -4,6 +4,7 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/sealock/target
 VENV := $(CURDIR)/.venv
 export SEALOCK_PYTHON ?= $(VENV)/bin/python
 REQUIREMENTS := core/tests/interop/requirements.txt bindings/python/requirements.txt
+RUFF = $(VENV)/bin/python -m ruff --config bindings/python/pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-rust check bench deny
@@ -20,8 +21,10 @@ test: test-rust c-test python-test ## Run every test: Rust, documentation, C, Py
 test-rust: $(VENV)/.ready
 	cargo test --workspace
 
-check: deny ## Formatting, lints, licences and advisories of dependencies, documentation
+check: deny $(VENV)/.ready ## Formatting, lints, licences and advisories of dependencies, documentation
 	cargo fmt --all --check
+	$(RUFF) check bindings core examples
+	$(RUFF) format --check bindings core examples
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 

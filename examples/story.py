@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
 import sealock as sl
 
 DATA = Path(__file__).parent / "data" / "randhie.parquet"
@@ -162,9 +161,7 @@ def schema() -> sl.Schema:
             sl.Column.decimal(
                 "chronic", 6, 0, 60, dimension=True, bins=[0, 5, 10, 15, 60], description="index of chronic diseases"
             ),
-            sl.Column.integer(
-                "visits", 0, 100, measure=True, description="outpatient visits to a physician in a year"
-            ),
+            sl.Column.integer("visits", 0, 100, measure=True, description="outpatient visits to a physician in a year"),
         ]
     )
 

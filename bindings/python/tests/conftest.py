@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-
 import sealock as sl
 
 HERE = Path(__file__).parent

@@ -12,9 +12,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from conftest import Market, visits_table
-
 import sealock as sl
+from conftest import Market, visits_table
 
 
 def expected() -> list[dict[str, Any]]:

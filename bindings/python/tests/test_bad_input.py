@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Market, visits_policy, visits_schema, visits_table
-
 import sealock as sl
+from conftest import Market, visits_policy, visits_schema, visits_table
 from sealock.errors import (
     CapExceeded,
     DispenserLimit,
@@ -47,7 +46,18 @@ def test_amounts_are_exact(market: Market) -> None:
     for amount in (1.0, True, None, b"1", [1], object()):
         with pytest.raises(TypeError, match="amounts are exact"):
             exchange.mint(market.bank, market.token, to, amount)
-    for amount in (-1, "1e3", "", "1.0000000000000000001", "NaN", 2**128, 10**5000, Decimal("NaN"), Decimal("-1"), Decimal("1e99")):
+    for amount in (
+        -1,
+        "1e3",
+        "",
+        "1.0000000000000000001",
+        "NaN",
+        2**128,
+        10**5000,
+        Decimal("NaN"),
+        Decimal(-1),
+        Decimal("1e99"),
+    ):
         with pytest.raises(InvalidArgument):
             exchange.mint(market.bank, market.token, to, amount)
     assert exchange.balance_of(market.token, to) == Decimal("1.750000000000000001")
@@ -100,7 +110,9 @@ def test_amounts_are_exact(market: Market) -> None:
         (lambda m: sl.verify_chain(m.bank.address, "x"), TypeError),
     ],
 )
-def test_calls_with_what_they_do_not_take(market: Market, call: Callable[[Any], object], error: type[Exception]) -> None:
+def test_calls_with_what_they_do_not_take(
+    market: Market, call: Callable[[Any], object], error: type[Exception]
+) -> None:
     with pytest.raises(error):
         call(market)
 
@@ -132,9 +144,17 @@ def test_calls_with_what_they_do_not_take(market: Market, call: Callable[[Any], 
         ({"policy": {}}, InvalidArgument, "aggregation"),
         ({"policy": {"aggregations": ["count"]}}, InvalidArgument, "program"),
         ({"policy": {"aggregations": ["count"], "programs": "any", "dimensions": ["plam"]}}, UnknownColumn, "plan"),
-        ({"policy": {"aggregations": ["count"], "programs": "any", "dimensions": ["cost"]}}, InvalidArgument, "dimension"),
+        (
+            {"policy": {"aggregations": ["count"], "programs": "any", "dimensions": ["cost"]}},
+            InvalidArgument,
+            "dimension",
+        ),
         ({"policy": {"aggregations": ["count"], "programs": "any", "measures": ["plan"]}}, InvalidArgument, "measure"),
-        ({"policy": {"aggregations": ["count"], "programs": "any", "min_group_size": 0}}, InvalidArgument, "min_group_size"),
+        (
+            {"policy": {"aggregations": ["count"], "programs": "any", "min_group_size": 0}},
+            InvalidArgument,
+            "min_group_size",
+        ),
         ({"policy": {"aggregations": ["count"], "programs": "any", "min_group_size": 500}}, InvalidArgument, "500"),
         ({"policy": {"aggregations": ["count"], "programs": "any", "max_jobs": 0}}, InvalidArgument, "max_jobs"),
         ({"policy": {"aggregations": ["count"], "programs": "any", "expires": 1}}, PolicyDenied, "expired"),
@@ -220,7 +240,9 @@ def test_declarations_that_contradict_themselves(make: Callable[[], object], err
 
 
 @pytest.mark.parametrize("kind", [sl.Schema, sl.Asset, sl.Program, sl.JobRequest, sl.SealedResult, sl.Receipt])
-def test_bytes_that_are_none(kind: Any, market: Market, ticket: sl.JobTicket, released: sl.Released, query: sl.Query) -> None:
+def test_bytes_that_are_none(
+    kind: Any, market: Market, ticket: sl.JobTicket, released: sl.Released, query: sl.Query
+) -> None:
     things = (market.asset.schema, market.asset, query.program, ticket.request, *released)
     good = next(thing for thing in things if isinstance(thing, kind)).to_bytes()
     assert kind.from_bytes(good).to_bytes() == good
@@ -276,7 +298,9 @@ def test_a_dispenser_gives_no_more(market: Market) -> None:
 
 
 def test_values_come_back_as_they_went_in(market: Market) -> None:
-    column = sl.Column.decimal("x", 2, "-1.5", Decimal("9.99"), bins=[-1.5, 0, "5.25", 10], dimension=True, nullable=True)
+    column = sl.Column.decimal(
+        "x", 2, "-1.5", Decimal("9.99"), bins=[-1.5, 0, "5.25", 10], dimension=True, nullable=True
+    )
     assert (column.min, column.max, column.scale) == (Decimal("-1.5"), Decimal("9.99"), 2)
     assert column.bins == (Decimal("-1.5"), 0, Decimal("5.25"), 10) and column.nullable and not column.measure
     schema = market.asset.schema
@@ -297,7 +321,10 @@ def test_values_come_back_as_they_went_in(market: Market) -> None:
     assert policy.dimensions == {"a", "b"} and policy.measures == {"m"} and policy.aggregations == {"mean", "sum"}
     assert policy.programs == {"ab" * 32} and policy.min_group_size == 3 and policy.max_jobs == 7
     assert policy.expires == expires and policy.purpose == "testing"
-    assert sl.Policy.from_json(policy.to_json()) == policy and sl.Policy(expires=int(expires.timestamp())).expires == expires
+    assert (
+        sl.Policy.from_json(policy.to_json()) == policy
+        and sl.Policy(expires=int(expires.timestamp())).expires == expires
+    )
     nothing = sl.Policy()
     assert nothing.programs == frozenset() and nothing.dimensions == frozenset() and nothing.expires is None
     assert nothing.min_group_size == 10

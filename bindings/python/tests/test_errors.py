@@ -10,9 +10,8 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from conftest import REPOSITORY, Market
-
 import sealock as sl
+from conftest import REPOSITORY, Market
 from sealock import _sealock, errors
 
 CLASSES = {

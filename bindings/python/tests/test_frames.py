@@ -12,9 +12,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from conftest import Market, visits_policy, visits_schema, visits_table
-
 import sealock as sl
+from conftest import Market, visits_policy, visits_schema, visits_table
 
 TABLE = visits_table()
 SCHEMA = """plan: one of "free", "paid", dimension

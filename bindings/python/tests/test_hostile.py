@@ -12,9 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import Market, visits_policy, visits_schema, visits_table
-
 import sealock as sl
+from conftest import Market, visits_policy, visits_schema, visits_table
 from sealock.errors import Malformed
 
 

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Market, open_market, visits_policy, visits_schema, visits_table
-
 import sealock as sl
+from conftest import Market, open_market, visits_policy, visits_schema, visits_table
 
 #: Sends SIGINT to itself after `delay`, and prints how long it took until KeyboardInterrupt came.
 HARNESS = """
@@ -220,13 +219,11 @@ def test_a_small_crowd_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_refusal_is_logged_and_levels_are_heeded(market: Market, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR, "sealock"):
-        with pytest.raises(sl.errors.Rejected):
-            market.owner.node.run(b"nothing")
+    with caplog.at_level(logging.ERROR, "sealock"), pytest.raises(sl.errors.Rejected):
+        market.owner.node.run(b"nothing")
     assert not caplog.records
-    with caplog.at_level(logging.WARNING, "sealock"):
-        with pytest.raises(sl.errors.Rejected):
-            market.owner.node.run(b"nothing")
+    with caplog.at_level(logging.WARNING, "sealock"), pytest.raises(sl.errors.Rejected):
+        market.owner.node.run(b"nothing")
     assert [record.name for record in caplog.records] == ["sealock.node"]
 
 

@@ -9,9 +9,8 @@ import threading
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from conftest import Market, visits_table
-
 import sealock as sl
+from conftest import Market, visits_table
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import HERE, PACKAGE, REPOSITORY
-
 import sealock as sl
+from conftest import HERE, PACKAGE, REPOSITORY
 from sealock import _sealock
 
 #: What the wheel may weigh, in bytes, and what an import may take, in seconds.
@@ -24,7 +23,9 @@ MOST_SECONDS = 0.150
 
 def mypy(module: str, *arguments: str, cwd: Path) -> None:
     command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env={**os.environ, "MYPY_CACHE_DIR": ".mypy_cache"})
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, env={**os.environ, "MYPY_CACHE_DIR": ".mypy_cache"}
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -48,7 +49,9 @@ def test_wrong_types_are_found(tmp_path: Path) -> None:
         "sl.col('a') == sl.col('b')\n"
         "sl.Exchange.in_memory().owner('me')\n"
     )
-    done = subprocess.run([sys.executable, "-m", "mypy", "--strict", str(sample)], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(sample)], capture_output=True, text=True, cwd=tmp_path
+    )
     wrong = {int(line) for line in re.findall(r"wrong\.py:(\d+): error", done.stdout)}
     assert wrong == {2, 3, 4, 5, 6}, done.stdout
 

@@ -8,12 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sealock as sl
 from conftest import Market
 
-import sealock as sl
 
-
-@pytest.fixture(params=["Account", "Exchange", "Owner", "Node", "Consumer", "Order", "JobTicket", "Secret", "Filter", "Query"])
+@pytest.fixture(
+    params=["Account", "Exchange", "Owner", "Node", "Consumer", "Order", "JobTicket", "Secret", "Filter", "Query"]
+)
 def guarded(request: pytest.FixtureRequest, market: Market, ticket: sl.JobTicket, query: sl.Query) -> Any:
     things = [market.bank, market.exchange, market.owner, market.owner.node, market.consumer, market.order, ticket]
     things += [sl.secret("x"), sl.col("a") == 1, query]  # type: ignore[list-item]
@@ -33,7 +34,12 @@ def test_reprs_show_no_secret(market: Market, ticket: sl.JobTicket) -> None:
     for shown in (repr(account), str(account), f"{account}"):
         assert secret.hex() not in shown.lower() and repr(secret) not in shown
     hidden = sl.select(sl.count()).filter(sl.col("age") == sl.secret("sesame-4711"))
-    for thing in (sl.secret("sesame-4711"), sl.secret(["sesame-4711"]), sl.col("a") == sl.secret("sesame-4711"), hidden):
+    for thing in (
+        sl.secret("sesame-4711"),
+        sl.secret(["sesame-4711"]),
+        sl.col("a") == sl.secret("sesame-4711"),
+        hidden,
+    ):
         assert "sesame" not in repr(thing) and "4711" not in repr(thing)
     for thing in (market.exchange, market.owner, market.owner.node, market.consumer, market.order, ticket):
         assert type(thing).__name__ in repr(thing)
@@ -60,7 +66,9 @@ def test_an_account_is_its_secret() -> None:
             sl.Account.from_secret_bytes(wrong)  # type: ignore[arg-type]
 
 
-def test_references_and_data_pickle(market: Market, ticket: sl.JobTicket, released: sl.Released, query: sl.Query) -> None:
+def test_references_and_data_pickle(
+    market: Market, ticket: sl.JobTicket, released: sl.Released, query: sl.Query
+) -> None:
     asset = market.asset
     things: list[Any] = [
         market.published,
