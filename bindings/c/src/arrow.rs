@@ -95,7 +95,7 @@ pub(crate) fn read_stream(mut stream: ArrowArrayStream) -> Result<Vec<RecordBatc
         return Err(malformed("the stream is released"));
     }
     let (Some(get_schema), Some(get_next)) = (stream.get_schema, stream.get_next) else {
-        return Err(malformed("the stream has no get_schema or get_next"));
+        return Err(Failure::argument("stream", "callbacks get_schema and get_next", "none"));
     };
     let mut schema = ArrowSchema::empty();
     // SAFETY: the header asks of the caller what the C stream interface asks.

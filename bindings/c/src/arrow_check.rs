@@ -184,11 +184,10 @@ impl RawArray {
         if length < rows {
             return Err(format!("{what}: length {length}, less than the {rows} rows of what it is part of"));
         }
-        if null_count < -1 || null_count > length {
+        if !(-1..=length).contains(&null_count) {
             return Err(format!("{what}: null_count {null_count}, length {length}"));
         }
-        if n_buffers < 0
-            || n_buffers > MAX_ROWS
+        if !(0..=MAX_ROWS).contains(&n_buffers)
             || (n_buffers > 0 && (self.buffers.is_null() || !self.buffers.is_aligned()))
         {
             return Err(format!("{what}: n_buffers is {n_buffers}, and buffers is {:p}", self.buffers));

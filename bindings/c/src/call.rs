@@ -77,8 +77,10 @@ fn guarded(body: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
 pub(crate) fn caught<T>(body: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
     catch_unwind(body).map_err(|payload| {
         let said = panic_text(&*payload).to_owned();
-        // What was thrown could panic once more when it is dropped.
-        std::mem::forget(payload);
+        // What was thrown could panic once more when it is dropped. What that throws is left alone.
+        if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(worse);
+        }
         said
     })
 }
