@@ -83,7 +83,9 @@ impl Classify for DurableError {
         match self {
             DurableError::File { source, .. } => source.hint(),
             DurableError::WrongFormat { .. } => Some("it is another of Sealock's databases: check the path".into()),
-            DurableError::Locked => Some("close the other process that has it open, or ask that process".into()),
+            DurableError::Locked => {
+                Some("it is open elsewhere, in this process or another: use it there, or close it there first".into())
+            }
             DurableError::Corrupt { .. } => Some("restore the file from a copy".into()),
             DurableError::UnsupportedVersion { .. } => {
                 Some("use the version of Sealock that wrote it, or a newer one".into())

@@ -440,6 +440,7 @@ fn a_folder_keeps_everything_through_a_restart() {
     let (nft, job, result) = {
         let exchange = Exchange::local(folder.path()).unwrap();
         assert_eq!(Exchange::local(folder.path()).err().unwrap().kind(), ErrorKind::Locked);
+        assert_eq!(Exchange::local("").err().unwrap().kind(), ErrorKind::InvalidArgument);
         let owner = exchange.owner(account(&owner_key)).unwrap();
         let asset = owner.publish(&Offer::new("people", &table(&people), policy(), Terms::free(5))).unwrap().asset;
         let consumer = exchange.consumer(account(&consumer_key)).unwrap();

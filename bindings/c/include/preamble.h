@@ -25,10 +25,22 @@
 // THREADS. Every function may be called from any thread at any time, with the same handles. Functions that change an object
 // (they take it without `const`) are applied one after the other.
 //
-// STRUCTURES that the caller fills begin with `size_t struct_size`: set it to the structure's sizeof.
+// STRUCTURES that the caller fills begin with `size_t struct_size`: set it to the structure's sizeof. Any other size is an
+// error.
 //
-// PANICS. A bug inside the library is caught at its boundary, and gives SEALOCK_ERROR_INTERNAL. Callbacks must not throw or
-// jump out.
+// LIMITS of what an object is set to are checked where it is used: `sealock_offer_...` and `sealock_terms_...` by
+// `sealock_owner_publish`, queries by `sealock_asset_estimate` and `sealock_order_request`.
+//
+// FORK. The library has threads and open files, which a child does not share. In the child of a process that had called the
+// library, every function that takes an `error` returns SEALOCK_ERROR_LOCKED: it leaves its outputs as they are, and takes
+// nothing over. Errors can be read and freed there. Freeing what the parent made does nothing, and `sealock_buffer_...`
+// read what it had. Fork before the first call, or exec.
+//
+// END. A program may exit at any time, from any thread: what was put out is stored, and work under way is lost. Handles need
+// not be freed before. The library has threads: `dlclose` is not supported, open it with RTLD_NODELETE.
+//
+// PANICS. The library sets a panic hook in its own copy of Rust's library: it prints nothing, and logs. A bug inside the library is caught at its
+// boundary, and gives SEALOCK_ERROR_INTERNAL. Callbacks must not throw or jump out.
 
 #ifndef SEALOCK_H
 #define SEALOCK_H

@@ -25,10 +25,22 @@
 // THREADS. Every function may be called from any thread at any time, with the same handles. Functions that change an object
 // (they take it without `const`) are applied one after the other.
 //
-// STRUCTURES that the caller fills begin with `size_t struct_size`: set it to the structure's sizeof.
+// STRUCTURES that the caller fills begin with `size_t struct_size`: set it to the structure's sizeof. Any other size is an
+// error.
 //
-// PANICS. A bug inside the library is caught at its boundary, and gives SEALOCK_ERROR_INTERNAL. Callbacks must not throw or
-// jump out.
+// LIMITS of what an object is set to are checked where it is used: `sealock_offer_...` and `sealock_terms_...` by
+// `sealock_owner_publish`, queries by `sealock_asset_estimate` and `sealock_order_request`.
+//
+// FORK. The library has threads and open files, which a child does not share. In the child of a process that had called the
+// library, every function that takes an `error` returns SEALOCK_ERROR_LOCKED: it leaves its outputs as they are, and takes
+// nothing over. Errors can be read and freed there. Freeing what the parent made does nothing, and `sealock_buffer_...`
+// read what it had. Fork before the first call, or exec.
+//
+// END. A program may exit at any time, from any thread: what was put out is stored, and work under way is lost. Handles need
+// not be freed before. The library has threads: `dlclose` is not supported, open it with RTLD_NODELETE.
+//
+// PANICS. The library sets a panic hook in its own copy of Rust's library: it prints nothing, and logs. A bug inside the library is caught at its
+// boundary, and gives SEALOCK_ERROR_INTERNAL. Callbacks must not throw or jump out.
 
 #ifndef SEALOCK_H
 #define SEALOCK_H
@@ -180,7 +192,7 @@ typedef struct sealock_answer sealock_answer;
 // What went wrong: kind, message, and mostly a hint.
 //
 // Made by: any function that fails. Freed by: `sealock_error_free`. Thread-safe.
-typedef struct sealock_error sealock_error;
+struct sealock_error;
 
 // The number of an error's kind, or SEALOCK_OK.
 typedef int32_t sealock_status;
@@ -194,7 +206,7 @@ sealock_status sealock_error_code(const sealock_error *error);
 
 // The name of the error's kind, for instance `PolicyDenied`; NULL if `error` is no error.
 //
-// The text belongs to the error, and is valid until it is freed. So do message and hint.
+// The text belongs to the error, and is valid until any thread frees it. So do message and hint.
 const char *sealock_error_kind(const sealock_error *error);
 
 // What went wrong, in one sentence; NULL if `error` is no error.
@@ -214,13 +226,14 @@ const char *sealock_status_name(sealock_status status);
 // Buffers
 //
 // Bytes or text that a function made. A buffer is wiped when it is freed. What `sealock_buffer_data` and
-// `sealock_buffer_text` return belongs to the buffer and is valid until then.
+// `sealock_buffer_text` return belongs to the buffer and is valid until any
+// thread frees it.
 
 // Bytes or text.
 //
 // Made by: functions with an argument `sealock_buffer **`. Freed by: `sealock_buffer_free`. It never changes;
 // thread-safe.
-typedef struct sealock_buffer sealock_buffer;
+struct sealock_buffer;
 
 // The bytes; NULL if `buffer` is no buffer. Behind their end is a NUL that is not counted.
 const uint8_t *sealock_buffer_data(const sealock_buffer *buffer);
@@ -233,6 +246,9 @@ const char *sealock_buffer_text(const sealock_buffer *buffer);
 
 // Wipes and frees a buffer. NULL is fine.
 sealock_status sealock_buffer_free(sealock_buffer *buffer);
+
+// Wipes `length` bytes, in a way that no compiler leaves out: for copies of secrets. NULL is fine.
+void sealock_wipe(void *bytes, size_t length);
 
 // ===========
 // The library
@@ -250,10 +266,16 @@ const char *sealock_version(void);
 // of a test.
 size_t sealock_live_handles(void);
 
+// The version that this header is of: as text, and its numbers.
+#define SEALOCK_VERSION "0.1.0"
+#define SEALOCK_VERSION_MAJOR 0
+#define SEALOCK_VERSION_MINOR 1
+#define SEALOCK_VERSION_PATCH 0
+
 // =======
 // Logging
 //
-// The library is silent until it is told where to log.
+// The library is silent until it is told where to log. A panic inside, caught as it is, is logged as an error.
 
 // Nothing.
 #define SEALOCK_LOG_OFF 0
@@ -278,13 +300,13 @@ size_t sealock_live_handles(void);
 //
 // It is called from any thread that uses the library, by several at once. It must not throw or jump out, and it may call
 // the library.
-typedef void (*sealock_log)(void *user, int32_t level, const char *target, const char *message);
+typedef void (*sealock_log_callback)(void *user, int32_t level, const char *target, const char *message);
 
 // Sends messages up to `level`, one of the SEALOCK_LOG_ constants, to `receiver`, in place of the one before; NULL is
 // silence. A message that is under way in another thread may still reach the one before: keep `user` alive.
 //
 // Fails with SEALOCK_ERROR_LOCKED in a program that has a Rust logger of its own.
-sealock_status sealock_log_set(sealock_log receiver,
+sealock_status sealock_log_set(sealock_log_callback receiver,
                                void *user,
                                int32_t level,
                                sealock_error **error);
@@ -299,21 +321,21 @@ sealock_status sealock_log_set(sealock_log receiver,
 // A flag that cancels work. Once set it stays set; one flag may watch over many calls.
 //
 // Made by: `sealock_cancel_new`. Freed by: `sealock_cancel_free`. Thread-safe: that is what it is for.
-typedef struct sealock_cancel sealock_cancel;
+struct sealock_cancel;
 
 // Called now and then with how far long work is: the stage's name (valid during the call), how much of it is done, and how
 // much there is, or SEALOCK_UNKNOWN. Returns 0 to go on; anything else cancels.
 //
 // It is called by the thread that made the call, or by one that works for it; never by two at once for one call. It must
-// not throw or jump out.
-typedef int32_t (*sealock_progress)(void *user, const char *stage, uint64_t done, uint64_t total);
+// not throw or jump out, and it may call the library. `user` is used by one thread at a time, not always the same.
+typedef int32_t (*sealock_progress_callback)(void *user, const char *stage, uint64_t done, uint64_t total);
 
 // How to watch long work. Fill it with zeros, then set what is wanted.
 typedef struct {
     // `sizeof(sealock_watch)`.
     size_t struct_size;
     // Called with how far the work is; may be NULL.
-    sealock_progress progress;
+    sealock_progress_callback progress;
     // What `progress` is called with; may be NULL.
     void *user;
     // Cancels the work; may be NULL.
@@ -359,7 +381,7 @@ sealock_status sealock_cancel_free(sealock_cancel *cancel);
 //
 // Made by: `sealock_account_generate`, `sealock_account_from_secret`. Freed by: `sealock_account_free`, which wipes it.
 // It never changes; thread-safe.
-typedef struct sealock_account sealock_account;
+struct sealock_account;
 
 // SEALOCK_ADDRESS_BYTES, as this library has it.
 size_t sealock_address_bytes(void);
@@ -410,7 +432,7 @@ sealock_status sealock_digest_to_text(const uint8_t *digest,
 sealock_status sealock_account_generate(sealock_account **out,
                                         sealock_error **error);
 
-// The account of a secret key of SEALOCK_SECRET_BYTES bytes, big-endian. Wipe your copy.
+// The account of a secret key of SEALOCK_SECRET_BYTES bytes, big-endian. Wipe your copy with `sealock_wipe`.
 //
 // Fails with SEALOCK_ERROR_INVALID_ARGUMENT if it is zero or not below the group's order.
 sealock_status sealock_account_from_secret(const uint8_t *secret,
@@ -424,8 +446,8 @@ sealock_status sealock_account_address(const sealock_account *account,
                                        size_t out_length,
                                        sealock_error **error);
 
-// Copies the secret key out, SEALOCK_SECRET_BYTES bytes, for a key store alone. **Wipe the copy.** Whoever has it is the
-// account.
+// Copies the secret key out, SEALOCK_SECRET_BYTES bytes, for a key store alone. **Wipe the copy** with
+// `sealock_wipe`. Whoever has it is the account.
 sealock_status sealock_account_expose_secret(const sealock_account *account,
                                              uint8_t *out,
                                              size_t out_length,
@@ -443,18 +465,20 @@ sealock_status sealock_account_free(sealock_account *account);
 // A list of assets.
 //
 // Made by: `sealock_exchange_assets`. Freed by: `sealock_assets_free`. It never changes; thread-safe.
-typedef struct sealock_assets sealock_assets;
+struct sealock_assets;
 
 // Where parties meet.
 //
 // Made by: `sealock_exchange_local`, `sealock_exchange_in_memory`. Freed by: `sealock_exchange_free`. Owners, consumers
 // and orders keep what they need of it. Thread-safe.
-typedef struct sealock_exchange sealock_exchange;
+struct sealock_exchange;
 
 // An exchange in a folder of this machine, which is made if there is none.
 //
-// Fails with SEALOCK_ERROR_IO; with SEALOCK_ERROR_LOCKED while another process has it open.
-sealock_status sealock_exchange_local(const char *path, sealock_exchange **out, sealock_error **error);
+// Fails with SEALOCK_ERROR_IO; with SEALOCK_ERROR_INVALID_ARGUMENT for an empty path; with SEALOCK_ERROR_LOCKED while another process has it open.
+sealock_status sealock_exchange_local(const char *path,
+                                      sealock_exchange **out,
+                                      sealock_error **error);
 
 // An exchange that is gone when it is freed, and all that uses it.
 sealock_status sealock_exchange_in_memory(sealock_exchange **out, sealock_error **error);
@@ -569,10 +593,12 @@ sealock_status sealock_ledger_balance_of(const sealock_exchange *exchange,
 // (<https://arrow.apache.org/docs/format/CDataInterface.html>), whose structures are defined above.
 //
 // **What comes in is taken over in any case**, whether the call succeeds or fails: the caller's structure is marked as
-// released, and the library calls `release` once. The one exception is a call whose `error` is no pointer.
+// released, and the library calls `release` once. The exceptions are a call whose `error` is no pointer, and a call in the
+// child of a fork.
 // What goes out belongs to the caller, who calls `release` once.
 //
-// The contents are trusted as the interface asks: buffers must be as long as lengths and types say.
+// The structures are checked, and so is what they hold: what is wrong with them gives SEALOCK_ERROR_MALFORMED. One thing is
+// trusted, as the interface asks: buffers must be as long as lengths, types and offsets say.
 
 
 // =======
@@ -584,7 +610,7 @@ sealock_status sealock_ledger_balance_of(const sealock_exchange *exchange,
 //
 // Made by: `sealock_column_boolean`, `_category`, `_integer`, `_decimal`. Freed by: `sealock_column_free`. A schema copies
 // it. Thread-safe.
-typedef struct sealock_column sealock_column;
+struct sealock_column;
 
 // A true-or-false column.
 sealock_status sealock_column_boolean(const char *name, sealock_column **out, sealock_error **error);
@@ -644,7 +670,7 @@ sealock_status sealock_column_free(sealock_column *column);
 // Made by: `sealock_schema_new`, `_infer_arrow`, `_infer_csv`, `_from_json`, `_from_bytes`, `_with_column`,
 // `_without_column`; `sealock_table_schema`, `sealock_asset_schema`. Freed by: `sealock_schema_free`. It never changes;
 // thread-safe.
-typedef struct sealock_schema sealock_schema;
+struct sealock_schema;
 
 // Checks `count` columns and joins copies of them.
 //
@@ -738,7 +764,7 @@ sealock_status sealock_schema_free(sealock_schema *schema);
 // Data that keeps to its schema, in memory: 8 bytes per value.
 //
 // Made by: `sealock_table_from_...`. Freed by: `sealock_table_free`. It never changes; thread-safe.
-typedef struct sealock_table sealock_table;
+struct sealock_table;
 
 // Reads an Arrow stream to its end. The stream is taken over in any case, see Arrow.
 sealock_status sealock_table_from_arrow_stream(const sealock_schema *schema,
@@ -822,7 +848,7 @@ sealock_status sealock_table_free(sealock_table *table);
 // What an owner lets be asked. `sealock_policy_deny_all` allows nothing; each function allows something more.
 //
 // Made by: `sealock_policy_deny_all`. Freed by: `sealock_policy_free`. An offer copies it. Thread-safe.
-typedef struct sealock_policy sealock_policy;
+struct sealock_policy;
 
 // Allows nothing, and withholds groups of fewer than 10 rows.
 sealock_status sealock_policy_deny_all(sealock_policy **out, sealock_error **error);
@@ -889,13 +915,13 @@ sealock_status sealock_policy_free(sealock_policy *policy);
 // What to publish, and under which conditions.
 //
 // Made by: `sealock_offer_new`. Freed by: `sealock_offer_free`. It holds the table. Thread-safe.
-typedef struct sealock_offer sealock_offer;
+struct sealock_offer;
 
 // What an order costs and gives.
 //
 // Made by: `sealock_terms_free_of_charge`, `sealock_terms_fixed`. Freed by: `sealock_terms_free`. An offer copies it.
 // Thread-safe.
-typedef struct sealock_terms sealock_terms;
+struct sealock_terms;
 
 // Datatokens for nothing. An account that holds `max_per_account` of them is given no more.
 sealock_status sealock_terms_free_of_charge(uint64_t max_per_account,
@@ -962,12 +988,12 @@ sealock_status sealock_offer_free(sealock_offer *offer);
 //
 // Made by: `sealock_exchange_owner`, `sealock_exchange_owner_afresh`. Freed by: `sealock_owner_free`; the account's node
 // closes when its nodes are freed, too. Thread-safe.
-typedef struct sealock_owner sealock_owner;
+struct sealock_owner;
 
 // What publishing did.
 //
 // Made by: `sealock_owner_publish`. Freed by: `sealock_published_free`. It never changes; thread-safe.
-typedef struct sealock_published sealock_published;
+struct sealock_published;
 
 // How much of a table the policy withholds. For the owner; it is not published.
 typedef struct {
@@ -1042,7 +1068,7 @@ sealock_status sealock_published_free(sealock_published *published);
 //
 // Made by: `sealock_published_asset`, `sealock_exchange_asset`, `sealock_assets_get`, `sealock_asset_from_bytes`. Freed by:
 // `sealock_asset_free`. It never changes; thread-safe.
-typedef struct sealock_asset sealock_asset;
+struct sealock_asset;
 
 // What a query will cost and how large its answer will be.
 typedef struct {
@@ -1149,17 +1175,17 @@ sealock_status sealock_asset_free(sealock_asset *asset);
 // A party that buys and asks.
 //
 // Made by: `sealock_exchange_consumer`. Freed by: `sealock_consumer_free`. Thread-safe.
-typedef struct sealock_consumer sealock_consumer;
+struct sealock_consumer;
 
 // A list of orders.
 //
 // Made by: `sealock_consumer_orders`. Freed by: `sealock_orders_free`. It never changes; thread-safe.
-typedef struct sealock_orders sealock_orders;
+struct sealock_orders;
 
 // A list of tickets.
 //
 // Made by: `sealock_consumer_tickets`. Freed by: `sealock_tickets_free`. It never changes; thread-safe.
-typedef struct sealock_tickets sealock_tickets;
+struct sealock_tickets;
 
 // The address of the account that pays.
 sealock_status sealock_consumer_address(const sealock_consumer *consumer,
@@ -1199,6 +1225,7 @@ sealock_status sealock_consumer_tickets(const sealock_consumer *consumer,
 
 // Removes the keys of a request from the wallet. **Its result cannot be opened afterwards.** `job` is what
 // `sealock_ticket_job` puts out.
+// A job that the wallet does not know is fine.
 sealock_status sealock_consumer_forget(const sealock_consumer *consumer,
                                        const uint8_t *job,
                                        size_t job_length,
@@ -1240,7 +1267,7 @@ sealock_status sealock_tickets_free(sealock_tickets *tickets);
 //
 // Made by: `sealock_consumer_order`, `sealock_orders_get`. Freed by: `sealock_order_free`; the order itself stays on the
 // ledger. Thread-safe: each request takes a use of its own.
-typedef struct sealock_order sealock_order;
+struct sealock_order;
 
 // Makes the request for a query: checks it against the asset's policy, encrypts its secrets, and proves that some order pays
 // for it. Takes the order's next use. The keys are in the wallet before this returns. `watch` may be NULL.
@@ -1291,7 +1318,7 @@ sealock_status sealock_order_free(sealock_order *order);
 // Made by: `sealock_order_request`, `sealock_order_request_use`, `sealock_order_request_without_policy_check`,
 // `sealock_tickets_get`. Freed by: `sealock_ticket_free`; the keys stay in the wallet until `sealock_consumer_forget`.
 // Thread-safe.
-typedef struct sealock_ticket sealock_ticket;
+struct sealock_ticket;
 
 // The request to send. Sending it twice is asking once. Once admitted it is answered at any time; before, its proof is good
 // for a few minutes: see `sealock_ticket_renew`.
@@ -1332,13 +1359,13 @@ sealock_status sealock_ticket_free(sealock_ticket *ticket);
 //
 // Made by: `sealock_ticket_request`, `sealock_request_from_bytes`. Freed by: `sealock_request_free`. It never changes;
 // thread-safe.
-typedef struct sealock_request sealock_request;
+struct sealock_request;
 
 // A result that only the consumer can open.
 //
 // Made by: `sealock_node_run`, `sealock_node_release`, `sealock_result_from_bytes`. Freed by: `sealock_result_free`. It
 // never changes; thread-safe.
-typedef struct sealock_result sealock_result;
+struct sealock_result;
 
 // The request's canonical encoding, to be sent.
 sealock_status sealock_request_to_bytes(const sealock_request *request,
@@ -1403,12 +1430,12 @@ sealock_status sealock_result_free(sealock_result *result);
 //
 // Made by: `sealock_node_run`, `sealock_node_release`, `sealock_receipts_get`, `sealock_receipt_from_bytes`. Freed by:
 // `sealock_receipt_free`. It never changes; thread-safe.
-typedef struct sealock_receipt sealock_receipt;
+struct sealock_receipt;
 
 // A list of receipts.
 //
 // Made by: `sealock_node_receipts`. Freed by: `sealock_receipts_free`. It never changes; thread-safe.
-typedef struct sealock_receipts sealock_receipts;
+struct sealock_receipts;
 
 // What a receipt says. Its texts are `sealock_receipt_asset` and `sealock_receipt_device`.
 typedef struct {
@@ -1532,23 +1559,23 @@ sealock_status sealock_receipts_free(sealock_receipts *receipts);
 //
 // Made by: `sealock_node_compute`. Used up by: `sealock_node_release`. Freed by: `sealock_computed_free`; the job stays
 // on record. Thread-safe.
-typedef struct sealock_computed sealock_computed;
+struct sealock_computed;
 
 // The right to one job, which the node has checked and the order has paid for.
 //
 // Made by: `sealock_node_admit`, `sealock_node_admit_bytes`. Used up by: `sealock_node_compute`. Freed by:
 // `sealock_grant_free`; the job stays on record. Thread-safe.
-typedef struct sealock_grant sealock_grant;
+struct sealock_grant;
 
 // The node of an owner, serving the owner's assets.
 //
 // Made by: `sealock_owner_node`. Freed by: `sealock_node_free`. Thread-safe: jobs run side by side.
-typedef struct sealock_node sealock_node;
+struct sealock_node;
 
 // A list of refusals, oldest first.
 //
 // Made by: `sealock_node_refusals`. Freed by: `sealock_refusals_free`. It never changes; thread-safe.
-typedef struct sealock_refusals sealock_refusals;
+struct sealock_refusals;
 
 // What a node has on record about a job.
 typedef struct {
@@ -1578,7 +1605,8 @@ sealock_status sealock_node_address(const sealock_node *node,
 // be NULL.
 //
 // Fails with SEALOCK_ERROR_REJECTED, which says no more; the reason is in `sealock_node_refusals`. Other errors are the
-// node's own failures, and spend nothing.
+// node's own failures, and spend nothing: SEALOCK_ERROR_LOCKED while the same request is computed by another call. Send it
+// again when that one is done.
 sealock_status sealock_node_run(const sealock_node *node,
                                 const sealock_request *request,
                                 const sealock_watch *watch,
@@ -1604,13 +1632,15 @@ sealock_status sealock_node_admit_bytes(const sealock_node *node,
 // Computes the answer, encrypted under the consumer's key. Uses the grant up, also when it fails; the same request is
 // granted again then.
 //
-// Fails with SEALOCK_ERROR_LOCKED while the same job is computed elsewhere.
+// Fails with SEALOCK_ERROR_LOCKED while the same job is computed elsewhere; with SEALOCK_ERROR_INVALID_ARGUMENT for a grant
+// of another node, which is not used up.
 sealock_status sealock_node_compute(const sealock_node *node,
                                     sealock_grant *grant,
                                     sealock_computed **out,
                                     sealock_error **error);
 
-// Seals the answer to the consumer, signs a receipt, and records both before either is put out. Uses the computed job up.
+// Seals the answer to the consumer, signs a receipt, and records both before either is put out. Uses the computed job up,
+// unless it is another node's: SEALOCK_ERROR_INVALID_ARGUMENT.
 sealock_status sealock_node_release(const sealock_node *node,
                                     sealock_computed *computed,
                                     sealock_result **result,
@@ -1693,24 +1723,24 @@ sealock_status sealock_refusals_free(sealock_refusals *refusals);
 //
 // Made by: `sealock_filter_compare`, `_is_null`, `_and`, `_or`, `_not`. Freed by: `sealock_filter_free`. What it is made of
 // is copied. It never changes; thread-safe.
-typedef struct sealock_filter sealock_filter;
+struct sealock_filter;
 
 // What one comparison is made with.
 //
 // Made by: `sealock_literals_new`. Freed by: `sealock_literals_free`, which does not wipe it. A filter copies it.
 // Thread-safe.
-typedef struct sealock_literals sealock_literals;
+struct sealock_literals;
 
 // A query with every secret blanked out: what travels, what a policy allows and what a receipt names.
 //
 // Made by: `sealock_query_program`, `sealock_program_from_bytes`. Freed by: `sealock_program_free`. It never changes;
 // thread-safe.
-typedef struct sealock_program sealock_program;
+struct sealock_program;
 
 // A question.
 //
 // Made by: `sealock_query_new`. Freed by: `sealock_query_free`. Thread-safe.
-typedef struct sealock_query sealock_query;
+struct sealock_query;
 
 // No literal yet.
 sealock_status sealock_literals_new(sealock_literals **out, sealock_error **error);
@@ -1828,7 +1858,7 @@ sealock_status sealock_program_free(sealock_program *program);
 // The answer to a query.
 //
 // Made by: `sealock_ticket_open`. Freed by: `sealock_answer_free`. It never changes; thread-safe.
-typedef struct sealock_answer sealock_answer;
+struct sealock_answer;
 
 // How many rows there are: groups, or one.
 sealock_status sealock_answer_rows(const sealock_answer *answer, size_t *out, sealock_error **error);

@@ -181,7 +181,7 @@ pub unsafe extern "C" fn sealock_account_generate(
     })
 }
 
-/// The account of a secret key of SEALOCK_SECRET_BYTES bytes, big-endian. Wipe your copy.
+/// The account of a secret key of SEALOCK_SECRET_BYTES bytes, big-endian. Wipe your copy with `sealock_wipe`.
 ///
 /// Fails with SEALOCK_ERROR_INVALID_ARGUMENT if it is zero or not below the group's order.
 #[unsafe(no_mangle)]
@@ -212,8 +212,8 @@ pub unsafe extern "C" fn sealock_account_address(
     })
 }
 
-/// Copies the secret key out, SEALOCK_SECRET_BYTES bytes, for a key store alone. **Wipe the copy.** Whoever has it is the
-/// account.
+/// Copies the secret key out, SEALOCK_SECRET_BYTES bytes, for a key store alone. **Wipe the copy** with
+/// `sealock_wipe`. Whoever has it is the account.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_account_expose_secret(
     account: *const sealock_account,

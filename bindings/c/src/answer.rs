@@ -12,7 +12,7 @@ use crate::arrow::{ArrowArrayStream, put_stream, stream_out};
 use crate::buffer::{Buffer, sealock_buffer};
 use crate::call::{call, free};
 use crate::error::{Failure, sealock_error, sealock_status};
-use crate::exchange::element;
+use crate::exchange::{element, element_at};
 use crate::handle::{find, handles};
 
 /// The answer to a query.
@@ -87,7 +87,7 @@ pub unsafe extern "C" fn sealock_answer_group(
         let out = c.out("out", out)?;
         let (answer, column) = (find(answer)?, c.text("column", column)?);
         let labels = answer.group(column).ok_or_else(|| unknown(column))?;
-        if let Some(label) = element(labels, row)? {
+        if let Some(label) = element_at("row", labels, row)? {
             out.issue(Buffer::from(label));
         }
     })
@@ -108,7 +108,7 @@ pub unsafe extern "C" fn sealock_answer_double(
         let (out, present) = (c.out("out", out), c.out("present", present));
         let (out, present) = (out?, present?);
         let answer = find(answer)?;
-        if let Some(number) = element(&numbers(&answer, c.text("name", name)?)?.to_f64(), row)? {
+        if let Some(number) = element_at("row", &numbers(&answer, c.text("name", name)?)?.to_f64(), row)? {
             out.put(number);
             present.put(1);
         }
@@ -132,9 +132,11 @@ pub unsafe extern "C" fn sealock_answer_exact(
         let (out, scale, rows) = (out?, scale?, rows?);
         let answer = find(answer)?;
         let (number, places, over) = match numbers(&answer, c.text("name", name)?)? {
-            Numbers::Count(values) => (element(values, row)?, 0, None),
-            Numbers::Sum { values, scale } => (element(values, row)?, *scale, None),
-            Numbers::Mean { sums, rows, scale } => (element(sums, row)?, *scale, Some(element(rows, row)?)),
+            Numbers::Count(values) => (element_at("row", values, row)?, 0, None),
+            Numbers::Sum { values, scale } => (element_at("row", values, row)?, *scale, None),
+            Numbers::Mean { sums, rows, scale } => {
+                (element_at("row", sums, row)?, *scale, Some(element_at("row", rows, row)?))
+            }
         };
         out.issue(Buffer::from(number.to_string()));
         scale.put(places);

@@ -4,21 +4,25 @@
 //! (<https://arrow.apache.org/docs/format/CDataInterface.html>), whose structures are defined above.
 //!
 //! **What comes in is taken over in any case**, whether the call succeeds or fails: the caller's structure is marked as
-//! released, and the library calls `release` once. The one exception is a call whose `error` is no pointer.
+//! released, and the library calls `release` once. The exceptions are a call whose `error` is no pointer, and a call in the
+//! child of a fork.
 //! What goes out belongs to the caller, who calls `release` once.
 //!
-//! The contents are trusted as the interface asks: buffers must be as long as lengths and types say.
+//! The structures are checked, and so is what they hold: what is wrong with them gives SEALOCK_ERROR_MALFORMED. One thing is
+//! trusted, as the interface asks: buffers must be as long as lengths, types and offsets say.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::CStr;
+use std::fmt::Display;
+use std::panic::AssertUnwindSafe;
 
 use arrow::array::{RecordBatch, RecordBatchIterator, StructArray};
 use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
 use arrow::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
-use arrow::ffi_stream::{ArrowArrayStreamReader, FFI_ArrowArrayStream};
-use sealock::asset::AssetError;
+use arrow::ffi_stream::FFI_ArrowArrayStream;
+use sealock::ErrorKind;
 
-use crate::call::{Caller, Out};
+use crate::arrow_check::{check_array, check_schema};
+use crate::call::{Caller, Out, caught};
 use crate::error::Failure;
 
 /// `struct ArrowArrayStream`.
@@ -28,8 +32,9 @@ pub(crate) type ArrowArray = FFI_ArrowArray;
 /// `struct ArrowSchema`.
 pub(crate) type ArrowSchema = FFI_ArrowSchema;
 
-fn unreadable(why: &ArrowError) -> Failure {
-    AssetError::Unreadable { format: "Arrow data", why: why.to_string() }.into()
+fn malformed(why: impl Display) -> Failure {
+    let hint = "see https://arrow.apache.org/docs/format/CDataInterface.html for what the structures have to hold";
+    Failure::with_hint(ErrorKind::Malformed, format!("not valid Arrow data: {why}"), hint)
 }
 
 /// Takes a stream over. It is released when this is dropped.
@@ -37,64 +42,98 @@ pub(crate) fn take_stream(caller: &Caller, stream: *mut ArrowArrayStream) -> Res
     caller.take("stream", stream, ArrowArrayStream::empty())
 }
 
-/// The front of a `struct ArrowSchema`, whose parts `FFI_ArrowSchema` hides.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct SchemaLayout {
-    format: *const c_char,
-    name: *const c_char,
-    metadata: *const c_char,
-    flags: i64,
-    n_children: i64,
-    children: *const c_void,
-    dictionary: *const c_void,
-    release: Option<unsafe extern "C" fn(*mut c_void)>,
-    private_data: *const c_void,
-}
-
-const _: () = assert!(size_of::<SchemaLayout>() == size_of::<ArrowSchema>());
-
-/// Takes an array and its schema over.
+/// Takes an array and its schema over. They are released when this is dropped.
 pub(crate) fn take_array(
     caller: &Caller,
     schema: *mut ArrowSchema,
     array: *mut ArrowArray,
 ) -> Result<(ArrowSchema, ArrowArray), Failure> {
     // Both are taken before either is looked at.
-    let layout = caller.peek("arrow_schema", schema.cast_const().cast::<SchemaLayout>());
     let schema = caller.take("arrow_schema", schema, ArrowSchema::empty());
-    let array = caller.take("arrow_array", array, ArrowArray::empty())?;
-    let (schema, layout) = (schema?, layout?);
-    for (name, released) in [("arrow_schema", layout.release.is_none()), ("arrow_array", array.is_released())] {
-        if released {
-            return Err(Failure::argument(name, "a structure that is not released", "a released one"));
+    let array = caller.take("arrow_array", array, ArrowArray::empty());
+    Ok((schema?, array?))
+}
+
+/// A schema of columns that was checked.
+struct Checked(ArrowSchema);
+
+impl Checked {
+    fn new(name: &str, schema: ArrowSchema) -> Result<Self, Failure> {
+        let format = check_schema(&schema).map_err(malformed)?;
+        if format == "+s" {
+            return Ok(Self(schema));
         }
+        Err(Failure::argument(name, "format +s, a struct of columns", &format!("{format:?}")))
     }
-    let format = if layout.format.is_null() { "none" } else { schema.format() };
-    if format != "+s" {
-        return Err(Failure::argument("arrow_schema", "format +s, a struct of columns", format));
+
+    /// The batch that a struct array is.
+    fn batch(&self, name: &str, array: ArrowArray) -> Result<RecordBatch, Failure> {
+        check_array(&array, &self.0).map_err(malformed)?;
+        // What the Arrow library asserts is said of the data, too.
+        let import = AssertUnwindSafe(|| {
+            // SAFETY: the header asks of the caller what the C data interface asks.
+            let data = unsafe { from_ffi(array, &self.0) }.map_err(malformed)?;
+            data.validate_full().map_err(malformed)?;
+            if data.null_count() > 0 {
+                let got = "one with null rows";
+                return Err(Failure::argument(name, "a struct of columns that is nowhere null", got));
+            }
+            Ok(RecordBatch::from(StructArray::from(data)))
+        });
+        caught(import).unwrap_or_else(|said| Err(malformed(said)))
     }
-    Ok((schema, array))
+}
+
+/// The batch that an array and its schema are.
+pub(crate) fn read_array((schema, array): (ArrowSchema, ArrowArray)) -> Result<RecordBatch, Failure> {
+    Checked::new("arrow_schema", schema)?.batch("arrow_array", array)
 }
 
 /// All batches of a stream.
-pub(crate) fn read_stream(stream: ArrowArrayStream) -> Result<Vec<RecordBatch>, Failure> {
-    if stream.release.is_some() && (stream.get_schema.is_none() || stream.get_next.is_none()) {
-        return Err(Failure::argument("stream", "callbacks get_schema and get_next", "none"));
+pub(crate) fn read_stream(mut stream: ArrowArrayStream) -> Result<Vec<RecordBatch>, Failure> {
+    if stream.release.is_none() {
+        return Err(malformed("the stream is released"));
     }
-    let reader = ArrowArrayStreamReader::try_new(stream).map_err(|e| unreadable(&e))?;
-    reader.collect::<Result<_, _>>().map_err(|e| unreadable(&e))
+    let (Some(get_schema), Some(get_next)) = (stream.get_schema, stream.get_next) else {
+        return Err(Failure::argument("stream", "callbacks get_schema and get_next", "none"));
+    };
+    let mut schema = ArrowSchema::empty();
+    // SAFETY: the header asks of the caller what the C stream interface asks.
+    let code = unsafe { get_schema(&raw mut stream, &raw mut schema) };
+    if code != 0 {
+        // What a callback that failed left there is nothing.
+        std::mem::forget(schema);
+        return Err(refused(&mut stream, "get_schema", code));
+    }
+    let schema = Checked::new("stream", schema)?;
+    let mut batches = Vec::new();
+    loop {
+        let mut array = ArrowArray::empty();
+        // SAFETY: as above.
+        let code = unsafe { get_next(&raw mut stream, &raw mut array) };
+        if code != 0 {
+            std::mem::forget(array);
+            return Err(refused(&mut stream, "get_next", code));
+        }
+        if array.is_released() {
+            return Ok(batches);
+        }
+        batches.push(schema.batch("stream", array)?);
+    }
 }
 
-/// The batch that a struct array is.
-pub(crate) fn read_array((schema, array): (ArrowSchema, ArrowArray)) -> Result<RecordBatch, Failure> {
-    // SAFETY: the header asks of the caller what the C data interface asks.
-    let data = unsafe { from_ffi(array, &schema) }.map_err(|e| unreadable(&e))?;
-    data.validate_full().map_err(|e| unreadable(&e))?;
-    if data.null_count() > 0 {
-        return Err(Failure::argument("arrow_array", "a struct of columns that is nowhere null", "one with null rows"));
+/// What a stream says of its own failure, if it says anything.
+fn refused(stream: &mut ArrowArrayStream, callback: &str, code: i32) -> Failure {
+    let said = stream.get_last_error.map_or(std::ptr::null(), |get_last_error| {
+        // SAFETY: the header asks of the caller what the C stream interface asks.
+        unsafe { get_last_error(&raw mut *stream) }
+    });
+    if said.is_null() {
+        return malformed(format!("the stream's {callback} failed with code {code}, and does not say why"));
     }
-    Ok(RecordBatch::from(StructArray::from(data)))
+    // SAFETY: by the C stream interface it is NULL or a text that ends with NUL.
+    let said = unsafe { CStr::from_ptr(said) }.to_string_lossy();
+    malformed(format!("the stream's {callback} failed with code {code}: {said}"))
 }
 
 /// Puts out batches as a stream of the caller's.

@@ -1,9 +1,10 @@
 //! Buffers
 //!
 //! Bytes or text that a function made. A buffer is wiped when it is freed. What `sealock_buffer_data` and
-//! `sealock_buffer_text` return belongs to the buffer and is valid until then.
+//! `sealock_buffer_text` return belongs to the buffer and is valid until any
+//! thread frees it.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use zeroize::{Zeroize, Zeroizing};
@@ -81,4 +82,13 @@ pub extern "C" fn sealock_buffer_text(buffer: *const sealock_buffer) -> *const c
 #[unsafe(no_mangle)]
 pub extern "C" fn sealock_buffer_free(buffer: *mut sealock_buffer) -> sealock_status {
     free(buffer)
+}
+
+/// Wipes `length` bytes, in a way that no compiler leaves out: for copies of secrets. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_wipe(bytes: *mut c_void, length: usize) {
+    if !bytes.is_null() && length <= isize::MAX as usize {
+        // SAFETY: the header asks that there are as many bytes, which nobody uses during the call.
+        unsafe { std::slice::from_raw_parts_mut(bytes.cast::<u8>(), length) }.zeroize();
+    }
 }

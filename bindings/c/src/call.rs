@@ -1,13 +1,15 @@
 //! The way into the library and out of it: one panic boundary, and arguments that are checked as far as they can be.
 
+use std::any::Any;
 use std::ffi::{CStr, c_char, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use sealock::ErrorKind;
 
 use crate::error::{Failure, SEALOCK_OK, sealock_error, sealock_status};
-use crate::handle::{Handle, issue, revoke};
+use crate::handle::{Handle, discard, issue};
+use crate::process;
 
 /// No object lies below this address on any system that this runs on: what points there is a number, not a pointer.
 const FIRST_PAGE: usize = 4096;
@@ -37,7 +39,8 @@ pub(crate) fn run(
         Ok(out) => out,
         Err(failure) => return failure.code(),
     };
-    match guarded(|| body(&caller)) {
+    process::enter();
+    match guarded(|| process::check_not_forked().and_then(|()| body(&caller))) {
         Ok(()) => SEALOCK_OK,
         Err(failure) => {
             let code = failure.code();
@@ -51,6 +54,7 @@ pub(crate) fn run(
 
 /// As [`run`], for functions that put out no error.
 pub(crate) fn status_of(body: impl FnOnce() -> Result<(), Failure>) -> sealock_status {
+    process::enter();
     match guarded(body) {
         Ok(()) => SEALOCK_OK,
         Err(failure) => {
@@ -63,19 +67,33 @@ pub(crate) fn status_of(body: impl FnOnce() -> Result<(), Failure>) -> sealock_s
 /// The panic boundary. Nothing that the library shares between calls is left half-changed by a panic: its locks pass over
 /// poisoning for the same reason.
 fn guarded(body: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
-        let said = payload.downcast_ref::<String>().map(String::as_str);
-        let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned();
-        // What was thrown could panic once more when it is dropped.
-        std::mem::forget(payload);
+    caught(AssertUnwindSafe(body)).unwrap_or_else(|said| {
         let hint = "this is a bug of Sealock: report it with this message. The handles are still usable";
         Err(Failure::with_hint(ErrorKind::Internal, format!("the library failed inside: {said}"), hint))
     })
 }
 
+/// Runs `body`; if it panics, what was said.
+pub(crate) fn caught<T>(body: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
+    catch_unwind(body).map_err(|payload| {
+        let said = panic_text(&*payload).to_owned();
+        // What was thrown could panic once more when it is dropped. What that throws is left alone.
+        if let Err(worse) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(worse);
+        }
+        said
+    })
+}
+
+/// What a panic says.
+pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    let said = payload.downcast_ref::<String>().map(String::as_str);
+    said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message")
+}
+
 /// Frees a handle. NULL is fine.
 pub(crate) fn free<T: Handle>(handle: *mut T) -> sealock_status {
-    status_of(|| if handle.is_null() { Ok(()) } else { revoke(handle).map(drop) })
+    status_of(|| if handle.is_null() { Ok(()) } else { discard(handle) })
 }
 
 /// Reads the arguments of one call.
@@ -130,7 +148,7 @@ impl Caller {
         }
         self.check(name, list)?;
         if count.checked_mul(size_of::<T>().max(1)).is_none_or(|bytes| bytes > isize::MAX as usize) {
-            return Err(Failure::argument(name, "a length that memory can have", &count.to_string()));
+            return Err(Failure::argument(name, "a length that memory can have", &shown(count)));
         }
         // SAFETY: by the promise of `new`, there are `count` elements, which nobody changes during the call. Their size is
         // that of an object in memory.
@@ -144,7 +162,7 @@ impl Caller {
         bytes: *const u8,
         length: usize,
     ) -> Result<[u8; N], Failure> {
-        let wrong = || Failure::argument(name, &format!("{N} bytes"), &length.to_string());
+        let wrong = || Failure::argument(&format!("{name}_length"), &N.to_string(), &shown(length));
         if length != N {
             return Err(wrong());
         }
@@ -171,7 +189,7 @@ impl Caller {
         length: usize,
     ) -> Result<Out<[u8; N]>, Failure> {
         if length != N {
-            return Err(Failure::argument(name, &format!("room for {N} bytes"), &length.to_string()));
+            return Err(Failure::argument(&format!("{name}_length"), &N.to_string(), &shown(length)));
         }
         self.out_with(name, out.cast(), [0; N])
     }
@@ -184,7 +202,7 @@ impl Caller {
         size: usize,
     ) -> Result<Out<[u8; N]>, Failure> {
         if size < N {
-            return Err(Failure::argument(name, &format!("room for {N} bytes"), &size.to_string()));
+            return Err(Failure::argument(&format!("{name}_size"), &format!("{N} or more"), &shown(size)));
         }
         self.out_with(name, out.cast(), [0; N])
     }
@@ -218,19 +236,17 @@ impl Caller {
         Err(Failure::argument(&name, &format!("{expected} bytes"), &size.to_string()).hint(hint))
     }
 
-    /// Looks at what a pointer points to.
-    pub(crate) fn peek<T: Copy>(&self, name: &str, at: *const T) -> Result<T, Failure> {
-        self.check(name, at)?;
-        // SAFETY: by the promise of `new`, there is a value of the type.
-        Ok(unsafe { at.read() })
-    }
-
     /// Takes what a pointer points to, and leaves `instead`.
     pub(crate) fn take<T>(&self, name: &str, from: *mut T, instead: T) -> Result<T, Failure> {
         self.check(name, from)?;
         // SAFETY: by the promise of `new`, there is a value of the type, which is the library's from now on.
         Ok(unsafe { from.replace(instead) })
     }
+}
+
+/// A length for a message. What has the top bit set was a negative number.
+fn shown(length: usize) -> String {
+    length.cast_signed().to_string()
 }
 
 /// Where a call puts a value.

@@ -123,6 +123,7 @@ pub unsafe extern "C" fn sealock_consumer_tickets(
 
 /// Removes the keys of a request from the wallet. **Its result cannot be opened afterwards.** `job` is what
 /// `sealock_ticket_job` puts out.
+/// A job that the wallet does not know is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_consumer_forget(
     consumer: *const sealock_consumer,

@@ -9,8 +9,8 @@ use std::ptr;
 
 use sealock::ErrorKind;
 
-use crate::call::status_of;
-use crate::handle::{find, handles, revoke};
+use crate::call::free;
+use crate::handle::{find, handles};
 
 /// The number of an error's kind, or SEALOCK_OK.
 pub type sealock_status = i32;
@@ -92,7 +92,7 @@ pub extern "C" fn sealock_error_code(error: *const sealock_error) -> sealock_sta
 
 /// The name of the error's kind, for instance `PolicyDenied`; NULL if `error` is no error.
 ///
-/// The text belongs to the error, and is valid until it is freed. So do message and hint.
+/// The text belongs to the error, and is valid until any thread frees it. So do message and hint.
 #[unsafe(no_mangle)]
 pub extern "C" fn sealock_error_kind(error: *const sealock_error) -> *const c_char {
     read(error, |texts| Some(&texts.name))
@@ -118,7 +118,7 @@ fn read(error: *const sealock_error, which: impl Fn(&Texts) -> Option<&CString>)
 /// Frees an error. NULL is fine.
 #[unsafe(no_mangle)]
 pub extern "C" fn sealock_error_free(error: *mut sealock_error) -> sealock_status {
-    status_of(|| if error.is_null() { Ok(()) } else { revoke(error).map(drop) })
+    free(error)
 }
 
 /// The name of the kind that has this number, for instance `PolicyDenied`; `Ok` for SEALOCK_OK; NULL for a number that no

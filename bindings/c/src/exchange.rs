@@ -35,7 +35,7 @@ handles! { sealock_exchange => Exchange, sealock_assets => Vec<Arc<Asset>> }
 
 /// An exchange in a folder of this machine, which is made if there is none.
 ///
-/// Fails with SEALOCK_ERROR_IO; with SEALOCK_ERROR_LOCKED while another process has it open.
+/// Fails with SEALOCK_ERROR_IO; with SEALOCK_ERROR_INVALID_ARGUMENT for an empty path; with SEALOCK_ERROR_LOCKED while another process has it open.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_exchange_local(
     path: *const c_char,
@@ -180,6 +180,11 @@ pub unsafe extern "C" fn sealock_assets_free(assets: *mut sealock_assets) -> sea
 
 /// An element of a list.
 pub(crate) fn element<T: Clone>(list: &[T], index: usize) -> Result<T, Failure> {
-    let beyond = || Failure::argument("index", &format!("less than {}", list.len()), &index.to_string());
+    element_at("index", list, index)
+}
+
+/// An element of a list, by the argument of this name.
+pub(crate) fn element_at<T: Clone>(name: &str, list: &[T], index: usize) -> Result<T, Failure> {
+    let beyond = || Failure::argument(name, &format!("less than {}", list.len()), &index.to_string());
     list.get(index).cloned().ok_or_else(beyond)
 }

@@ -20,6 +20,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 use sealock::ErrorKind;
 
 use crate::error::Failure;
+use crate::process;
 
 /// A type of the header whose pointers are handles.
 pub(crate) trait Handle: 'static {
@@ -52,9 +53,14 @@ struct Registry {
     live: BTreeMap<u64, Entry>,
 }
 
+static OWN: OnceLock<RwLock<Registry>> = OnceLock::new();
+
+/// The handles of this process. The child of a fork has a registry of its own, which holds no more than its errors: it
+/// may never wait for the lock of the one that it inherits, which another thread may have held during the fork.
 fn registry() -> &'static RwLock<Registry> {
-    static REGISTRY: OnceLock<RwLock<Registry>> = OnceLock::new();
-    REGISTRY.get_or_init(|| {
+    static CHILD: OnceLock<RwLock<Registry>> = OnceLock::new();
+    let registry = if process::is_forked() { &CHILD } else { &OWN };
+    registry.get_or_init(|| {
         let scramble = Scramble { key: RandomState::new().hash_one(0u8) };
         RwLock::new(Registry { scramble, issued: 0, live: BTreeMap::new() })
     })
@@ -83,10 +89,12 @@ pub(crate) fn issue<T: Handle>(value: impl Into<Arc<T::Value>>) -> *mut T {
 /// # Errors
 /// [`ErrorKind::InvalidArgument`] for anything but a live handle of this type.
 pub(crate) fn find<T: Handle>(handle: *const T) -> Result<Arc<T::Value>, Failure> {
-    let registry = reading();
-    let number = registry.number(handle)?;
-    let entry = registry.live.get(&number).ok_or_else(|| registry.unknown::<T>(number))?;
-    entry.of_type::<T>()
+    let found = reading().find(handle);
+    if found.is_err() && process::is_forked() {
+        // What the parent had can be read, where that needs no waiting.
+        return OWN.get().and_then(|inherited| inherited.try_read().ok()?.find(handle).ok()).map_or(found, Ok);
+    }
+    found
 }
 
 /// Takes a handle out of the registry. The object goes with the last call that uses it.
@@ -100,6 +108,18 @@ pub(crate) fn revoke<T: Handle>(handle: *const T) -> Result<Arc<T::Value>, Failu
     let value = entry.of_type::<T>()?;
     registry.live.remove(&number);
     Ok(value)
+}
+
+/// Frees a handle.
+///
+/// In the child of a fork, handles of the parent stay: what they stand for has files that the parent writes, and threads
+/// that the child has not.
+///
+/// # Errors
+/// As [`find`].
+pub(crate) fn discard<T: Handle>(handle: *const T) -> Result<(), Failure> {
+    let value = revoke(handle);
+    if process::is_forked() { Ok(()) } else { value.map(drop) }
 }
 
 /// How many handles are live.
@@ -118,6 +138,11 @@ impl Entry {
 }
 
 impl Registry {
+    fn find<T: Handle>(&self, handle: *const T) -> Result<Arc<T::Value>, Failure> {
+        let number = self.number(handle)?;
+        self.live.get(&number).ok_or_else(|| self.unknown::<T>(number))?.of_type::<T>()
+    }
+
     fn number<T: Handle>(&self, handle: *const T) -> Result<u64, Failure> {
         if handle.is_null() {
             return Err(invalid::<T>("NULL", "check the status of the call that should have made it"));

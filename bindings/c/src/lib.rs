@@ -12,8 +12,10 @@
 #![allow(clippy::missing_safety_doc, reason = "what callers owe is said once, at the top of the header")]
 #![allow(clippy::too_many_arguments, reason = "C passes lengths beside pointers")]
 
+mod arrow_check;
 mod call;
 mod handle;
+mod process;
 
 pub mod account;
 pub mod answer;

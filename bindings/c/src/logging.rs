@@ -1,6 +1,6 @@
 //! Logging
 //!
-//! The library is silent until it is told where to log.
+//! The library is silent until it is told where to log. A panic inside, caught as it is, is logged as an error.
 
 use std::ffi::{c_char, c_void};
 use std::sync::{PoisonError, RwLock};
@@ -29,10 +29,10 @@ pub const SEALOCK_LOG_TRACE: i32 = 5;
 ///
 /// It is called from any thread that uses the library, by several at once. It must not throw or jump out, and it may call
 /// the library.
-pub type sealock_log =
+pub type sealock_log_callback =
     Option<unsafe extern "C" fn(user: *mut c_void, level: i32, target: *const c_char, message: *const c_char)>;
 
-static RECEIVER: RwLock<Option<(sealock_log, User)>> = RwLock::new(None);
+static RECEIVER: RwLock<Option<(sealock_log_callback, User)>> = RwLock::new(None);
 
 struct Forward;
 
@@ -63,7 +63,7 @@ impl Log for Forward {
 /// Fails with SEALOCK_ERROR_LOCKED in a program that has a Rust logger of its own.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_log_set(
-    receiver: sealock_log,
+    receiver: sealock_log_callback,
     user: *mut c_void,
     level: i32,
     error: *mut *mut sealock_error,

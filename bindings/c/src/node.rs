@@ -9,7 +9,7 @@
 //! Each step uses up what the one before made: a grant or a computed job that was passed on is refused when it is passed
 //! again, and all that is left to do is to free it. `sealock_node_run` takes all three.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use sealock::Digest;
 use sealock::access::AccessGrant;
@@ -59,8 +59,8 @@ pub struct sealock_refusals {
 
 handles! {
     sealock_node => Owner,
-    sealock_grant => Mutex<Option<AccessGrant>>,
-    sealock_computed => Mutex<Option<Computed>>,
+    sealock_grant => Held<AccessGrant>,
+    sealock_computed => Held<Computed>,
     sealock_refusals => Vec<RefusalRecord>,
 }
 
@@ -99,10 +99,26 @@ impl Default for sealock_job {
     }
 }
 
-/// Takes what a handle holds once.
-fn take<T: Handle<Value = Mutex<Option<V>>>, V>(handle: *const T) -> Result<V, Failure> {
+/// What a handle holds once, and the node that it came from.
+pub(crate) struct Held<V> {
+    node: Weak<Owner>,
+    value: Mutex<Option<V>>,
+}
+
+impl<V> Held<V> {
+    fn new(node: &Arc<Owner>, value: V) -> Self {
+        Self { node: Arc::downgrade(node), value: Mutex::new(Some(value)) }
+    }
+}
+
+/// Takes what a handle holds for its node. For another node it stays there.
+fn take<T: Handle<Value = Held<V>>, V>(handle: *const T, node: &Arc<Owner>) -> Result<V, Failure> {
     let held = find(handle)?;
-    let taken = held.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if !Weak::ptr_eq(&held.node, &Arc::downgrade(node)) {
+        let other = Failure::argument(T::NAME, "one that this node made", "another node's");
+        return Err(other.hint("pass it to the node that made it: it is not used up"));
+    }
+    let taken = held.value.lock().unwrap_or_else(PoisonError::into_inner).take();
     let used = || Failure::argument(T::NAME, "one that was not passed on before", "one that was used up");
     taken.ok_or_else(|| used().hint("send the same request again: it costs nothing"))
 }
@@ -125,7 +141,8 @@ pub unsafe extern "C" fn sealock_node_address(
 /// be NULL.
 ///
 /// Fails with SEALOCK_ERROR_REJECTED, which says no more; the reason is in `sealock_node_refusals`. Other errors are the
-/// node's own failures, and spend nothing.
+/// node's own failures, and spend nothing: SEALOCK_ERROR_LOCKED while the same request is computed by another call. Send it
+/// again when that one is done.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_node_run(
     node: *const sealock_node,
@@ -159,7 +176,7 @@ pub unsafe extern "C" fn sealock_node_admit(
     call!(error, |c| {
         let out = c.out("out", out)?;
         let (owner, request) = (find(node)?, find(request)?);
-        out.issue(Mutex::new(Some(owner.node().admit((*request).clone())?)));
+        out.issue(Held::new(&owner, owner.node().admit((*request).clone())?));
     })
 }
 
@@ -175,14 +192,16 @@ pub unsafe extern "C" fn sealock_node_admit_bytes(
     call!(error, |c| {
         let out = c.out("out", out)?;
         let request = c.bytes("request", request, request_length)?;
-        out.issue(Mutex::new(Some(find(node)?.node().admit_bytes(request)?)));
+        let owner = find(node)?;
+        out.issue(Held::new(&owner, owner.node().admit_bytes(request)?));
     })
 }
 
 /// Computes the answer, encrypted under the consumer's key. Uses the grant up, also when it fails; the same request is
 /// granted again then.
 ///
-/// Fails with SEALOCK_ERROR_LOCKED while the same job is computed elsewhere.
+/// Fails with SEALOCK_ERROR_LOCKED while the same job is computed elsewhere; with SEALOCK_ERROR_INVALID_ARGUMENT for a grant
+/// of another node, which is not used up.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_node_compute(
     node: *const sealock_node,
@@ -193,11 +212,12 @@ pub unsafe extern "C" fn sealock_node_compute(
     call!(error, |c| {
         let out = c.out("out", out)?;
         let owner = find(node)?;
-        out.issue(Mutex::new(Some(owner.node().compute(take(grant)?)?)));
+        out.issue(Held::new(&owner, owner.node().compute(take(grant, &owner)?)?));
     })
 }
 
-/// Seals the answer to the consumer, signs a receipt, and records both before either is put out. Uses the computed job up.
+/// Seals the answer to the consumer, signs a receipt, and records both before either is put out. Uses the computed job up,
+/// unless it is another node's: SEALOCK_ERROR_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_node_release(
     node: *const sealock_node,
@@ -210,7 +230,7 @@ pub unsafe extern "C" fn sealock_node_release(
         let (result, receipt) = (c.out("result", result), c.out("receipt", receipt));
         let (result, receipt) = (result?, receipt?);
         let owner = find(node)?;
-        let (released, signed) = owner.node().release(take(computed)?)?;
+        let (released, signed) = owner.node().release(take(computed, &owner)?)?;
         result.issue(released);
         receipt.issue(signed);
     })

@@ -56,8 +56,9 @@ pub unsafe extern "C" fn sealock_schema_infer_arrow(
     error: *mut *mut sealock_error,
 ) -> sealock_status {
     call!(error, |c| {
-        let stream = take_stream(c, stream);
-        let out = c.out("out", out)?;
+        // What comes in is taken over even where there is nowhere to put a schema.
+        let (out, stream) = (c.out("out", out), take_stream(c, stream));
+        let out = out?;
         out.issue(Schema::infer_batches(&read_stream(stream?)?)?);
     })
 }

@@ -44,8 +44,9 @@ pub unsafe extern "C" fn sealock_table_from_arrow_stream(
     error: *mut *mut sealock_error,
 ) -> sealock_status {
     call!(error, |c| {
-        let stream = take_stream(c, stream);
-        let out = c.out("out", out)?;
+        // What comes in is taken over even where there is nowhere to put a table.
+        let (out, stream) = (c.out("out", out), take_stream(c, stream));
+        let out = out?;
         out.issue(loader(schema, drop_extra)?.batches(read_stream(stream?)?)?);
     })
 }
@@ -61,8 +62,9 @@ pub unsafe extern "C" fn sealock_table_from_arrow_array(
     error: *mut *mut sealock_error,
 ) -> sealock_status {
     call!(error, |c| {
-        let array = take_array(c, arrow_schema, arrow_array);
-        let out = c.out("out", out)?;
+        // What comes in is taken over even where there is nowhere to put a table.
+        let (out, array) = (c.out("out", out), take_array(c, arrow_schema, arrow_array));
+        let out = out?;
         out.issue(loader(schema, drop_extra)?.batches([read_array(array?)?])?);
     })
 }

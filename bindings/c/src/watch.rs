@@ -19,8 +19,8 @@ use crate::handle::{find, handles};
 /// much there is, or SEALOCK_UNKNOWN. Returns 0 to go on; anything else cancels.
 ///
 /// It is called by the thread that made the call, or by one that works for it; never by two at once for one call. It must
-/// not throw or jump out.
-pub type sealock_progress =
+/// not throw or jump out, and it may call the library. `user` is used by one thread at a time, not always the same.
+pub type sealock_progress_callback =
     Option<unsafe extern "C" fn(user: *mut c_void, stage: *const c_char, done: u64, total: u64) -> i32>;
 
 /// How to watch long work. Fill it with zeros, then set what is wanted.
@@ -30,7 +30,7 @@ pub struct sealock_watch {
     /// `sizeof(sealock_watch)`.
     pub struct_size: usize,
     /// Called with how far the work is; may be NULL.
-    pub progress: sealock_progress,
+    pub progress: sealock_progress_callback,
     /// What `progress` is called with; may be NULL.
     pub user: *mut c_void,
     /// Cancels the work; may be NULL.
@@ -48,7 +48,7 @@ handles! { sealock_cancel => AtomicBool }
 
 /// A watch that was checked.
 pub(crate) struct Watch {
-    progress: sealock_progress,
+    progress: sealock_progress_callback,
     user: User,
     cancel: Option<Arc<AtomicBool>>,
 }

@@ -68,11 +68,25 @@ fn header() -> String {
         bindings.write(&mut text);
         body += "\n";
         body += String::from_utf8(text).unwrap().trim_start();
+        if *section == "library" {
+            body += "\n// The version that this header is of: as text, and its numbers.\n";
+            writeln!(body, "#define SEALOCK_VERSION \"{}\"", env!("CARGO_PKG_VERSION")).unwrap();
+            for (name, number) in [
+                ("MAJOR", env!("CARGO_PKG_VERSION_MAJOR")),
+                ("MINOR", env!("CARGO_PKG_VERSION_MINOR")),
+                ("PATCH", env!("CARGO_PKG_VERSION_PATCH")),
+            ] {
+                writeln!(body, "#define SEALOCK_VERSION_{name} {number}").unwrap();
+            }
+        }
     }
     let mut out = read(here().join("include/preamble.h"));
     out += "\n// Every type of handle. What each is, its section says.\n";
     for handle in handles {
-        writeln!(out, "typedef struct {handle} {handle};").unwrap();
+        let typedef = format!("typedef struct {handle} {handle};");
+        writeln!(out, "{typedef}").unwrap();
+        // C99 has a typedef once.
+        body = body.replace(&typedef, &format!("struct {handle};"));
     }
     out += "\n// So much is to do, where nobody knows how much.\n#define SEALOCK_UNKNOWN UINT64_MAX\n";
     out += &body;

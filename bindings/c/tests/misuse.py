@@ -153,7 +153,7 @@ class Function:
                 self.case(index, "(const uint8_t *)1", f"argument {argument}")
                 if argument in SIZES:
                     for size in (0, SIZES[argument] - 1, SIZES[argument] + 1, "SIZE_MAX"):
-                        self.case(index + 1, str(size), f"argument {argument}: expected {SIZES[argument]} bytes")
+                        self.case(index + 1, str(size), f"argument {argument}_length: expected {SIZES[argument]}")
                 else:
                     self.case(index + 1, "SIZE_MAX", f"argument {argument}")
                     self.harmless(index + 1, "0")
@@ -161,7 +161,7 @@ class Function:
             elif kind in ("uint8_t *", "char *") and self.arguments[index + 1][0] == "size_t":
                 self.case(index, "NULL", f"argument {argument}")
                 for size in ("0", "19"):
-                    self.case(index + 1, size, f"argument {argument}: expected room")
+                    self.case(index + 1, size, f"argument {self.arguments[index + 1][1]}: expected")
             elif kind in EXTREMES:
                 previous = self.arguments[index - 1][0] if index else ""
                 if kind != "size_t" or not previous.endswith("*") or argument in ("index", "row"):
@@ -179,7 +179,7 @@ class Function:
                     self.case(index, f"wrong_{kind[:-2]}()", f"argument {argument}->struct_size")
                 else:
                     self.case(index, "wrong_watch()", f"argument {argument}->struct_size")
-            elif argument not in NULLABLE:
+            elif argument not in NULLABLE and self.name != "sealock_wipe":
                 self.case(index, "NULL", f"argument {argument}")
                 self.case(index, f"({kind})1", f"argument {argument}")
         if self.has_error:

@@ -5,6 +5,10 @@
 int main(void) {
     CHECK(sealock_abi_version() == SEALOCK_ABI_VERSION);
     CHECK(strcmp(sealock_version(), EXPECTED_VERSION) == 0);
+    CHECK(strcmp(sealock_version(), SEALOCK_VERSION) == 0);
+    char numbers[32];
+    snprintf(numbers, sizeof numbers, "%d.%d.%d", SEALOCK_VERSION_MAJOR, SEALOCK_VERSION_MINOR, SEALOCK_VERSION_PATCH);
+    CHECK(strncmp(SEALOCK_VERSION, numbers, strlen(numbers)) == 0);
     CHECK(sealock_address_bytes() == SEALOCK_ADDRESS_BYTES);
     CHECK(sealock_address_text_bytes() == SEALOCK_ADDRESS_TEXT_BYTES);
     CHECK(sealock_digest_bytes() == SEALOCK_DIGEST_BYTES);
@@ -45,6 +49,10 @@ int main(void) {
     CHECK(memcmp(again, secret, sizeof again) == 0);
     FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_account_from_secret(zero, sizeof zero, &none, &error));
     CHECK(none == NULL);
+
+    sealock_wipe(again, sizeof again);
+    CHECK(memcmp(again, zero, sizeof again) == 0);
+    sealock_wipe(NULL, 7);
 
     // A handle is no address, and freeing it twice is an error and nothing more.
     CHECK((uintptr_t)account >> 63 == 1);

@@ -36,6 +36,9 @@ pub(crate) const TABLE_OBJECT: &str = "table.parquet";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExchangeError {
+    /// The path of an exchange is empty.
+    #[error("the path of the exchange's folder is empty")]
+    EmptyPath,
     /// A folder could not be made.
     #[error("{path}: {source}")]
     Folder {
@@ -84,6 +87,7 @@ impl Classify for ExchangeError {
     fn kind(&self) -> ErrorKind {
         match self {
             ExchangeError::Folder { .. } | ExchangeError::Object { .. } => ErrorKind::Io,
+            ExchangeError::EmptyPath => ErrorKind::InvalidArgument,
             ExchangeError::NotAnAsset { .. } => ErrorKind::NotFound,
             ExchangeError::AlreadyOpen { .. } => ErrorKind::Locked,
             ExchangeError::JournalMissing { .. } => ErrorKind::CorruptState,
@@ -92,8 +96,11 @@ impl Classify for ExchangeError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            ExchangeError::EmptyPath => Some("name a folder; \".\" is the working folder".into()),
             ExchangeError::NotAnAsset { .. } => Some("the exchange's list of assets has what is published here".into()),
-            ExchangeError::AlreadyOpen { .. } => Some("use the one that is open, or drop it first".into()),
+            ExchangeError::AlreadyOpen { .. } => {
+                Some("use the one that is open, or let go of it and all that it made first".into())
+            }
             ExchangeError::JournalMissing { .. } => Some(
                 "restore the file node-….redb of the state folder, or give these assets up with owner_afresh".into(),
             ),
@@ -156,9 +163,13 @@ impl Exchange {
     /// An exchange in a folder of this machine: disk store and embedded ledger. The folder is made if there is none.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`]; [`ErrorKind::Locked`] while another process has it open.
+    /// [`ErrorKind::InvalidArgument`] for an empty path; [`ErrorKind::Io`]; [`ErrorKind::Locked`] while another process has
+    /// it open.
     pub fn local(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
+        if path.as_os_str().is_empty() {
+            return Err(ExchangeError::EmptyPath.into());
+        }
         let folder = |path: PathBuf| {
             std::fs::create_dir_all(&path).map_err(|source| ExchangeError::Folder { path: path.clone(), source })?;
             Ok::<_, ExchangeError>(path)

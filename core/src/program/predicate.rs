@@ -130,6 +130,15 @@ impl<L> Predicate<L> {
         deeper(self, MAX_DEPTH)
     }
 
+    /// Whether [`Predicate::check_size`] refuses it for its depth or its comparisons.
+    pub(crate) fn is_too_large(&self) -> bool {
+        let mut tests = 0;
+        self.is_too_deep() || {
+            self.each(&mut |_, _, _| tests += 1);
+            tests > MAX_TESTS
+        }
+    }
+
     /// Refuses trees that are too deep, too large or empty.
     pub(crate) fn check_size(&self) -> Result<(), ProgramError> {
         fn depth<L>(p: &Predicate<L>) -> Result<usize, ProgramError> {

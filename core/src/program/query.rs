@@ -95,14 +95,14 @@ impl<T: IntoLiteralList> IntoLiteralList for Secret<T> {
 pub struct Filter(Predicate<Literals>);
 
 impl Filter {
-    /// Joins two filters, unless one is too deep for any program. That one then stands for the whole, which would be as
-    /// invalid: no filter grows so deep that walking through it ends the stack.
+    /// Joins two filters, unless one is too large for any program. That one then stands for the whole, which would be as
+    /// invalid: no filter grows so deep that walking through it ends the stack, or by doubling so large that it ends memory.
     fn join(
         self,
         other: Filter,
         join: impl FnOnce(Predicate<Literals>, Predicate<Literals>) -> Predicate<Literals>,
     ) -> Self {
-        match (self.0.is_too_deep(), other.0.is_too_deep()) {
+        match (self.0.is_too_large(), other.0.is_too_large()) {
             (true, _) => self,
             (_, true) => other,
             _ => Filter(join(self.0, other.0)),
