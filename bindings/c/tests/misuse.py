@@ -15,19 +15,40 @@ NULLABLE = {"watch", "progress", "user", "receiver", "cancel"}
 TEXTS = {"cap": '"1"', "amount": '"1"', "min": '"0"', "max": '"1"', "value": '"1"'}
 # Numbers that have to be something.
 NUMBERS = {"op": "SEALOCK_OP_EQ", "aggregation": "SEALOCK_AGGREGATION_COUNT", "level": "SEALOCK_LOG_OFF"}
-SIZES = {"nft": 20, "address": 20, "token": 20, "to": 20, "holder": 20, "owner": 20, "base_token": 20, "job": 32,
-         "digest": 32, "secret": 32}
-EXTREMES = {
-    "int32_t": ["INT32_MIN", "-1", "INT32_MAX"], "int64_t": ["INT64_MIN", "-1", "INT64_MAX"],
-    "uint32_t": ["UINT32_MAX"], "uint64_t": ["UINT64_MAX"], "uint8_t": ["UINT8_MAX"], "size_t": ["SIZE_MAX"],
-    "double": ["NAN", "INFINITY", "-1e308"], "sealock_status": ["INT32_MIN", "-1", "INT32_MAX"],
+SIZES = {
+    "nft": 20,
+    "address": 20,
+    "token": 20,
+    "to": 20,
+    "holder": 20,
+    "owner": 20,
+    "base_token": 20,
+    "job": 32,
+    "digest": 32,
+    "secret": 32,
 }
-GARBAGE = ["(void *)1", "(void *)0xdeadbeef", "(void *)&on_stack", "(void *)UINTPTR_MAX", "(void *)(UINTPTR_MAX / 2 + 2)"]
+EXTREMES = {
+    "int32_t": ["INT32_MIN", "-1", "INT32_MAX"],
+    "int64_t": ["INT64_MIN", "-1", "INT64_MAX"],
+    "uint32_t": ["UINT32_MAX"],
+    "uint64_t": ["UINT64_MAX"],
+    "uint8_t": ["UINT8_MAX"],
+    "size_t": ["SIZE_MAX"],
+    "double": ["NAN", "INFINITY", "-1e308"],
+    "sealock_status": ["INT32_MIN", "-1", "INT32_MAX"],
+}
+GARBAGE = [
+    "(void *)1",
+    "(void *)0xdeadbeef",
+    "(void *)&on_stack",
+    "(void *)UINTPTR_MAX",
+    "(void *)(UINTPTR_MAX / 2 + 2)",
+]
 
 
 def functions(header):
     """The functions of the header: name, returned type, [(type, argument)]."""
-    text = re.sub(r"//[^\n]*", "", header[header.index("// Every type of handle"):])
+    text = re.sub(r"//[^\n]*", "", header[header.index("// Every type of handle") :])
     found = {}
     for returned, name, arguments in re.findall(r"^([\w ]+\*?)\s*\b(sealock_\w+)\(([^;]*)\);", text, re.M):
         if returned.startswith("typedef"):
@@ -70,13 +91,16 @@ class Function:
         if kind == "const char *":
             return TEXTS.get(argument, '"text"')
         if kind == "const char *const *":
-            return "(const char *const[]){\"1\"}"
+            return '(const char *const[]){"1"}'
         if kind.endswith("*const *"):
             return f"(const {kind.split()[1]} *const[]){{valid_{kind.split()[1]}}}"
         if kind == "const uint8_t *":
             return "some_bytes"
-        if kind in ("uint8_t *", "char *") and index + 1 < len(self.arguments) and \
-                self.arguments[index + 1][1] in (argument + "_length", argument + "_size"):
+        if (
+            kind in ("uint8_t *", "char *")
+            and index + 1 < len(self.arguments)
+            and self.arguments[index + 1][1] in (argument + "_length", argument + "_size")
+        ):
             return f"({kind})outs.bytes"
         if kind == "size_t":
             if previous[0] == "uint8_t *":
@@ -104,8 +128,11 @@ class Function:
         shown = f"{self.name}({self.arguments[index][1]} = {value})".replace("\\", "\\\\").replace('"', '\\"')
         call = f"{self.name}({', '.join(values)})"
         # The handles put out have to be NULL then.
-        outs = sum(1 << i % 4 for i, (kind, argument) in enumerate(self.arguments)
-                   if kind.endswith("**") and argument != "error" and i != index)
+        outs = sum(
+            1 << i % 4
+            for i, (kind, argument) in enumerate(self.arguments)
+            if kind.endswith("**") and argument != "error" and i != index
+        )
         if self.has_error:
             self.cases.append(f'    WRONG("{shown}", "{says}", {outs}, {call});')
         elif self.returned == "sealock_status":
@@ -117,8 +144,11 @@ class Function:
     def harmless(self, index, value):
         """A value that may be accepted or not, and must do no harm."""
         values = [value if i == index else self.valid(i) for i in range(len(self.arguments))]
-        frees = [f"{kind[:-3]}_free(outs.handle[{i % 4}]);" for i, (kind, argument) in enumerate(self.arguments)
-                 if kind.endswith("**") and argument != "error"]
+        frees = [
+            f"{kind[:-3]}_free(outs.handle[{i % 4}]);"
+            for i, (kind, argument) in enumerate(self.arguments)
+            if kind.endswith("**") and argument != "error"
+        ]
         frees += ["release_out();"] if any(kind.startswith("struct Arrow") for kind, _ in self.arguments) else []
         self.cases.append(f"    HARMLESS({self.name}({', '.join(values)}), {' '.join(frees) or '(void)0'});")
 
@@ -135,7 +165,7 @@ class Function:
                     self.case(index, garbage, f"{handle} handle, got something that is no handle")
                 other = "sealock_column" if handle != "sealock_column" else "sealock_buffer"
                 self.case(index, f"(void *)valid_{other}", f"{handle} handle, got a {other} handle")
-            elif kind in ("const char *", ) and argument not in NULLABLE:
+            elif kind in ("const char *",) and argument not in NULLABLE:
                 self.case(index, "NULL", f"argument {argument}")
                 self.case(index, '"\\xff\\xfe"', f"argument {argument}: expected UTF-8")
                 self.case(index, "(const char *)1", f"argument {argument}")
@@ -186,8 +216,10 @@ class Function:
             # Refused before anything is taken over.
             values = [re.sub("^new_", "released_", self.valid(i)) for i in range(len(self.arguments))]
             values[-1] = "(sealock_error **)1"
-            self.cases.append(f"    check({self.name}({', '.join(values)}) == SEALOCK_ERROR_INVALID_ARGUMENT, "
-                              f'"{self.name}(error = 1)", __FILE__, __LINE__);')
+            self.cases.append(
+                f"    check({self.name}({', '.join(values)}) == SEALOCK_ERROR_INVALID_ARGUMENT, "
+                f'"{self.name}(error = 1)", __FILE__, __LINE__);'
+            )
         return self.cases
 
 
@@ -212,7 +244,7 @@ def main():
 
     print("\nstatic void free_all(void) {")
     for handle in sorted(HANDLES):
-        print(f"    check({handle}_free(valid_{handle}) == SEALOCK_OK, \"{handle}_free\", __FILE__, __LINE__);")
+        print(f'    check({handle}_free(valid_{handle}) == SEALOCK_OK, "{handle}_free", __FILE__, __LINE__);')
     print("}\n\n// After free_all: every handle is one that was freed.\nstatic void misuse_freed(void) {")
     for function in calls:
         function.cases = []
