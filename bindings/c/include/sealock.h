@@ -1007,6 +1007,9 @@ typedef struct {
     uint64_t rows;
     // Rows in suppressed cells.
     uint64_t suppressed_rows;
+    // Values of nullable measures that sums and means leave out although their rows are counted: in their cells, too few
+    // rows have a value or lack one.
+    uint64_t suppressed_values;
 } sealock_suppression;
 
 // Publishes a table: folds it into its protected cube, encrypts and stores it, mints the data NFT and its datatoken, sets

@@ -48,11 +48,21 @@ pub struct sealock_suppression {
     pub rows: u64,
     /// Rows in suppressed cells.
     pub suppressed_rows: u64,
+    /// Values of nullable measures that sums and means leave out although their rows are counted: in their cells, too few
+    /// rows have a value or lack one.
+    pub suppressed_values: u64,
 }
 
 impl Default for sealock_suppression {
     fn default() -> Self {
-        Self { struct_size: size_of::<Self>(), cells: 0, suppressed_cells: 0, rows: 0, suppressed_rows: 0 }
+        Self {
+            struct_size: size_of::<Self>(),
+            cells: 0,
+            suppressed_cells: 0,
+            rows: 0,
+            suppressed_rows: 0,
+            suppressed_values: 0,
+        }
     }
 }
 
@@ -132,9 +142,10 @@ pub unsafe extern "C" fn sealock_published_suppression(
 ) -> sealock_status {
     call!(error, |c| {
         let out = c.sized_out("out", out)?;
-        let Suppression { cells, suppressed_cells, rows, suppressed_rows, .. } = find(published)?.suppression;
+        let Suppression { cells, suppressed_cells, rows, suppressed_rows, suppressed_values } =
+            find(published)?.suppression;
         let struct_size = size_of::<sealock_suppression>();
-        out.put(sealock_suppression { struct_size, cells, suppressed_cells, rows, suppressed_rows });
+        out.put(sealock_suppression { struct_size, cells, suppressed_cells, rows, suppressed_rows, suppressed_values });
     })
 }
 
