@@ -18,6 +18,8 @@
 
 #include "data/randhie.h"
 
+enum { RESEARCHERS = 4 };
+
 // The columns that the insurer publishes.
 static sealock_schema *make_schema(void) {
     sealock_column *columns[COLUMNS];

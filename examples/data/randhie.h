@@ -1,5 +1,5 @@
 // The insurer's own data for examples/story.c: the records of the RAND Health Insurance Experiment in the clear, read with
-// the library, and as an Arrow batch.
+// the library, and as an Arrow batch. With it, how the program ends when a call fails.
 
 #ifndef RANDHIE_H
 #define RANDHIE_H
@@ -16,7 +16,7 @@
 
 static const char *const HEALTH[] = {"excellent", "good", "fair", "poor"};
 static const char *const COST_SHARE[] = {"free", "25-50%", "95-100%"};
-enum { CLASSES = COUNT(HEALTH), RESEARCHERS = 4 };
+enum { CLASSES = COUNT(HEALTH) };
 
 // ------------------------------------------------------------------------------------------------ errors and memory
 

@@ -33,11 +33,13 @@ static NONE_ABANDONED: Condvar = Condvar::new();
 /// The process that made the first call.
 static PROCESS: OnceLock<u32> = OnceLock::new();
 
-/// Calls that run, abandoned ones among them.
+/// Callers inside the library, and calls that run, abandoned ones among them.
 static RUNNING: Mutex<usize> = Mutex::new(0);
 static NONE_RUNNING: Condvar = Condvar::new();
 /// Whether the interpreter is about to go.
 static CLOSING: AtomicBool = AtomicBool::new(false);
+/// The thread that ends the interpreter.
+static CLOSER: OnceLock<std::thread::ThreadId> = OnceLock::new();
 /// How long the interpreter waits for calls when it goes.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -46,12 +48,13 @@ pub fn closing() -> bool {
     CLOSING.load(Ordering::Relaxed)
 }
 
-/// Stops the calls that run and waits for them, so that no working thread enters an interpreter that is gone, which would
-/// abort the process. Called at exit.
+/// Lets no call begin any more, stops those that run and waits for them and their callers, so that no thread enters an
+/// interpreter that is gone, which would abort the process. Called at exit.
 #[pyfunction]
 pub fn close(py: Python<'_>) {
-    CLOSING.store(true, Ordering::Relaxed);
+    CLOSER.get_or_init(|| std::thread::current().id());
     py.detach(|| {
+        CLOSING.store(true, Ordering::Relaxed);
         let (mut running, since) = (lock(&RUNNING), Instant::now());
         while *running > 0 && since.elapsed() < FAREWELL {
             running = NONE_RUNNING.wait_timeout(running, POLL).unwrap_or_else(PoisonError::into_inner).0;
@@ -74,6 +77,24 @@ impl Running {
         *lock(&RUNNING) += 1;
         Self
     }
+
+    /// A caller comes in, unless the interpreter is about to go. A daemon thread then stays here for good: the interpreter
+    /// would end it inside this library, and with it the process.
+    fn enter(py: Python<'_>) -> Result<Self> {
+        let inside = Self::begin();
+        if !closing() {
+            return Ok(inside);
+        }
+        drop(inside);
+        if CLOSER.get() != Some(&std::thread::current().id()) {
+            py.detach(|| {
+                loop {
+                    std::thread::park();
+                }
+            });
+        }
+        Err(going())
+    }
 }
 
 impl Drop for Running {
@@ -83,18 +104,28 @@ impl Drop for Running {
     }
 }
 
+/// What calls are told from then on.
+pub fn going() -> Failure {
+    Failure::argument("Python is shutting down", "end the threads that use Sealock before the program ends")
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that is guarded in this crate can be left half-changed by a panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Runs `work`, and makes of a panic what `failure` makes of its message.
+pub fn caught_as<T>(failure: impl FnOnce(String) -> Failure, work: impl FnOnce() -> Result<T>) -> Result<T> {
     // Whatever a panic leaves behind is dropped, or guarded by the library's own locks.
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let why =
             panic.downcast_ref::<&str>().map(|s| s.to_string()).or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(Failure::Panic(why.unwrap_or_else(|| "a panic without a message".into())))
+        Err(failure(why.unwrap_or_else(|| "a panic without a message".into())))
     })
+}
+
+fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    caught_as(Failure::Panic, work)
 }
 
 /// Threads and open files do not survive a fork: what is left of them would wait for ever.
@@ -106,6 +137,7 @@ fn same_process() -> Result<()> {
 /// Runs what takes no time, detached: the library may log, or wait for a lock that a thread holds which logs.
 pub fn quick<T: Send>(py: Python<'_>, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     same_process()?;
+    let _inside = Running::enter(py)?;
     py.detach(|| caught(work))
 }
 
@@ -155,6 +187,7 @@ impl<'py> Call<'py> {
         work: impl FnOnce(&mut Progress<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         same_process()?;
+        let _inside = Running::enter(py)?;
         let shared = Arc::new(Shared {
             state: Mutex::new(State { outcome: None, steps: Vec::new(), waits: false, abandoned: false }),
             changed: Condvar::new(),

@@ -3,14 +3,12 @@
 //! What is imported shares the memory of the DataFrame. The library's checked table is made from it and is a snapshot of
 //! its own: whatever becomes of the DataFrame afterwards does not change it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use arrow::array::{Array, RecordBatch, RecordBatchReader};
 use pyo3::prelude::*;
 use pyo3_arrow::input::AnyRecordBatch;
 use sealock::codec::CodecError;
 
-use crate::call::closing;
+use crate::call::{caught_as, closing, going};
 use crate::convert;
 use crate::error::{Failure, Result};
 
@@ -47,7 +45,7 @@ pub fn batches(mut reader: Reader) -> Result<Vec<RecordBatch>> {
     let mut batches = Vec::new();
     while let Some(batch) = arrow(|| Ok(reader.next().transpose()?))? {
         if closing() {
-            return Err(Failure::argument("Python is shutting down", "finish before the program ends"));
+            return Err(going());
         }
         batches.push(arrow(|| {
             for column in batch.columns() {
@@ -65,10 +63,7 @@ pub fn batches(mut reader: Reader) -> Result<Vec<RecordBatch>> {
 
 /// Runs what trusts an exporter: Arrow asserts that it keeps to the interface.
 fn arrow<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let why = panic.downcast_ref::<String>().map(String::as_str);
-        Err(invalid(why.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it breaks Arrow's interface")))
-    })
+    caught_as(|why| invalid(&why), work)
 }
 
 fn invalid(why: &str) -> Failure {

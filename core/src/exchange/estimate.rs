@@ -3,7 +3,9 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use sealock_fhe::linear::{Context, EncryptedQuery, Matrix, QueryKey, Row, SealedAnswer, Shape, evaluate};
+use sealock_fhe::linear::{
+    CELLS_PER_CIPHERTEXT, Context, EncryptedQuery, Matrix, QueryKey, Row, SealedAnswer, Shape, evaluate,
+};
 use sealock_zk::Proof;
 use serde_bytes::ByteBuf;
 
@@ -99,20 +101,19 @@ impl Asset {
 
 /// Time of the product for an answer of this shape, on one core.
 fn compute_time(shape: &Shape) -> Duration {
-    /// Cells of one ring ciphertext.
-    const RING: usize = 4096;
     static COSTS: OnceLock<(Duration, Duration)> = OnceLock::new();
     let (sample, product) = *COSTS.get_or_init(|| {
-        let (one, many) = (one_sample(RING), one_sample(5 * RING));
+        let (one, many) = (one_sample(1), one_sample(5));
         let product = many.saturating_sub(one) / 4;
         (one.saturating_sub(product), product)
     });
-    let (samples, ciphertexts) = (shape.samples() as u32, shape.cells().div_ceil(RING) as u32);
+    let (samples, ciphertexts) = (shape.samples() as u32, shape.ciphertexts() as u32);
     (sample + product * ciphertexts) * samples
 }
 
-/// The least of three times of a product with one output of one limb.
-fn one_sample(cells: usize) -> Duration {
+/// The least of three times of a product of so many ciphertexts with one output of one limb.
+fn one_sample(ciphertexts: usize) -> Duration {
+    let cells = ciphertexts * CELLS_PER_CIPHERTEXT;
     let shape = Shape::new(cells, &[2]).expect("a small shape is within the limits");
     let context = Context::new(&[b"sealock/v1/estimate"]);
     let query = QueryKey::generate().and_then(|key| key.encrypt(&vec![false; cells], &context));

@@ -106,6 +106,8 @@ pub use evaluate::{evaluate, evaluate_with_entropy};
 pub use query::EncryptedQuery;
 pub use shape::{Matrix, Row, Shape};
 
+/// Cells that one ring ciphertext holds.
+pub const CELLS_PER_CIPHERTEXT: usize = ring::N;
 /// Most cells of one query.
 pub const MAX_CELLS: usize = 1 << 20;
 /// Widest signed entries of a matrix, in bits.

@@ -84,7 +84,7 @@ impl Shape {
     }
 
     /// Ring ciphertexts that hold the weights.
-    pub(crate) fn ciphertexts(&self) -> usize {
+    pub fn ciphertexts(&self) -> usize {
         self.cells.div_ceil(N)
     }
 }
