@@ -70,6 +70,8 @@ error_kinds! {
     Truncated = 302,
     /// A manifest is inconsistent.
     InvalidManifest = 303,
+    /// The key was destroyed: what it sealed is deleted.
+    KeyDestroyed = 304,
 
     /// There is no such block, object or record.
     NotFound = 400,
@@ -77,6 +79,10 @@ error_kinds! {
     CidMismatch = 401,
     /// The store is in use by another process.
     Locked = 402,
+    /// Nobody answered in time.
+    Timeout = 403,
+    /// A peer or daemon cannot be reached, or does not speak the protocol.
+    Unreachable = 404,
 
     /// The account holds less than the transfer needs.
     InsufficientBalance = 500,

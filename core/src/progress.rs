@@ -28,6 +28,10 @@ stages! {
     Fold = "fold",
     /// Encrypting into a store. Counted in bytes of ciphertext.
     Store = "store",
+    /// Fetching from other peers or a daemon. Counted in bytes of blocks.
+    Fetch = "fetch",
+    /// Sending to a daemon. Counted in bytes of blocks.
+    Upload = "upload",
     /// Decrypting. Counted in bytes of ciphertext.
     Open = "open",
     /// Writing to a ledger. Counted in transactions.

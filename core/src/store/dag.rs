@@ -27,7 +27,7 @@ pub fn links(block: &Block) -> Result<Vec<Cid>> {
 ///
 /// # Errors
 /// [`StoreError::NotFound`] if one is missing, and whatever reading the inner nodes gives.
-pub fn reachable(store: &dyn Store, roots: &[Cid]) -> Result<HashSet<Cid>> {
+pub fn reachable<S: Store + ?Sized>(store: &S, roots: &[Cid]) -> Result<HashSet<Cid>> {
     let mut seen = HashSet::new();
     let mut todo = roots.to_vec();
     // A graph of hashes has no cycle, and no block is visited twice.
@@ -48,6 +48,6 @@ pub fn reachable(store: &dyn Store, roots: &[Cid]) -> Result<HashSet<Cid>> {
 ///
 /// # Errors
 /// As [`reachable`].
-pub fn check_complete(store: &dyn Store, root: &Cid) -> Result<()> {
+pub fn check_complete<S: Store + ?Sized>(store: &S, root: &Cid) -> Result<()> {
     reachable(store, &[*root]).map(drop)
 }

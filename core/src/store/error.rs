@@ -1,4 +1,5 @@
 use std::io;
+use std::time::Duration;
 
 use cid::Cid;
 
@@ -47,6 +48,24 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// Nobody sent a block in time.
+    #[error("nobody sent {cid} within {} s ({asked})", waited.as_secs())]
+    Timeout {
+        /// The block asked for.
+        cid: Cid,
+        /// How long it was waited for.
+        waited: Duration,
+        /// Who was asked, for instance "3 peers".
+        asked: String,
+    },
+    /// A peer or daemon cannot be reached, or does not speak the protocol.
+    #[error("{who} cannot be reached: {why}")]
+    Unreachable {
+        /// Its address.
+        who: String,
+        /// What happened.
+        why: String,
+    },
     /// Garbage collection while somebody adds, here or in another process.
     #[error("the store is being added to: garbage collection would remove blocks that are not pinned yet")]
     Busy,
@@ -86,6 +105,8 @@ impl Classify for StoreError {
             StoreError::UnsupportedCid { .. } | StoreError::InvalidCid { .. } => ErrorKind::InvalidArgument,
             StoreError::BlockTooLarge { .. } => ErrorKind::TooLarge,
             StoreError::InvalidNode { .. } => ErrorKind::Malformed,
+            StoreError::Timeout { .. } => ErrorKind::Timeout,
+            StoreError::Unreachable { .. } => ErrorKind::Unreachable,
             StoreError::Busy => ErrorKind::Locked,
             StoreError::NotAStore { .. } => ErrorKind::CorruptState,
             StoreError::Cancelled => ErrorKind::Cancelled,
@@ -98,6 +119,10 @@ impl Classify for StoreError {
             StoreError::CidMismatch { .. } => {
                 Some("the copy is damaged: delete it and fetch the block from another store".into())
             }
+            StoreError::Timeout { .. } => {
+                Some("connect to a peer that has it, or wait longer; what arrived is kept".into())
+            }
+            StoreError::Unreachable { .. } => Some("check that it runs and that the address is right".into()),
             StoreError::Busy => Some("try again when the uploads have finished".into()),
             _ => None,
         }

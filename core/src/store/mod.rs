@@ -24,6 +24,10 @@ pub use error::StoreError;
 pub use lock::Adding;
 pub use memory::MemoryStore;
 
+use crate::progress::Progress;
+#[cfg(doc)]
+use crate::progress::Stage;
+
 /// Result of a store's operations.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -66,6 +70,33 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::UnsupportedCid`], [`StoreError::Io`].
     fn has(&self, cid: &Cid) -> Result<bool>;
+
+    /// Brings everything reachable from `root` to this store, from wherever the store reaches, in parallel. What is here
+    /// already is not fetched again, so that an interrupted fetch goes on where it was. A store that reaches nothing else
+    /// checks that it has it all.
+    ///
+    /// Hold an [`Adding`] until the root is pinned. `progress` is told the bytes of [`Stage::Fetch`].
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::Timeout`] if nobody has a block, [`StoreError::Cancelled`], and what reading
+    /// the graph gives. What arrived stays.
+    fn fetch(&self, root: &Cid, progress: &mut Progress<'_>) -> Result<()> {
+        let _ = progress;
+        dag::check_complete(self, root)
+    }
+
+    /// Sends everything reachable from `root` on to where the store keeps it in the end, in parallel, what is there
+    /// already excepted. A store that is its own end has nothing to do.
+    ///
+    /// Call it before [`pin`](Self::pin), which would do the same in silence. `progress` is told the bytes of
+    /// [`Stage::Upload`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`], [`StoreError::Timeout`], [`StoreError::Cancelled`]; what arrived stays.
+    fn upload(&self, root: &Cid, progress: &mut Progress<'_>) -> Result<()> {
+        let _ = (root, progress);
+        Ok(())
+    }
 
     /// Keeps everything reachable from `root` until it is unpinned, through a restart as well. Pinning twice is once.
     ///
@@ -112,6 +143,8 @@ macro_rules! forward {
             fn put_all(&self, blocks: &[Block]) -> Result<()> { (**self).put_all(blocks) }
             fn get(&self, cid: &Cid) -> Result<Block> { (**self).get(cid) }
             fn has(&self, cid: &Cid) -> Result<bool> { (**self).has(cid) }
+            fn fetch(&self, root: &Cid, progress: &mut Progress<'_>) -> Result<()> { (**self).fetch(root, progress) }
+            fn upload(&self, root: &Cid, progress: &mut Progress<'_>) -> Result<()> { (**self).upload(root, progress) }
             fn pin(&self, root: &Cid) -> Result<()> { (**self).pin(root) }
             fn unpin(&self, root: &Cid) -> Result<bool> { (**self).unpin(root) }
             fn is_pinned(&self, root: &Cid) -> Result<bool> { (**self).is_pinned(root) }

@@ -25,6 +25,7 @@ __all__ = [
     "InvalidProgram",
     "InvalidProof",
     "Io",
+    "KeyDestroyed",
     "Locked",
     "Malformed",
     "NonceMismatch",
@@ -42,11 +43,13 @@ __all__ = [
     "SchemaMismatch",
     "SealockError",
     "Tampered",
+    "Timeout",
     "TooLarge",
     "Truncated",
     "UnknownColumn",
     "UnknownRoot",
     "UnknownToken",
+    "Unreachable",
     "UnsupportedProgram",
     "UnsupportedType",
     "UnsupportedVersion",
@@ -188,6 +191,12 @@ class InvalidManifest(SealockError):
     code = 303
 
 
+class KeyDestroyed(SealockError):
+    """The key was destroyed: what it sealed is deleted."""
+
+    code = 304
+
+
 class NotFound(SealockError, LookupError):
     """There is no such block, object or record."""
 
@@ -204,6 +213,18 @@ class Locked(SealockError):
     """The store is in use by another process."""
 
     code = 402
+
+
+class Timeout(SealockError, TimeoutError):
+    """Nobody answered in time."""
+
+    code = 403
+
+
+class Unreachable(SealockError, ConnectionError):
+    """A peer or daemon cannot be reached, or does not speak the protocol."""
+
+    code = 404
 
 
 class InsufficientBalance(SealockError):
