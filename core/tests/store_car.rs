@@ -190,7 +190,8 @@ fn what_is_wrong_is_said() {
     let car = |rest: &[&[u8]]| [&[&good[..]], rest].concat().concat();
     let at = good.len() as u64;
 
-    for no_car in [&b""[..], b"PK\x03\x04 no CAR at all", b"<!DOCTYPE html>", &[0xff; 64], &[0x80, 0x00], &[1, 0xa0]] {
+    let html = [&b"<!DOCTYPE html>"[..], &[b' '; 60]].concat();
+    for no_car in [&b""[..], &html, b"\x02{}", &[0xff; 64], &[0x80, 0x00], &[1, 0xa0], &varint(1 << 20)] {
         let (_, fault) = fault(no_car);
         assert!(matches!(fault, CarFault::NotACar { .. }), "{fault}");
     }

@@ -174,7 +174,7 @@ fn a_daemon_is_asked_and_not_read() {
     let (from, to) = (MemoryStore::new(), Faulty::new());
     let root = graph(&from);
     assert_eq!(Options::upload().present, Present::Ask);
-    let mut upload = || transfer(&from, &to, &root, &Options::upload(), &mut quiet()).unwrap();
+    let upload = || transfer(&from, &to, &root, &Options::upload(), &mut quiet()).unwrap();
     let done = upload();
     assert_eq!((done.blocks, to.take_puts()), (from.len() as u64, from.len() as u64));
     assert_eq!(upload(), Transferred { kept: from.len() as u64, ..Transferred::default() });
@@ -367,7 +367,6 @@ fn an_interrupted_publication_is_resumed_without_sealing_or_sending_anything_aga
     assert_eq!((far.take_puts(), records()), (2, 1));
     assert_eq!(far.pins().unwrap(), pins);
     let held: Vec<Cid> = store.pins().unwrap().into_iter().filter(|cid| !pins.contains(cid)).collect();
-    store.gc().unwrap();
     assert_eq!(exchange.assets().unwrap().len(), 0);
 
     far.mend();

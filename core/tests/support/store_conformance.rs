@@ -1,5 +1,7 @@
 //! What every [`Store`] does. Each implementation runs the whole suite.
 
+#![allow(dead_code, reason = "some tests use the data alone")]
+
 use std::io::Read;
 use std::sync::mpsc;
 use std::time::Duration;
