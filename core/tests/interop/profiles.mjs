@@ -4,11 +4,13 @@
 import { fixedSize } from 'ipfs-unixfs-importer/chunker'
 import { balanced } from 'ipfs-unixfs-importer/layout'
 
-const kubo = {
-  chunker: fixedSize({ chunkSize: 256 << 10 }),
-  layout: balanced({ maxChildrenPerNode: 174 }),
+export const shape = (chunkSize, maxChildrenPerNode) => ({
+  chunker: fixedSize({ chunkSize }),
+  layout: balanced({ maxChildrenPerNode }),
   wrapWithDirectory: false
-}
+})
+
+const kubo = shape(256 << 10, 174)
 
 const PROFILES = {
   // The importer's own name and numbers (IPIP-499).
