@@ -270,8 +270,13 @@ impl Exchange {
         Ok(Consumer::new(self.clone(), account, wallet, opened))
     }
 
+    /// The folder in which nodes and wallets keep their state.
+    pub(crate) fn state(&self) -> Option<&Path> {
+        self.inner.state.as_deref()
+    }
+
     fn state_file(&self, kind: &str, account: &Account) -> Option<PathBuf> {
-        Some(self.inner.state.as_ref()?.join(format!("{kind}-{}.redb", account.address())))
+        Some(self.state()?.join(format!("{kind}-{}.redb", account.address())))
     }
 
     /// The asset that a data NFT stands for.

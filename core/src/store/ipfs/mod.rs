@@ -22,7 +22,9 @@ use rust_ipfs::p2p::IdentifyConfiguration;
 use rust_ipfs::{ConnectionLimits, Ipfs, Keypair, Multiaddr, PeerId, Protocol, ping};
 
 use self::runtime::Runtime;
+use super::transfer::{Options, transfer_by};
 use super::{Adding, Block, DiskStore, Freed, Result, Store, StoreError};
+use crate::progress::Progress;
 
 /// How long a step of the network other than the transfer of a block may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -269,7 +271,9 @@ impl IpfsStore {
     fn find(&self, cid: &Cid, stop: &AtomicBool) -> Result<Block> {
         match self.inner.disk.get(cid) {
             Err(StoreError::NotFound { .. }) => {}
-            Err(StoreError::CidMismatch { .. } | StoreError::BlockTooLarge { .. }) => self.inner.disk.remove_damaged(cid)?,
+            Err(StoreError::CidMismatch { .. } | StoreError::BlockTooLarge { .. }) => {
+                self.inner.disk.remove_damaged(cid)?
+            }
             found => return found,
         }
         self.request(cid, stop)
@@ -332,7 +336,8 @@ impl Store for IpfsStore {
             stop.fetch_or(answer.is_break(), Ordering::Relaxed);
             answer
         };
-        transfer(&Network { store: self, stop: &stop }, self.disk(), root, &Options::fetch(), &mut told).map(drop)
+        // Nobody waits for a block any more once the caller stops.
+        transfer_by(&|cid| self.find(cid, &stop), self.disk(), root, &Options::fetch(), &mut told).map(drop)
     }
 
     fn pin(&self, root: &Cid) -> Result<()> {
@@ -357,18 +362,6 @@ impl Store for IpfsStore {
 
     fn gc(&self) -> Result<Freed> {
         self.inner.disk.gc()
-    }
-}
-
-/// What a node reads while it fetches a graph: as the node, and nobody waits for a block any more once the caller stops.
-struct Network<'a> {
-    store: &'a IpfsStore,
-    stop: &'a AtomicBool,
-}
-
-impl Source for Network<'_> {
-    fn get(&self, cid: &Cid) -> Result<Block> {
-        self.store.find(cid, self.stop)
     }
 }
 
