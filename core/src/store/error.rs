@@ -94,6 +94,15 @@ pub enum StoreError {
         /// What is wrong with it, and what was expected.
         why: String,
     },
+    /// A node's repository is open in another node.
+    #[error("another node runs on {path}")]
+    InUse {
+        /// The folder.
+        path: String,
+    },
+    /// The node takes part in no DHT.
+    #[error("the node takes part in no DHT")]
+    NoDht,
     /// Garbage collection while somebody adds, here or in another process.
     #[error("the store is being added to: garbage collection would remove blocks that are not pinned yet")]
     Busy,
@@ -152,6 +161,8 @@ impl Classify for StoreError {
                 | CarFault::InvalidCid { .. } => ErrorKind::Malformed,
             },
             StoreError::Timeout { .. } | StoreError::NoAnswer { .. } => ErrorKind::Timeout,
+            StoreError::NoDht => ErrorKind::InvalidArgument,
+            StoreError::InUse { .. } => ErrorKind::Locked,
             StoreError::Unreachable { .. } => ErrorKind::Unreachable,
             StoreError::Busy => ErrorKind::Locked,
             StoreError::NotAStore { .. } => ErrorKind::CorruptState,
@@ -183,6 +194,8 @@ impl Classify for StoreError {
             StoreError::Unreachable { .. } | StoreError::NoAnswer { .. } => {
                 Some("check that it runs and that the address is right".into())
             }
+            StoreError::InUse { .. } => Some("use the node that runs, or stop it first".into()),
+            StoreError::NoDht => Some("start the node with the DHT, and with bootstrap peers".into()),
             StoreError::Busy => Some("try again when the uploads have finished".into()),
             _ => None,
         }

@@ -12,6 +12,8 @@ pub mod car;
 pub mod dag;
 mod disk;
 mod error;
+#[cfg(feature = "ipfs")]
+mod ipfs;
 #[cfg(feature = "kubo")]
 mod kubo;
 mod lock;
@@ -26,6 +28,8 @@ pub use block::{Block, Codec, MAX_BLOCK_BYTES, check_cid};
 pub use cid::Cid;
 pub use disk::DiskStore;
 pub use error::StoreError;
+#[cfg(feature = "ipfs")]
+pub use ipfs::{IpfsConfig, IpfsStore};
 #[cfg(feature = "kubo")]
 pub use kubo::{Auth as KuboAuth, KuboIdentity, KuboOptions, KuboStore};
 pub use lock::Adding;

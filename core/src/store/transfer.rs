@@ -114,12 +114,23 @@ pub fn transfer(
     options: &Options,
     progress: &mut Progress<'_>,
 ) -> Result<Transferred> {
+    transfer_by(&|cid| from.get(cid), to, root, options, progress)
+}
+
+/// As [`transfer`], from wherever `get` gets a block.
+pub(super) fn transfer_by(
+    get: &(dyn Fn(&Cid) -> Result<Block> + Sync),
+    to: &dyn Store,
+    root: &Cid,
+    options: &Options,
+    progress: &mut Progress<'_>,
+) -> Result<Transferred> {
     check_cid(root)?;
     let _adding = to.adding()?;
     if options.present == Present::Ask && to.is_pinned(root)? {
         return Ok(Transferred::default());
     }
-    let copier = Copier { from, to, present: options.present, stop: AtomicBool::new(false) };
+    let copier = Copier { get, to, present: options.present, stop: AtomicBool::new(false) };
     std::thread::scope(|scope| {
         let pool = Pool::start(scope, &copier, options.parallel.clamp(1, MAX_PARALLEL));
         let meter = Meter::new(options.stage, None);
@@ -151,7 +162,7 @@ struct Copied {
 const ANOTHER_SIZE: &str = "its size is not what its parent says";
 
 struct Copier<'a> {
-    from: &'a dyn Store,
+    get: &'a (dyn Fn(&Cid) -> Result<Block> + Sync),
     to: &'a dyn Store,
     present: Present,
     stop: AtomicBool,
@@ -180,11 +191,11 @@ impl Copier<'_> {
             Present::Ask if self.to.has(cid)? => match size {
                 // Only its length matters, and that is known.
                 Some(bytes) => return Ok(Copied { cid: *cid, bytes: *bytes, kept: true, node: None }),
-                None => return copied(self.from.get(cid)?, true),
+                None => return copied((self.get)(cid)?, true),
             },
             Present::Ask => {}
         }
-        let block = self.from.get(cid)?;
+        let block = (self.get)(cid)?;
         // Checked before it is put: what contradicts its parent is not kept.
         let copy = copied(block.clone(), false)?;
         self.to.put(&block)?;
@@ -195,7 +206,7 @@ impl Copier<'_> {
     fn again(&self, cid: &Cid) -> Result<Block> {
         match self.present {
             Present::Read => self.to.get(cid),
-            Present::Ask => self.from.get(cid),
+            Present::Ask => (self.get)(cid),
         }
     }
 }
