@@ -223,8 +223,8 @@ impl Manifest {
     pub fn contents(&self) -> Result<Digest> {
         let ManifestBody { dataset, epoch, objects, sensitive, .. } = &self.body;
         let objects = to_canonical(WHAT, objects)?;
-        let parts = [dataset.as_bytes(), epoch.to_be_bytes().as_slice(), &objects, sensitive];
-        Ok(Digest::of("sealock/v1/contents", &parts))
+        let epoch = epoch.to_be_bytes();
+        Ok(Digest::of("sealock/v1/contents", &[dataset.as_bytes(), &epoch, &objects, sensitive]))
     }
 
     /// The dataset key, for the owner.

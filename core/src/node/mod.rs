@@ -34,7 +34,7 @@ use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::receipt::{Receipt, Statement};
 use crate::release::{SealedResult, result_digest};
 use crate::time::Timestamp;
-use crate::{Account, Address, Digest};
+use crate::{Account, Address};
 
 /// How many refusals the node remembers.
 const REMEMBERED_REJECTIONS: usize = 256;

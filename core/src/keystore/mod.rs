@@ -19,25 +19,25 @@
 //! blocks are free then, not wiped; on an SSD or a copy-on-write file system nothing could wipe them. They are ciphertext:
 //! change the passphrase, or encrypt the disk, where old blocks matter.
 
+mod error;
+mod file;
+
 use std::fmt;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use age::secrecy::{ExposeSecret, SecretString};
-use age::{DecryptError, scrypt};
+use age::secrecy::SecretString;
 use hkdf::Hkdf;
-use serde::{Deserialize, Serialize};
 use sha2::Sha512;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::codec::{CodecError, from_canonical, to_canonical};
-use crate::durable::sync_folder_of;
+pub use error::KeyStoreError;
+use file::{Destroyed, Entry, Place, Row, VERSION, exists, lock, read, write};
+
 use crate::envelope::{DatasetKey, DatasetRef, EnvelopeError, Manifest, OwnerKey};
-use crate::error::{Classify, ErrorKind};
 use crate::time::Timestamp;
-use crate::{Account, Address, Digest};
+use crate::{Account, Address};
 
 /// Largest key store file, in bytes: about 100,000 epochs.
 pub const MAX_KEY_STORE_BYTES: usize = 16 << 20;
@@ -48,185 +48,8 @@ pub const MAX_WORK_FACTOR: u8 = 20;
 
 /// For 32 bytes that nobody could guess.
 const DERIVED_WORK_FACTOR: u8 = 10;
-const WHAT: &str = "key store";
-const VERSION: u64 = 1;
-
-/// Why a key store could not be opened, read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyStoreError {
-    /// The file could not be read or written. What was there before is there still.
-    #[error("{what}: {source}")]
-    Io {
-        /// What was tried.
-        what: String,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// Another process, or this one, has it open.
-    #[error("the key store {path} is open already, here or in another process")]
-    Locked {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A new key store would replace a file.
-    #[error("{path} exists already")]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// An empty passphrase, or a work factor outside its limits.
-    #[error("{what}")]
-    InvalidArgument {
-        /// What was expected, and what came.
-        what: String,
-    },
-    /// There is no file to encrypt under another passphrase.
-    #[error("this key store has no passphrase: it is kept in memory, or under the account's key")]
-    NoPassphrase,
-    /// The passphrase is another one, or the header was changed.
-    #[error("the passphrase does not open this key store")]
-    WrongPassphrase,
-    /// Not an age file, or not one with a passphrase.
-    #[error("not a key store: {why}")]
-    NotAKeyStore {
-        /// What was found.
-        why: String,
-    },
-    /// An age file that was changed after it was written.
-    #[error("the key store was changed since it was written: {why}")]
-    Tampered {
-        /// What does not fit.
-        why: &'static str,
-    },
-    /// The file ends too early.
-    #[error("the key store ends too early")]
-    Truncated,
-    /// Opening the file would take too long.
-    #[error(
-        "the key store asks for scrypt with a work factor of 2^{required}, at most 2^{MAX_WORK_FACTOR} is accepted"
-    )]
-    ExcessiveWork {
-        /// The power of two that the file asks for.
-        required: u8,
-    },
-    /// What is inside does not decode, or is too large.
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-    /// The key of this epoch was destroyed.
-    #[error("the key of dataset {dataset}, epoch {epoch}, was destroyed at {at} (unix seconds)")]
-    Destroyed {
-        /// The dataset.
-        dataset: Digest,
-        /// The epoch.
-        epoch: u64,
-        /// When.
-        at: Timestamp,
-    },
-    /// The key of this epoch was never here.
-    #[error("this key store has no key of dataset {dataset}, epoch {epoch}")]
-    Missing {
-        /// The dataset.
-        dataset: Digest,
-        /// The epoch.
-        epoch: u64,
-    },
-    /// A manifest's wrapped key does not open.
-    #[error(transparent)]
-    Envelope(#[from] EnvelopeError),
-}
-
-impl Classify for KeyStoreError {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            KeyStoreError::Io { .. } => ErrorKind::Io,
-            KeyStoreError::Locked { .. } => ErrorKind::Locked,
-            KeyStoreError::Exists { .. } | KeyStoreError::InvalidArgument { .. } | KeyStoreError::NoPassphrase => {
-                ErrorKind::InvalidArgument
-            }
-            KeyStoreError::WrongPassphrase => ErrorKind::WrongKey,
-            KeyStoreError::NotAKeyStore { .. } => ErrorKind::Malformed,
-            KeyStoreError::Tampered { .. } => ErrorKind::Tampered,
-            KeyStoreError::Truncated => ErrorKind::Truncated,
-            KeyStoreError::ExcessiveWork { .. } => ErrorKind::TooLarge,
-            KeyStoreError::Codec(e) => e.kind(),
-            KeyStoreError::Destroyed { .. } => ErrorKind::KeyDestroyed,
-            KeyStoreError::Missing { .. } => ErrorKind::NotFound,
-            KeyStoreError::Envelope(e) => e.kind(),
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            KeyStoreError::Locked { .. } => "use it where it is open, or close it there first",
-            KeyStoreError::Exists { .. } => "open it, or name another file",
-            KeyStoreError::NoPassphrase => "create a key store with a passphrase, and open the owner from it",
-            KeyStoreError::WrongPassphrase => "check the passphrase; if it is right, restore the file from a copy",
-            KeyStoreError::Tampered { .. } | KeyStoreError::Truncated => "restore the file from a copy",
-            KeyStoreError::ExcessiveWork { .. } => "whoever wrote it chose a larger work factor than Sealock does",
-            KeyStoreError::Missing { .. } => {
-                "open the owner with the key store that the asset was published with, or restore it from a copy"
-            }
-            KeyStoreError::Codec(e) => return e.hint(),
-            KeyStoreError::Envelope(e) => return e.hint(),
-            _ => return None,
-        };
-        Some(hint.into())
-    }
-}
 
 type Result<T, E = KeyStoreError> = std::result::Result<T, E>;
-
-/// A key-encryption key of one epoch.
-#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    #[zeroize(skip)]
-    dataset: Digest,
-    epoch: u64,
-    #[serde(with = "serde_bytes")]
-    key: [u8; 32],
-}
-
-impl Entry {
-    fn is_of(&self, of: DatasetRef) -> bool {
-        (self.dataset, self.epoch) == (of.dataset, of.epoch)
-    }
-}
-
-/// What is left of a key that was destroyed.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Destroyed {
-    dataset: Digest,
-    epoch: u64,
-    at: Timestamp,
-}
-
-/// What the file holds.
-#[derive(Serialize, Deserialize, ZeroizeOnDrop)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    version: u64,
-    /// The account's secret; none in a file that is encrypted under a key derived from it.
-    #[serde(with = "serde_bytes")]
-    account: Option<[u8; 32]>,
-    /// In the order made. While the owner's key of an epoch is being changed, two are of that epoch.
-    keys: Vec<Entry>,
-    #[zeroize(skip)]
-    destroyed: Vec<Destroyed>,
-}
-
-/// Where a key store is kept, and under which passphrase.
-struct Place {
-    path: PathBuf,
-    passphrase: SecretString,
-    work_factor: u8,
-    /// Whether the passphrase is the caller's, and the file the account's one home.
-    own: bool,
-    /// Held as long as the key store is open. It has a file of its own, since a write replaces the other.
-    _lock: File,
-}
 
 struct State {
     keys: Vec<Entry>,
@@ -530,129 +353,6 @@ fn derived_passphrase(account: &Account) -> SecretString {
         .expand(account.address().as_bytes(), key.as_mut())
         .expect("32 bytes are within HKDF's limit");
     SecretString::from(hex::encode(key.as_ref()))
-}
-
-fn failed<'a>(what: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> KeyStoreError + 'a {
-    move |source| KeyStoreError::Io { what: format!("{what} {}", path.display()), source }
-}
-
-fn exists(path: &Path) -> Result<bool> {
-    path.try_exists().map_err(failed("looking for", path))
-}
-
-/// A name beside `path`.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(suffix);
-    path.with_file_name(name)
-}
-
-/// For the owner's eyes alone, where the system knows of such.
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-fn lock(path: &Path) -> Result<File> {
-    let lock = beside(path, ".lock");
-    let file = private().create(true).truncate(false).read(true).write(true).open(&lock);
-    let file = file.map_err(failed("opening", &lock))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(KeyStoreError::Locked { path: path.to_owned() }),
-        Err(TryLockError::Error(e)) => Err(failed("locking", &lock)(e)),
-    }
-}
-
-/// The content of a file, and the work factor that it was written with.
-fn read(path: &Path, passphrase: &SecretString) -> Result<(Row, u8)> {
-    let mut bytes = Vec::new();
-    let limit = MAX_KEY_STORE_BYTES;
-    File::open(path)
-        .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
-        .map_err(failed("reading", path))?;
-    if bytes.len() > limit {
-        return Err(CodecError::TooLarge { what: WHAT, got: bytes.len(), limit }.into());
-    }
-    let plain = decrypt(&bytes, passphrase)?;
-    #[derive(Deserialize)]
-    struct Version {
-        version: u64,
-    }
-    // A newer form may have other fields: look at the version first.
-    if let Ok(Version { version: got }) = serde_ipld_dagcbor::from_slice(&plain)
-        && got != VERSION
-    {
-        return Err(CodecError::UnsupportedVersion { what: WHAT, got, known: VERSION }.into());
-    }
-    Ok((from_canonical(WHAT, &plain, limit)?, work_factor(&bytes)))
-}
-
-fn decrypt(bytes: &[u8], passphrase: &SecretString) -> Result<Zeroizing<Vec<u8>>> {
-    let decryptor = age::Decryptor::new_buffered(bytes).map_err(refused)?;
-    if !decryptor.is_scrypt() {
-        let why = "an age file that is encrypted to keys, not under a passphrase".into();
-        return Err(KeyStoreError::NotAKeyStore { why });
-    }
-    let mut identity = scrypt::Identity::new(passphrase.clone());
-    identity.set_max_work_factor(MAX_WORK_FACTOR);
-    let mut reader = decryptor.decrypt(std::iter::once(&identity as &dyn age::Identity)).map_err(refused)?;
-    // A buffer that grows leaves what it held.
-    let mut plain = Zeroizing::new(Vec::with_capacity(bytes.len()));
-    reader.read_to_end(&mut plain).map_err(|e| refused(DecryptError::Io(e)))?;
-    Ok(plain)
-}
-
-fn refused(error: DecryptError) -> KeyStoreError {
-    match error {
-        DecryptError::ExcessiveWork { required, .. } => KeyStoreError::ExcessiveWork { required },
-        DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed | DecryptError::NoMatchingKeys => {
-            KeyStoreError::WrongPassphrase
-        }
-        DecryptError::InvalidMac => KeyStoreError::Tampered { why: "its header" },
-        DecryptError::Io(e) if e.kind() == io::ErrorKind::UnexpectedEof => KeyStoreError::Truncated,
-        DecryptError::Io(_) => KeyStoreError::Tampered { why: "its content" },
-        DecryptError::UnknownFormat => KeyStoreError::NotAKeyStore { why: "another version of an age file".into() },
-        _ => KeyStoreError::NotAKeyStore { why: "not an age file, or one with a damaged header".into() },
-    }
-}
-
-/// The work factor in the header of a file that was opened: `-> scrypt <salt> <work factor>`.
-fn work_factor(bytes: &[u8]) -> u8 {
-    let stanza = bytes.split(|b| *b == b'\n').find_map(|line| line.strip_prefix(b"-> scrypt "));
-    let number = stanza.and_then(|args| std::str::from_utf8(args).ok()?.rsplit(' ').next()?.parse().ok());
-    number.unwrap_or(DEFAULT_WORK_FACTOR)
-}
-
-fn encrypt(place: &Place, plain: &[u8]) -> io::Result<Vec<u8>> {
-    let mut recipient = scrypt::Recipient::new(place.passphrase.clone());
-    recipient.set_work_factor(place.work_factor);
-    age::encrypt(&recipient, plain).map_err(io::Error::other)
-}
-
-/// Replaces the file so that a crash leaves the old one or the new.
-fn write(place: &Place, row: &Row) -> Result<()> {
-    let path = &place.path;
-    let plain = Zeroizing::new(to_canonical(WHAT, row)?);
-    let sealed = encrypt(place, &plain).map_err(failed("encrypting", path))?;
-    if sealed.len() > MAX_KEY_STORE_BYTES {
-        let (got, limit) = (sealed.len(), MAX_KEY_STORE_BYTES);
-        return Err(CodecError::TooLarge { what: WHAT, got, limit }.into());
-    }
-    let fresh = beside(path, ".new");
-    // What a crash left may have other permissions.
-    let removed = match fs::remove_file(&fresh) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    };
-    removed
-        .and_then(|()| private().create_new(true).write(true).open(&fresh))
-        .and_then(|mut file| file.write_all(&sealed).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&fresh, path))
-        .and_then(|()| sync_folder_of(path))
-        .map_err(failed("writing", path))
 }
 
 impl fmt::Debug for KeyStore {
