@@ -3,8 +3,8 @@
 use sealock::{
     Address, Digest,
     asset::{
-        AccessKeys, AssetDescription, AssetError, Column, Dataset, Did, Metadata, Mode, OrderTerms, Policy, Schema, Sealed,
-        Service, Suppression, Terms,
+        AccessKeys, AssetDescription, AssetError, Column, Dataset, Did, Metadata, Mode, OrderTerms, Policy, Schema,
+        Sealed, Service, Suppression, Terms,
     },
     error::{Classify, ErrorKind},
 };
@@ -261,7 +261,9 @@ fn oceans_additions_are_ignored_and_strangers_in_our_section_are_not() {
     ddo["credentials"] = json!({"allow": [], "deny": []});
     ddo["services"][0]["name"] = "Compute".into();
     assert_eq!(AssetDescription::from_ddo(&serde_json::to_vec(&ddo).unwrap()).unwrap(), description());
-    for path in ["", "/policy", "/dataset", "/access", "/node", "/order", "/suppression", "/schema", "/schema/columns/0"] {
+    for path in
+        ["", "/policy", "/dataset", "/access", "/node", "/order", "/suppression", "/schema", "/schema/columns/0"]
+    {
         let mut ddo = description().to_ddo().unwrap();
         let section = ddo.pointer_mut(&format!("/services/0/additionalInformation/sealock{path}")).unwrap();
         section["stranger"] = 1.into();

@@ -189,7 +189,10 @@ fn a_damaged_or_foreign_file_is_refused_and_left_alone() {
         age::encrypt(&recipient, plain).unwrap()
     };
     assert_eq!(open(&sealed(b"my diary")), Err(ErrorKind::Malformed));
-    assert_eq!(open(&sealed(&[0xa1, 0x67, b'v', b'e', b'r', b's', b'i', b'o', b'n', 2])), Err(ErrorKind::UnsupportedVersion));
+    assert_eq!(
+        open(&sealed(&[0xa1, 0x67, b'v', b'e', b'r', b's', b'i', b'o', b'n', 2])),
+        Err(ErrorKind::UnsupportedVersion)
+    );
     open(&good).unwrap();
 }
 
