@@ -19,6 +19,7 @@ pub mod time;
 
 pub mod asset;
 pub mod envelope;
+pub mod keystore;
 pub mod store;
 
 pub mod ledger;
@@ -33,6 +34,8 @@ pub mod order;
 pub mod wallet;
 
 pub mod access;
+pub mod destruction;
+pub mod download;
 pub mod job;
 pub mod journal;
 pub mod node;
