@@ -53,10 +53,12 @@ fn talk(mut stream: TcpStream, seen: &Mutex<Vec<String>>, answer: &Answer) {
         head.push(byte[0]);
     }
     let head = String::from_utf8(head).unwrap();
-    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    if stream.read_exact(&mut body).is_err() {
-        return;
+    let mut body = Vec::new();
+    while head.to_lowercase().contains("transfer-encoding: chunked") && !body.ends_with(b"\r\n0\r\n\r\n") {
+        if stream.read(&mut byte).unwrap_or(0) == 0 {
+            return;
+        }
+        body.push(byte[0]);
     }
     seen.lock().unwrap().push(head.clone());
     if head.contains("/api/v0/version") {
@@ -221,7 +223,11 @@ fn requests_are_posts_with_the_secret_and_follow_nobody_elsewhere() {
     let elsewhere = always(200, "a block");
     let location = elsewhere.address.clone();
     let liar = Liar::serve(move |_, stream| {
-        let _ = write!(stream, "HTTP/1.1 307 x\r\nLocation: {location}/api/v0/block/get\r\nContent-Length: 0\r\n\r\n");
+        let _ = write!(
+            stream,
+            "HTTP/1.1 307 x\r\nLocation: {location}/api/v0/block/get\r\n\
+                 Content-Length: 0\r\nConnection: close\r\n\r\n"
+        );
     });
     let auth = Some(KuboAuth::bearer("hunter2"));
     let store = liar.with(KuboOptions { auth, ..KuboOptions::default() }).unwrap();

@@ -125,7 +125,7 @@ fn blocks_that_a_power_cut_tore_are_not_taken_for_whole() {
         &|path, len| fs::File::options().write(true).open(path).unwrap().set_len(len + (3 << 20)).unwrap(),
     ];
     let mut torn = 0;
-    for (i, path) in files(&folder.path().join("blocks")).into_iter().enumerate().step_by(3) {
+    for (i, path) in files(&folder.path().join("blockstore")).into_iter().enumerate().step_by(3) {
         let len = fs::metadata(&path).unwrap().len();
         if len > 0 {
             damage[i % 3](&path, len);
