@@ -213,9 +213,13 @@ fn a_daemons_own_errors_are_told_in_its_words() {
     }
     let late = r#"{"Message":"context deadline exceeded","Code":0,"Type":"error"}"#;
     assert!(matches!(always(500, late).open().get(&cid), Err(StoreError::Timeout { .. })));
-    let unpinned = r#"{"Message":"not pinned or pinned indirectly","Code":0,"Type":"error"}"#;
-    let store = always(500, unpinned).open();
-    assert!(!store.is_pinned(&cid).unwrap() && !store.unpin(&cid).unwrap());
+    for unpinned in [
+        r#"{"Message":"not pinned or pinned indirectly","Code":0,"Type":"error"}"#,
+        r#"{"Message":"Failed to remove pin: bafk is pinned indirectly under bafy","Code":0,"Type":"error"}"#,
+    ] {
+        let store = always(500, unpinned).open();
+        assert!(!store.is_pinned(&cid).unwrap() && !store.unpin(&cid).unwrap());
+    }
 }
 
 #[test]

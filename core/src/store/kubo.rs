@@ -21,6 +21,8 @@ use crate::progress::Progress;
 
 /// How many blocks [`Store::put_all`] sends at the same time.
 const PARALLEL: usize = 8;
+/// What daemons say of a block that is no pinned root, Kubo and js-ipfs.
+const NOT_PINNED: [&str; 2] = ["not pinned", "pinned indirectly"];
 
 /// How to talk to a daemon.
 #[derive(Clone, Debug)]
@@ -276,7 +278,7 @@ impl Store for KuboStore {
         check_cid(root)?;
         match self.client.answer::<Pins>(&self.ask_of("pin/rm", root).with("recursive", &true)) {
             Ok(pins) => self.check_pins("pin/rm", &pins, root).map(|()| true),
-            Err(refusal) if refusal.says(&["not pinned"]) => Ok(false),
+            Err(refusal) if refusal.says(&NOT_PINNED) => Ok(false),
             Err(refusal) => Err(refusal.into_error(&self.client, &format!("to unpin {root}"))),
         }
     }
@@ -286,7 +288,7 @@ impl Store for KuboStore {
         let ask = self.ask_of("pin/ls", root).with("type", &"recursive").with("stream", &true);
         match self.client.lines::<PinLine>(&ask) {
             Ok(pins) => Ok(pins.iter().any(|pin| names(&pin.cid, root))),
-            Err(refusal) if refusal.says(&["not pinned"]) => Ok(false),
+            Err(refusal) if refusal.says(&NOT_PINNED) => Ok(false),
             Err(refusal) => Err(refusal.into_error(&self.client, &format!("whether {root} is pinned"))),
         }
     }
