@@ -288,7 +288,7 @@ fn an_interrupted_publication_resumes_and_seals_what_changed_anew() {
     let mut calls = 0;
     let mut stop = |_| {
         calls += 1;
-        if calls == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if calls == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let interrupted = owner.publish_with(&store, &objects, &what, &mut stop);
     assert!(matches!(interrupted, Err(EnvelopeError::Cancelled)));
@@ -298,14 +298,16 @@ fn an_interrupted_publication_resumes_and_seals_what_changed_anew() {
 
     let changed = [b"changed".as_slice(), &b].concat();
     let resumed: [(&str, &[u8]); 3] = [("a", &a), ("b", &changed), ("c", &c)];
-    let mut sealed = Vec::new();
+    let mut steps = Vec::new();
     let manifest = owner
-        .publish_with(&store, &resumed, &what, &mut |n| {
-            sealed.push(n);
+        .publish_with(&store, &resumed, &what, &mut |step| {
+            steps.push(step);
             ControlFlow::Continue(())
         })
         .unwrap();
-    assert_eq!(sealed.len(), 2, "two objects were sealed, one was there");
+    assert_eq!(steps.len(), 4, "the start, one object that was there, two that were sealed");
+    assert!(steps.iter().all(|step| step.total == steps[3].total) && steps[3].total == Some(steps[3].done));
+    assert_eq!((steps[1].eta, steps[3].eta), (None, Some(std::time::Duration::ZERO)));
     assert!(finished.contains(&manifest.object("a").unwrap().root));
     assert!(!finished.contains(&manifest.object("b").unwrap().root));
     for (id, bytes) in resumed {
@@ -324,7 +326,7 @@ fn a_damaged_or_foreign_journal_is_refused() {
     let mut calls = 0;
     let mut stop = |_| {
         calls += 1;
-        if calls == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if calls == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     owner.publish_with(&store, &[("a", b"1"), ("b", b"2")], &what, &mut stop).unwrap_err();
     let good = std::fs::read(&path).unwrap();

@@ -6,7 +6,7 @@ mod conformance;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sealock::store::{Block, Codec, DiskStore, MAX_BLOCK_BYTES, MemoryStore, Store, StoreError};
+use sealock::store::{Block, Codec, DiskStore, MAX_BLOCK_BYTES, MemoryStore, Store, StoreError, Tiered};
 use tempfile::tempdir;
 
 #[test]
@@ -21,6 +21,16 @@ fn the_disk_store_is_a_store() {
     conformance::run(|| {
         next.set(next.get() + 1);
         DiskStore::open(root.path().join(next.get().to_string())).unwrap()
+    });
+}
+
+#[test]
+fn a_tiered_store_is_a_store() {
+    let root = tempdir().unwrap();
+    let next = std::cell::Cell::new(0);
+    conformance::run(|| {
+        next.set(next.get() + 1);
+        Tiered::new(DiskStore::open(root.path().join(next.get().to_string())).unwrap(), MemoryStore::new())
     });
 }
 

@@ -300,12 +300,20 @@ impl Journal {
         Ok(self.read()?.map(|record| DatasetRef { dataset: record.dataset, epoch: record.epoch }))
     }
 
-    /// Gives an interrupted publication up: lets go of what was kept for it in `store`, and removes the file.
+    /// Gives an interrupted publication up: lets go of what was kept for it in `store`, and removes the file. Of one that is
+    /// damaged, what was kept stays pinned.
     ///
     /// # Errors
-    /// As [`unfinished`](Self::unfinished), and those of the store.
+    /// [`EnvelopeError::Io`], and those of the store.
     pub fn discard(&self, store: &dyn Store) -> Result<()> {
-        for done in self.read()?.into_iter().flat_map(|record| record.done) {
+        let record = match self.read() {
+            Err(EnvelopeError::Codec(why)) => {
+                tracing::warn!(path = %self.path().display(), %why, "a damaged publication journal is removed");
+                None
+            }
+            other => other?,
+        };
+        for done in record.into_iter().flat_map(|record| record.done) {
             store.unpin(&done.object.root)?;
         }
         self.remove()

@@ -331,8 +331,7 @@ impl Owner {
     /// there were.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io), those of the store; [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) for
-    /// a record that is damaged.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io), and those of the store.
     pub fn discard_unfinished(&self) -> Result<usize> {
         let _alone = lock(&self.recording);
         let Some(state) = self.node.exchange.state() else { return Ok(0) };

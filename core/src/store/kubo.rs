@@ -21,6 +21,8 @@ use crate::progress::Progress;
 
 /// How many blocks [`Store::put_all`] sends at the same time.
 const PARALLEL: usize = 8;
+/// What daemons say of a block that is no pinned root, Kubo and js-ipfs.
+const NOT_PINNED: [&str; 2] = ["not pinned", "pinned indirectly"];
 
 /// How to talk to a daemon.
 #[derive(Clone, Debug)]
@@ -86,9 +88,18 @@ struct PinLine {
     cid: String,
 }
 
+/// An answer of `pin/add` and `pin/rm`.
+#[derive(Deserialize)]
+struct Pins {
+    #[serde(rename = "Pins")]
+    pins: Vec<String>,
+}
+
 /// An answer of `repo/gc`, one per line.
 #[derive(Deserialize)]
 struct GcLine {
+    #[serde(rename = "Key", default)]
+    key: Option<Value>,
     #[serde(rename = "Error", default)]
     error: Option<String>,
 }
@@ -175,6 +186,13 @@ impl KuboStore {
         }
     }
 
+    fn check_pins(&self, command: &'static str, answer: &Pins, root: &Cid) -> Result<()> {
+        if answer.pins.iter().any(|pin| names(pin, root)) {
+            return Ok(());
+        }
+        Err(self.client.garbled(command, &format!("a list with {root}")))
+    }
+
     fn repo_bytes(&self) -> Result<u64> {
         let stat: Value = self.client.json(&self.ask("repo/stat").with("size-only", &true))?;
         let size = &stat["RepoSize"];
@@ -202,7 +220,7 @@ impl Store for KuboStore {
             false => ask.with("cid-codec", &codec).with("allow-big-block", &true),
         };
         let put: Put = self.client.json(&ask.data(block))?;
-        if Cid::try_from(put.key.as_str()).ok().as_ref() != Some(block.cid()) {
+        if !names(&put.key, block.cid()) {
             return Err(self.client.garbled("block/put", &format!("the CID {}", block.cid())));
         }
         Ok(())
@@ -240,19 +258,11 @@ impl Store for KuboStore {
     }
 
     fn pin(&self, root: &Cid) -> Result<()> {
-        #[derive(Deserialize)]
-        struct Pins {
-            #[serde(rename = "Pins")]
-            pins: Vec<String>,
-        }
         check_cid(root)?;
         let ask = self.local(self.ask_of("pin/add", root).with("recursive", &true), false);
         let ask = ask.within(self.options.long_timeout);
         match self.client.answer::<Pins>(&ask) {
-            Ok(Pins { pins }) if pins.iter().any(|pin| Cid::try_from(pin.as_str()).is_ok_and(|cid| cid == *root)) => {
-                Ok(())
-            }
-            Ok(_) => Err(self.client.garbled("pin/add", &format!("a list with {root}"))),
+            Ok(pins) => self.check_pins("pin/add", &pins, root),
             Err(refusal) => {
                 let error = self.missing(root, false, refusal);
                 if matches!(error, StoreError::NotFound { .. }) {
@@ -266,9 +276,9 @@ impl Store for KuboStore {
 
     fn unpin(&self, root: &Cid) -> Result<bool> {
         check_cid(root)?;
-        match self.client.answer::<Value>(&self.ask_of("pin/rm", root).with("recursive", &true)) {
-            Ok(_) => Ok(true),
-            Err(refusal) if refusal.says(&["not pinned"]) => Ok(false),
+        match self.client.answer::<Pins>(&self.ask_of("pin/rm", root).with("recursive", &true)) {
+            Ok(pins) => self.check_pins("pin/rm", &pins, root).map(|()| true),
+            Err(refusal) if refusal.says(&NOT_PINNED) => Ok(false),
             Err(refusal) => Err(refusal.into_error(&self.client, &format!("to unpin {root}"))),
         }
     }
@@ -277,8 +287,8 @@ impl Store for KuboStore {
         check_cid(root)?;
         let ask = self.ask_of("pin/ls", root).with("type", &"recursive").with("stream", &true);
         match self.client.lines::<PinLine>(&ask) {
-            Ok(pins) => Ok(pins.iter().any(|pin| Cid::try_from(pin.cid.as_str()).is_ok_and(|cid| cid == *root))),
-            Err(refusal) if refusal.says(&["not pinned"]) => Ok(false),
+            Ok(pins) => Ok(pins.iter().any(|pin| names(&pin.cid, root))),
+            Err(refusal) if refusal.says(&NOT_PINNED) => Ok(false),
             Err(refusal) => Err(refusal.into_error(&self.client, &format!("whether {root} is pinned"))),
         }
     }
@@ -308,8 +318,16 @@ impl Store for KuboStore {
             let what = format!("{} collects garbage", self.client.who());
             return Err(StoreError::Io { what, source: io::Error::other(error.to_owned()) });
         }
+        if lines.iter().any(|line| line.key.is_none()) {
+            return Err(self.client.garbled("repo/gc", "a \"Key\" in every line"));
+        }
         Ok(Freed { blocks: lines.len() as u64, bytes: before.saturating_sub(self.repo_bytes()?) })
     }
+}
+
+/// Whether `text` is `cid`, in any of its bases.
+fn names(text: &str, cid: &Cid) -> bool {
+    Cid::try_from(text).is_ok_and(|named| named == *cid)
 }
 
 /// The daemon with its network. A block that comes from there stays in the daemon.

@@ -18,8 +18,7 @@
 //! came up lately, so that a graph that links to one node over and over costs what its blocks cost and little more. How many
 //! blocks a file has is not limited.
 
-use std::collections::{HashMap, HashSet, hash_map::RandomState};
-use std::hash::BuildHasher;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -278,7 +277,7 @@ impl Run<'_, '_, '_> {
 
     /// Copies the insides of the files, depth first.
     fn files(&mut self, files: Vec<(Cid, u64)>) -> Result<()> {
-        let (mut nodes, mut leaves): (HashMap<Cid, u64>, _) = (HashMap::new(), Recent::new());
+        let (mut nodes, mut leaves): (HashMap<Cid, u64>, _) = (HashMap::new(), Recent::default());
         for (root, _) in files {
             let mut path = vec![unixfs::Node::decode(&self.copier.again(&root)?)?.children.into_iter()];
             while let Some(children) = path.last_mut() {
@@ -407,23 +406,16 @@ impl Outer {
     }
 }
 
-/// Leaves that came up lately, and their sizes. Its hash is keyed, so that nobody can choose leaves that drive each other
-/// out: who wants leaves to be looked at twice must bring more than it remembers.
-struct Recent {
-    slots: Vec<Option<(Cid, u64)>>,
-    hash: RandomState,
-}
+/// Leaves that came up lately, and their sizes. Who wants leaves to be looked at twice must bring more than it remembers.
+#[derive(Default)]
+struct Recent(HashMap<Cid, u64>);
 
 impl Recent {
-    fn new() -> Self {
-        Self { slots: vec![None; RECENT], hash: RandomState::new() }
-    }
-
     /// The size under which the leaf came up before.
     fn insert(&mut self, cid: Cid, size: u64) -> Option<u64> {
-        let slot = &mut self.slots[self.hash.hash_one(cid) as usize % RECENT];
-        let before = slot.filter(|(known, _)| *known == cid).map(|(_, size)| size);
-        *slot = Some((cid, size));
-        before
+        if self.0.len() == RECENT {
+            self.0.clear();
+        }
+        self.0.insert(cid, size)
     }
 }

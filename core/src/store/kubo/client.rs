@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use ureq::Agent;
-use ureq::http::{StatusCode, Uri};
+use ureq::http::{Response, StatusCode, Uri};
+use ureq::{Agent, Body, SendBody};
 use zeroize::Zeroizing;
 
 use super::super::{Block, Result, StoreError};
@@ -190,9 +190,7 @@ impl Client {
         lines.collect::<Result<_, _>>().map_err(|e| not_json(ask, &e))
     }
 
-    /// The body of the answer, of at most `limit` bytes.
-    pub(super) fn bytes(&self, ask: &Ask, limit: u64) -> Result<Vec<u8>, Refusal> {
-        let lost = |e| lost(e, ask);
+    fn send(&self, ask: &Ask) -> Result<Response<Body>, ureq::Error> {
         let mut request = self.agent.post(format!("{}/api/v0/{}", self.who, ask.command));
         for (name, value) in &ask.query {
             request = request.query(name, value);
@@ -200,12 +198,23 @@ impl Client {
         if let Some(auth) = &self.auth {
             request = request.header("Authorization", auth.0.as_str());
         }
-        if let Some((boundary, _)) = &ask.form {
-            request = request.header("Content-Type", format!("multipart/form-data; boundary={boundary}"));
+        let Some((boundary, body)) = &ask.form else {
+            return request.config().timeout_global(Some(ask.timeout)).build().send_empty();
+        };
+        // From a reader, as Kubo's own client sends it: js-ipfs refuses a form that announces more than 1 MiB.
+        let request = request.header("Content-Type", format!("multipart/form-data; boundary={boundary}"));
+        request.config().timeout_global(Some(ask.timeout)).build().send(SendBody::from_reader(&mut &body[..]))
+    }
+
+    /// The body of the answer, of at most `limit` bytes.
+    pub(super) fn bytes(&self, ask: &Ask, limit: u64) -> Result<Vec<u8>, Refusal> {
+        let lost = |e| lost(e, ask);
+        // A daemon may close an idle connection just when it is used again. Every command can be repeated.
+        let mut response = match self.send(ask) {
+            Err(ureq::Error::Io(e)) if e.kind() != io::ErrorKind::ConnectionRefused => self.send(ask),
+            sent => sent,
         }
-        let request = request.config().timeout_global(Some(ask.timeout)).build();
-        let body = ask.form.as_ref().map_or(&[][..], |(_, body)| body);
-        let mut response = request.send(body).map_err(lost)?;
+        .map_err(lost)?;
         let status = response.status();
         if status.is_success() {
             return response.body_mut().with_config().limit(limit).read_to_vec().map_err(lost);
