@@ -38,7 +38,7 @@ $(VENV)/.ready: $(REQUIREMENTS)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-include bindings/c/c.mk bindings/python/python.mk
+include core/tests/interop/peers.mk bindings/c/c.mk bindings/python/python.mk
 
 # Advisories need the RustSec database from the network; everything else is checked without it.
 deny:

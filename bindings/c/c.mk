@@ -15,7 +15,7 @@ install: c-build ## Install the C library under PREFIX
 	bindings/c/scripts/install "$(CARGO_TARGET_DIR)/debug" "$(DESTDIR)$(PREFIX)"
 
 c-stage: c-build
-	bindings/c/scripts/tools
+	scripts/tools cmake pkg-config valgrind
 	rm -rf "$(C_STAGE)"
 	bindings/c/scripts/install "$(CARGO_TARGET_DIR)/debug" "$(C_STAGE)"
 

@@ -1,28 +1,22 @@
 //! Files and keys exchanged both ways with Python's `cryptography`.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sealock::Digest;
 use sealock::envelope::{CHUNK_BYTES, DatasetKey, DatasetRef, ObjectKey, RecipientKey, Suite, open_bytes, seal_bytes};
 
-/// The interpreter of the project's virtual environment.
-fn python() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let python = std::env::var_os("SEALOCK_PYTHON").map_or_else(|| root.join(".venv/bin/python"), PathBuf::from);
-    let there = python.exists();
-    assert!(there, "no Python at {}: `make test` sets it up, or point SEALOCK_PYTHON at one", python.display());
-    python
-}
+#[path = "support/peers.rs"]
+mod peers;
+use peers::{interop, python};
 
 /// Runs the peer on `input`.
 fn peer(verb: &str, key: &[u8], context: &[u8], input: &[u8]) -> Result<Vec<u8>, String> {
     let folder = tempfile::tempdir().unwrap();
     let (source, sink) = (folder.path().join("in"), folder.path().join("out"));
     std::fs::write(&source, input).unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/cobblestone.py");
     let mut command = Command::new(python());
-    command.arg(script).args([verb, &hex::encode(key), &hex::encode(context)]).args([&source, &sink]);
+    command.arg(interop("cobblestone.py"));
+    command.args([verb, &hex::encode(key), &hex::encode(context)]).args([&source, &sink]);
     let output = command.output().unwrap();
     if output.status.success() {
         Ok(std::fs::read(&sink).unwrap())

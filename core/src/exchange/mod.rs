@@ -171,15 +171,18 @@ impl Exchange {
     /// it open.
     pub fn local(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        if path.as_os_str().is_empty() {
-            return Err(ExchangeError::EmptyPath.into());
-        }
-        let folder = |path: PathBuf| {
-            std::fs::create_dir_all(&path).map_err(|source| ExchangeError::Folder { path: path.clone(), source })?;
-            Ok::<_, ExchangeError>(path)
-        };
-        let state = folder(path.join("state"))?;
-        let store = DiskStore::open(folder(path.join("store"))?)?;
+        let store = DiskStore::open(folder(path)?.join("store"))?;
+        Self::local_with(path, store)
+    }
+
+    /// As [`Exchange::local`], with another store: an [`IpfsStore`](crate::store::IpfsStore) for instance, which is a node on
+    /// an IPFS network.
+    ///
+    /// # Errors
+    /// As [`Exchange::local`].
+    pub fn local_with(path: impl AsRef<Path>, store: impl Store + 'static) -> Result<Self> {
+        let path = folder(path.as_ref())?;
+        let state = folder(&path.join("state"))?.to_path_buf();
         let clock = Arc::new(SystemClock);
         let ledger = EmbeddedLedger::open(path.join("ledger.redb"), clock.clone())?;
         Ok(Self::new(store, ledger, clock, Some(state)))
@@ -407,6 +410,17 @@ impl Exchange {
     pub fn open_shared(&self, asset: &Asset, key: &RecipientKey) -> Result<Download> {
         let manifest = asset.description().sealed.manifest;
         Download::open(self, asset, &manifest, |manifest| Ok(manifest.unwrap_key_for(key)?))
+    }
+}
+
+/// A folder, made if there is none.
+fn folder(path: &Path) -> Result<&Path, ExchangeError> {
+    if path.as_os_str().is_empty() {
+        return Err(ExchangeError::EmptyPath);
+    }
+    match std::fs::create_dir_all(path) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(ExchangeError::Folder { path: path.to_path_buf(), source }),
     }
 }
 

@@ -66,6 +66,23 @@ pub enum StoreError {
         /// What happened.
         why: String,
     },
+    /// Text that is no address of a peer or daemon.
+    #[error("{got:?} is not an address: {why}")]
+    InvalidAddress {
+        /// The beginning of what came.
+        got: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A node's repository is open in another node.
+    #[error("another node runs on {path}")]
+    InUse {
+        /// The folder.
+        path: String,
+    },
+    /// The node takes part in no DHT.
+    #[error("the node takes part in no DHT")]
+    NoDht,
     /// Garbage collection while somebody adds, here or in another process.
     #[error("the store is being added to: garbage collection would remove blocks that are not pinned yet")]
     Busy,
@@ -105,6 +122,8 @@ impl Classify for StoreError {
             StoreError::UnsupportedCid { .. } | StoreError::InvalidCid { .. } => ErrorKind::InvalidArgument,
             StoreError::BlockTooLarge { .. } => ErrorKind::TooLarge,
             StoreError::InvalidNode { .. } => ErrorKind::Malformed,
+            StoreError::InvalidAddress { .. } | StoreError::NoDht => ErrorKind::InvalidArgument,
+            StoreError::InUse { .. } => ErrorKind::Locked,
             StoreError::Timeout { .. } => ErrorKind::Timeout,
             StoreError::Unreachable { .. } => ErrorKind::Unreachable,
             StoreError::Busy => ErrorKind::Locked,
@@ -123,6 +142,11 @@ impl Classify for StoreError {
                 Some("connect to a peer that has it, or wait longer; what arrived is kept".into())
             }
             StoreError::Unreachable { .. } => Some("check that it runs and that the address is right".into()),
+            StoreError::InvalidAddress { .. } => {
+                Some("a multiaddress looks like /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW…".into())
+            }
+            StoreError::InUse { .. } => Some("use the node that runs, or stop it first".into()),
+            StoreError::NoDht => Some("start the node with the DHT, and with bootstrap peers".into()),
             StoreError::Busy => Some("try again when the uploads have finished".into()),
             _ => None,
         }

@@ -11,6 +11,8 @@ mod block;
 pub mod dag;
 mod disk;
 mod error;
+#[cfg(feature = "ipfs")]
+mod ipfs;
 mod lock;
 mod memory;
 pub mod unixfs;
@@ -21,6 +23,8 @@ pub use block::{Block, Codec, MAX_BLOCK_BYTES, check_cid};
 pub use cid::Cid;
 pub use disk::DiskStore;
 pub use error::StoreError;
+#[cfg(feature = "ipfs")]
+pub use ipfs::{IpfsConfig, IpfsStore};
 pub use lock::Adding;
 pub use memory::MemoryStore;
 

@@ -48,6 +48,17 @@ impl Profile {
             Profile::KuboLegacy => "kubo-legacy",
         }
     }
+
+    const fn shape(self) -> Shape {
+        Shape { leaf_bytes: self.leaf_bytes(), links: self.links() }
+    }
+}
+
+/// The two numbers of a profile. Tests choose small ones, so that small files have deep trees.
+#[derive(Clone, Copy)]
+struct Shape {
+    leaf_bytes: usize,
+    links: usize,
 }
 
 /// A file that was added.
@@ -75,16 +86,25 @@ pub fn add(
     profile: Profile,
     progress: &mut Progress<'_>,
 ) -> Result<Added> {
+    add_shaped(store, source, profile.shape(), progress)
+}
+
+fn add_shaped(
+    store: &dyn Store,
+    source: &mut (impl Read + Send),
+    shape: Shape,
+    progress: &mut Progress<'_>,
+) -> Result<Added> {
     let _adding = store.adding()?;
-    let mut tree = Tree { store, links: profile.links(), levels: vec![Vec::new()], blocks: 0 };
+    let mut tree = Tree { store, links: shape.links, levels: vec![Vec::new()], blocks: 0 };
     let mut size = 0u64;
-    let mut batch = read_batch(source, profile, Vec::new())?;
+    let mut batch = read_batch(source, shape.leaf_bytes, Vec::new())?;
     if batch.is_empty() {
         batch.push(Vec::new());
     }
     let mut spare = Vec::new();
     while !batch.is_empty() {
-        let (next, put) = rayon::join(|| read_batch(source, profile, spare), || put_leaves(store, batch));
+        let (next, put) = rayon::join(|| read_batch(source, shape.leaf_bytes, spare), || put_leaves(store, batch));
         let (leaves, buffers) = put?;
         for leaf in leaves {
             size += leaf.size;
@@ -100,18 +120,18 @@ pub fn add(
 }
 
 /// The next leaves of the file, the last one perhaps short; none at its end. Memory of earlier leaves is used again.
-fn read_batch(source: &mut impl Read, profile: Profile, mut spare: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+fn read_batch(source: &mut impl Read, leaf_bytes: usize, mut spare: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
     let mut leaves = Vec::new();
     let bytes = BATCH_BYTES * rayon::current_num_threads().min(MAX_BATCH_THREADS);
-    for _ in 0..bytes / profile.leaf_bytes() {
+    for _ in 0..bytes / leaf_bytes {
         let mut leaf = spare.pop().unwrap_or_default();
-        leaf.resize(profile.leaf_bytes(), 0);
+        leaf.resize(leaf_bytes, 0);
         let n = read_full(source, &mut leaf).map_err(StoreError::io("reading the source"))?;
         leaf.truncate(n);
         if n > 0 {
             leaves.push(leaf);
         }
-        if n < profile.leaf_bytes() {
+        if n < leaf_bytes {
             break;
         }
     }
@@ -184,5 +204,39 @@ impl Tree<'_> {
         }
         let top = self.levels.last().and_then(|level| level.first());
         Ok(top.expect("a file has at least one leaf").cid)
+    }
+}
+
+#[cfg(test)]
+#[path = "../../../tests/support/peers.rs"]
+mod peers;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::peers::{Peer, path};
+    use super::*;
+    use crate::progress::quiet;
+    use crate::store::MemoryStore;
+
+    /// Four levels of nodes, with every number of leaves up to there: what no profile's numbers allow in a test.
+    #[test]
+    fn trees_of_every_size_are_those_of_the_importer() {
+        let mut importer = Peer::importer();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (leaf_bytes, links) in [(16, 3), (5, 2)] {
+            let leaves = if links == 3 { links * links * links * links } else { 33 };
+            let bytes: Vec<u8> = (0..leaves * leaf_bytes + 1).map(|i| (i % 251) as u8).collect();
+            for len in
+                (0..=leaves).flat_map(|n| [(n * leaf_bytes).saturating_sub(1), n * leaf_bytes, n * leaf_bytes + 1])
+            {
+                let shape = Shape { leaf_bytes, links };
+                let ours = add_shaped(&MemoryStore::new(), &mut &bytes[..len], shape, &mut quiet()).unwrap();
+                std::fs::write(file.path(), &bytes[..len]).unwrap();
+                let command = json!({"do": "cid", "path": path(file.path()), "chunk": leaf_bytes, "links": links});
+                assert_eq!(ours.root.to_string(), importer.ask_text(command, "cid"), "{len} bytes, {links} links");
+            }
+        }
     }
 }

@@ -1,0 +1,65 @@
+// Helia on loopback TCP, in memory. No bootstrap, no discovery, no HTTP gateways: it reaches whom it is told to dial.
+//
+// add {path, profile?} -> {cid}            get {cid} -> {size, sha256}        block {cid} -> {size}
+// pin {cid} -> {blocks}: the whole graph   has {cid} -> {has}                 connect {addr} -> null
+// id -> {id, addrs}, as in the ready line  peers -> {peers}
+
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { withBitswap } from '@helia/bitswap'
+import { withLibp2pLight } from '@helia/libp2p'
+import { unixfs } from '@helia/unixfs'
+import { identify } from '@libp2p/identify'
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createHeliaLight } from 'helia'
+import { CID } from 'multiformats/cid'
+import { serve } from './peer.mjs'
+import { options } from './profiles.mjs'
+
+const helia = withBitswap(withLibp2pLight(createHeliaLight(), {
+  addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+  transports: [tcp()],
+  connectionEncrypters: [noise()],
+  streamMuxers: [yamux()],
+  services: { identify: identify() }
+}))
+await helia.start()
+const files = unixfs(helia)
+
+const id = () => ({
+  id: helia.libp2p.peerId.toString(),
+  addrs: helia.libp2p.getMultiaddrs().map(String)
+})
+
+await serve(id(), {
+  id,
+  peers: () => ({ peers: helia.libp2p.getPeers().map(String) }),
+  connect: async ({ addr }) => { await helia.libp2p.dial(multiaddr(addr)) },
+  add: async ({ path, profile = 'unixfs-v1-2025' }) => {
+    const cid = await files.addByteStream(createReadStream(path), options(profile))
+    return { cid: cid.toString() }
+  },
+  get: async ({ cid }) => {
+    const hash = createHash('sha256')
+    let size = 0
+    for await (const bytes of files.cat(CID.parse(cid))) {
+      hash.update(bytes)
+      size += bytes.length
+    }
+    return { size, sha256: hash.digest('hex') }
+  },
+  block: async ({ cid }) => {
+    let size = 0
+    for await (const bytes of helia.blockstore.get(CID.parse(cid))) size += bytes.length
+    return { size }
+  },
+  pin: async ({ cid }) => {
+    let blocks = 0
+    for await (const _ of helia.pins.add(CID.parse(cid))) blocks++
+    return { blocks }
+  },
+  has: async ({ cid }) => ({ has: await helia.blockstore.has(CID.parse(cid)) })
+})
