@@ -80,7 +80,7 @@ fn story(folder: &Path) -> Any<()> {
     let address = desk.addresses()?.into_iter().find(|a| a.contains("quic")).ok_or("the node does not speak QUIC")?;
     rack.connect(&address)?;
     let mut fetched = 0;
-    for root in [asset.description().sealed.manifest, asset.description().sealed.access.proving_key] {
+    for root in asset.roots() {
         let _adding = rack.adding()?;
         let mut bytes = 0;
         rack.fetch(&root, &mut |step| {

@@ -304,8 +304,13 @@ impl Exchange {
         Ok(Consumer::new(self.clone(), account, wallet, opened))
     }
 
+    /// The folder in which nodes and wallets keep their state.
+    pub(crate) fn state(&self) -> Option<&Path> {
+        self.inner.state.as_deref()
+    }
+
     fn state_file(&self, kind: &str, account: Address, suffix: &str) -> Option<PathBuf> {
-        Some(self.inner.state.as_ref()?.join(format!("{kind}-{account}.{suffix}")))
+        Some(self.state()?.join(format!("{kind}-{account}.{suffix}")))
     }
 
     /// The asset that a data NFT stands for.

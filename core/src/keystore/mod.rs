@@ -240,6 +240,13 @@ impl KeyStore {
         Ok(key)
     }
 
+    /// The key of an epoch that was made first, if there is one.
+    pub(crate) fn first(&self, of: DatasetRef) -> Result<Option<OwnerKey>> {
+        let state = self.state();
+        check_not_destroyed(&state, of)?;
+        Ok(state.keys.iter().find(|entry| entry.is_of(of)).map(|entry| OwnerKey::from_secret_bytes(&entry.key)))
+    }
+
     /// Removes a key that nothing was published under.
     pub(crate) fn retract(&self, of: DatasetRef, key: &OwnerKey) -> Result<()> {
         self.retain(of, |entry| OwnerKey::from_secret_bytes(&entry.key) != *key)

@@ -3,7 +3,7 @@
 mod epochs;
 
 use std::io::Cursor;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use cid::Cid;
 use sealock_zk::{VerifyingKey, os_rng, setup};
@@ -21,7 +21,9 @@ use crate::cube::{ProtectedCube, series_bits};
 use crate::download::Download;
 use crate::envelope::{self, DatasetRef, Manifest, RecipientPublicKey, Source};
 use crate::error::Result;
-use crate::exchange::{Asset, COMPUTE_SERVICE, DOWNLOAD_SERVICE, Exchange, Opened, Published, TABLE_OBJECT};
+use crate::exchange::{
+    Asset, COMPUTE_SERVICE, DOWNLOAD_SERVICE, Exchange, ExchangeError, Opened, Published, TABLE_OBJECT,
+};
 use crate::journal::Journal;
 use crate::keystore::KeyStore;
 use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT};
@@ -121,6 +123,8 @@ impl<'a> Offer<'a> {
 pub struct Owner {
     node: Node,
     access: AccessKeys,
+    /// Held by the publication that is recorded.
+    recording: Mutex<()>,
     /// Held while an asset is changed: the ledger's description has no way to be compared and swapped.
     changing: Mutex<()>,
     _opened: Opened,
@@ -157,7 +161,8 @@ impl Owner {
         let depth = verifying_key.depth() as u8;
         let access = AccessKeys { proving_key: row.proving_key, digest: row.digest, depth };
         let node = Node::new(exchange, keys, journal, verifying_key);
-        Ok(Self { node, access, changing: Mutex::new(()), _opened: opened })
+        let (changing, recording) = Default::default();
+        Ok(Self { node, access, changing, recording, _opened: opened })
     }
 
     /// The node that serves this owner's assets.
@@ -198,6 +203,10 @@ impl Owner {
     /// As [`Owner::publish`], and tells how far it is. It can be cancelled until the data NFT is minted; nothing is left
     /// of it then but blocks that the next collection of garbage takes.
     ///
+    /// On an exchange with a folder, a table that was sealed is kept until it has arrived where the store keeps it: after an
+    /// interrupted or cancelled upload, publishing the same table again goes on where it was, and
+    /// [`Owner::discard_unfinished`] gives it up.
+    ///
     /// # Errors
     /// As [`Owner::publish`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn publish_with(&self, offer: &Offer<'_>, progress: &mut Progress<'_>) -> Result<Published> {
@@ -236,15 +245,31 @@ impl Owner {
         let cube = self.fold(offer.table, policy, progress)?;
         let suppression = cube.suppression();
 
-        let mut id = [0u8; 32];
-        getrandom::fill(&mut id).expect("the operating system provides randomness");
-        let of = DatasetRef { dataset: Digest::from_bytes(id), epoch: 0 };
         let parquet = offer.table.to_parquet()?;
-        let total = envelope::sealed_size(parquet.len() as u64);
-        tell(progress, Step { stage: Stage::Store, done: 0, total })?;
-        let publication = envelope::Publication { recipients: &offer.recipients, ..Default::default() };
-        let mut told = |step| progress(Step { total, ..step });
-        let manifest = self.encrypt(of, &mut Cursor::new(parquet), &publication, &mut told)?;
+        let (journal_file, alone) = self.publication_journal(&parquet).unzip();
+        let unfinished = match &journal_file {
+            Some(file) => match file.unfinished()? {
+                // What was sealed for it opens no more.
+                Some(of) if self.node.keys.first(of)?.is_none() => {
+                    file.discard(exchange.store())?;
+                    None
+                }
+                found => found,
+            },
+            None => None,
+        };
+        let of = unfinished.unwrap_or_else(|| {
+            let mut id = [0u8; 32];
+            getrandom::fill(&mut id).expect("the operating system provides randomness");
+            DatasetRef { dataset: Digest::from_bytes(id), epoch: 0 }
+        });
+        let publication = envelope::Publication {
+            recipients: &offer.recipients,
+            journal: journal_file.as_ref(),
+            ..Default::default()
+        };
+        let manifest = self.encrypt(of, &mut Cursor::new(parquet), &publication, progress)?;
+        drop(alone);
         let all = PUBLISH_TRANSACTIONS + u64::from(downloads);
         let mut transactions = 0;
         let mut published = || {
@@ -290,6 +315,44 @@ impl Owner {
         Ok(Published { asset, suppression, sealed_bytes })
     }
 
+    /// Where the publication of a table is recorded, so that it can be resumed; and the right to use it alone. A publication
+    /// that runs beside another of this owner, or on an exchange without a folder, is not recorded.
+    fn publication_journal(&self, parquet: &[u8]) -> Option<(envelope::Journal, MutexGuard<'_, ()>)> {
+        let alone = self.recording.try_lock().ok()?;
+        let name = format!("{}{}", self.publications(), Digest::sha256(parquet));
+        Some((envelope::Journal::at(self.node.exchange.state()?.join(name)), alone))
+    }
+
+    fn publications(&self) -> String {
+        format!("publication-{}-", self.address())
+    }
+
+    /// Gives up publications that were interrupted and not repeated: what was sealed for them is garbage then. Says how many
+    /// there were.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io), those of the store; [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) for
+    /// a record that is damaged.
+    pub fn discard_unfinished(&self) -> Result<usize> {
+        let _alone = lock(&self.recording);
+        let Some(state) = self.node.exchange.state() else { return Ok(0) };
+        let listing = |source| ExchangeError::Folder { path: state.to_owned(), source };
+        let mut discarded = 0;
+        for entry in std::fs::read_dir(state).map_err(listing)? {
+            let entry = entry.map_err(listing)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // A crash may leave a record half written beside the one it was to replace.
+            if name.starts_with(&self.publications()) && !name.ends_with(".tmp") {
+                let journal = envelope::Journal::at(entry.path());
+                let of = journal.unfinished()?;
+                journal.discard(self.node.exchange.store())?;
+                of.map_or(Ok(()), |of| self.node.keys.discard(of))?;
+                discarded += 1;
+            }
+        }
+        Ok(discarded)
+    }
+
     /// Folds a table into its protected cube, if the policy answers anything about it.
     fn fold(&self, table: &Table, policy: &Policy, progress: &mut Progress<'_>) -> Result<ProtectedCube> {
         let rows = table.len() as u64;
@@ -320,12 +383,18 @@ impl Owner {
         progress: &mut Progress<'_>,
     ) -> Result<Manifest> {
         let Node { exchange, keys, .. } = &self.node;
-        let key = keys.generate(of)?;
+        // A publication that was interrupted goes on under its key.
+        let key = match keys.first(of)? {
+            Some(key) if unfinished(publication, of) => key,
+            _ => keys.generate(of)?,
+        };
         let objects = &mut [Source { id: TABLE_OBJECT.into(), reader: parquet }];
         let account = self.node.account();
         envelope::publish_objects(exchange.store(), account, &key, of, objects, publication, progress).map_err(|e| {
             // Nothing was published under it. If this fails, too, the key is of no use and does no harm.
-            if let Err(error) = keys.retract(of, &key) {
+            if !unfinished(publication, of)
+                && let Err(error) = keys.retract(of, &key)
+            {
                 tracing::warn!(%error, "a key that nothing is encrypted under stays in the key store");
             }
             e.into()
@@ -349,6 +418,11 @@ impl Owner {
             tags: offer.tags.clone(),
         }
     }
+}
+
+/// Whether a publication of an epoch is recorded, and can be resumed.
+fn unfinished(publication: &envelope::Publication<'_>, of: DatasetRef) -> bool {
+    publication.journal.is_some_and(|journal| journal.unfinished().is_ok_and(|recorded| recorded == Some(of)))
 }
 
 /// Makes the owner's access key and stores its public half, which is a matter of a second.

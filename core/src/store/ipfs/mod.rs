@@ -13,6 +13,7 @@ mod runtime;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cid::Cid;
@@ -21,7 +22,9 @@ use rust_ipfs::p2p::IdentifyConfiguration;
 use rust_ipfs::{ConnectionLimits, Ipfs, Keypair, Multiaddr, PeerId, Protocol, ping};
 
 use self::runtime::Runtime;
+use super::transfer::{Options, transfer_by};
 use super::{Adding, Block, DiskStore, Freed, Result, Store, StoreError};
+use crate::progress::Progress;
 
 /// How long a step of the network other than the transfer of a block may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(20);
@@ -264,17 +267,30 @@ impl IpfsStore {
         }
     }
 
+    /// A block, from the disk or from the peers, unless `stop` is set meanwhile. A damaged copy is replaced.
+    fn find(&self, cid: &Cid, stop: &AtomicBool) -> Result<Block> {
+        match self.inner.disk.get(cid) {
+            Err(StoreError::NotFound { .. }) => {}
+            Err(StoreError::CidMismatch { .. } | StoreError::BlockTooLarge { .. }) => {
+                self.inner.disk.remove_damaged(cid)?
+            }
+            found => return found,
+        }
+        self.request(cid, stop)
+    }
+
     /// A block that is not here, from the peers.
-    fn request(&self, cid: &Cid) -> Result<Block> {
+    fn request(&self, cid: &Cid, stop: &AtomicBool) -> Result<Block> {
         let Inner { node, runtime, block_timeout: limit, dht, .. } = &*self.inner;
         let peers = self.peers()?.len();
         if peers == 0 && !dht {
             return Err(StoreError::NotFound { cid: *cid });
         }
         let wanted = node.get_block(cid).timeout(limit.saturating_add(STEP_TIMEOUT));
-        match runtime.wait(*limit, wanted) {
+        match runtime.wait_unless(*limit, stop, wanted) {
             Some(Ok(block)) => Block::verify(cid, block.data().to_vec()),
             Some(Err(why)) => Err(failed(format!("fetching {cid}"), format!("{why:#}"))),
+            None if stop.load(Ordering::Relaxed) => Err(StoreError::Cancelled),
             None => {
                 let asked = if peers == 1 { "1 peer was asked".into() } else { format!("{peers} peers were asked") };
                 Err(StoreError::Timeout { cid: *cid, waited: *limit, asked })
@@ -305,19 +321,23 @@ impl Store for IpfsStore {
 
     /// The block, from the disk or from the peers, in which case it is kept. A damaged copy is replaced.
     fn get(&self, cid: &Cid) -> Result<Block> {
-        match self.inner.disk.get(cid) {
-            Err(StoreError::NotFound { .. }) => {}
-            Err(StoreError::CidMismatch { .. } | StoreError::BlockTooLarge { .. }) => {
-                self.inner.disk.remove_damaged(cid)?
-            }
-            found => return found,
-        }
-        self.request(cid)
+        self.find(cid, &AtomicBool::new(false))
     }
 
     /// Whether the block is here. No peer is asked.
     fn has(&self, cid: &Cid) -> Result<bool> {
         self.inner.disk.has(cid)
+    }
+
+    fn fetch(&self, root: &Cid, progress: &mut Progress<'_>) -> Result<()> {
+        let stop = AtomicBool::new(false);
+        let mut told = |step| {
+            let answer = progress(step);
+            stop.fetch_or(answer.is_break(), Ordering::Relaxed);
+            answer
+        };
+        // Nobody waits for a block any more once the caller stops.
+        transfer_by(&|cid| self.find(cid, &stop), self.disk(), root, &Options::fetch(), &mut told).map(drop)
     }
 
     fn pin(&self, root: &Cid) -> Result<()> {
@@ -368,8 +388,12 @@ fn identity(disk: &DiskStore) -> Result<Keypair> {
 }
 
 fn parse_address(address: &str) -> Result<Multiaddr> {
-    let invalid = |e| StoreError::InvalidAddress { got: address.chars().take(200).collect(), why: format!("{e}") };
-    address.parse().map_err(invalid)
+    let invalid = |why: String| StoreError::InvalidAddress { got: address.chars().take(200).collect(), why };
+    match address.parse::<Multiaddr>() {
+        Ok(parsed) if parsed.is_empty() => Err(invalid("it is empty".into())),
+        Ok(parsed) => Ok(parsed),
+        Err(e) => Err(invalid(e.to_string())),
+    }
 }
 
 fn parse_peer_address(address: &str) -> Result<Multiaddr> {

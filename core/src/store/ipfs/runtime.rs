@@ -1,10 +1,13 @@
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use super::super::{Result, StoreError};
 
 /// How long tasks may take to end when the runtime stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a waiting thread looks up.
+const TICK: Duration = Duration::from_millis(50);
 
 /// The threads that a node runs on.
 ///
@@ -24,19 +27,32 @@ impl Runtime {
     }
 
     /// What a future gives within `limit`. It is dropped if it takes longer.
-    pub(super) fn wait<T: Send + 'static>(
-        &self,
-        limit: Duration,
-        future: impl IntoFuture<Output = T, IntoFuture: Send + 'static>,
-    ) -> Option<T> {
+    pub(super) fn wait<F>(&self, limit: Duration, future: F) -> Option<F::Output>
+    where
+        F: IntoFuture<Output: Send + 'static, IntoFuture: Send + 'static>,
+    {
+        self.wait_unless(limit, &AtomicBool::new(false), future)
+    }
+
+    /// As [`wait`](Self::wait), until `stop` is set.
+    pub(super) fn wait_unless<F>(&self, limit: Duration, stop: &AtomicBool, future: F) -> Option<F::Output>
+    where
+        F: IntoFuture<Output: Send + 'static, IntoFuture: Send + 'static>,
+    {
         let runtime = self.0.as_ref()?;
         let (done, result) = mpsc::sync_channel(1);
         let future = future.into_future();
-        runtime.spawn(async move {
+        let task = runtime.spawn(async move {
             // Nobody listens any more when the waiting thread has gone.
             let _ = done.send(tokio::time::timeout(limit, future).await.ok());
         });
-        result.recv().ok().flatten()
+        loop {
+            match result.recv_timeout(TICK) {
+                Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => task.abort(),
+                Err(RecvTimeoutError::Timeout) => {}
+                done => return done.ok().flatten(),
+            }
+        }
     }
 }
 
