@@ -278,8 +278,8 @@ fn another_implementation_of_age_opens_our_file_and_we_open_its() {
     let plain = age.ask_text(json!({"do": "open", "path": peers::path(&path), "passphrase": PASSPHRASE}), "plain");
     // Canonical DAG-CBOR, as `docs/formats.md` has it: keys by length, then by letters.
     let secret = "ab".repeat(32);
-    let expected =
-        format!("a4{}80{}01{}5820{secret}{}80", text("keys"), text("version"), text("account"), text("destroyed"));
+    let (keys, account, version) = (text("keys"), text("account"), text("version"));
+    let expected = format!("a4{keys}80{account}5820{secret}{version}01{}80", text("destroyed"));
     assert_eq!(plain, expected);
     let wrong = age.try_ask(&json!({"do": "open", "path": peers::path(&path), "passphrase": "another"}));
     assert!(wrong.is_err());
