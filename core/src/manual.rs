@@ -35,6 +35,18 @@
 //! bin and is refused. Null is as in SQL: a comparison with it holds neither as it is nor negated. The mean of a column
 //! with nulls is over the rows that have a value.
 //!
+//! # The data itself
+//!
+//! A policy with [`allow_download`](crate::policy::Policy::allow_download) sells the data, too:
+//! [`order_download`](crate::order::Consumer::order_download), [`request`](crate::order::DownloadOrder::request), and what the
+//! node releases [opens](crate::order::DownloadTicket::open) to a [`Download`](crate::download::Download). It is the same
+//! proof, which says that somebody has paid and not who. Named recipients need no order:
+//! [`Owner::share`](crate::owner::Owner::share) and [`Exchange::open_shared`](crate::Exchange::open_shared).
+//!
+//! Whoever has decrypted data has it for good. [`reencrypt`](crate::owner::Owner::reencrypt) closes what comes after to the
+//! keys from before, [`update`](crate::owner::Owner::update) brings other data, and
+//! [`destroy_key`](crate::owner::Owner::destroy_key) ends it with a signed receipt. None of them takes back what was read.
+//!
 //! # What an answer can be made of
 //!
 //! All answers of an asset are sums over one cube, whose cells are the combinations of all the policy's dimensions. Cells with
@@ -46,7 +58,10 @@
 //! # What to keep, and what to back up
 //!
 //! - An **account's secret key** ([`Account::expose_secret_bytes`](crate::Account::expose_secret_bytes)) finds a consumer's orders
-//!   again and opens an owner's data. Without it both are lost.
+//!   again and signs for an owner. Without it both are lost.
+//! - An owner's **key store** ([`KeyStore`](crate::keystore::KeyStore), or `state/keys-….age`) opens the owner's data, and
+//!   nothing else does. Copy it whenever an asset was published or encrypted anew. Destroy the copies that hold a key that is
+//!   to be destroyed.
 //! - An owner's **journal** (`state/node-….redb`) knows which uses are spent. Never run a node on an old copy: uses spent since
 //!   could be spent again. Without it the node refuses to start for assets that it published.
 //! - A consumer's **wallet** (`state/wallet-….redb`) has the keys of results that are under way and counts the uses. Without

@@ -2,6 +2,8 @@
 
 #[path = "support/market.rs"]
 mod market;
+#[path = "support/peers.rs"]
+mod peers;
 
 use std::fs;
 use std::io::Write;
@@ -14,6 +16,9 @@ use sealock::keystore::{KeyStore, KeyStoreError, MAX_KEY_STORE_BYTES, MAX_WORK_F
 use sealock::owner::Offer;
 use sealock::program::{Query, count};
 use sealock::{Account, Asset, ErrorKind, Exchange};
+use serde_json::json;
+
+use peers::Peer;
 
 const PASSPHRASE: &str = "correct horse battery staple";
 /// Enough for a test, and nothing else.
@@ -260,4 +265,31 @@ fn what_cannot_be_written_changes_nothing() {
     owner.publish(&offer()).unwrap();
     drop(owner);
     assert_eq!(KeyStore::open(&path, PASSPHRASE).unwrap().epochs().len(), 1);
+}
+
+#[test]
+fn another_implementation_of_age_opens_our_file_and_we_open_its() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, theirs) = (folder.path().join("owner.age"), folder.path().join("theirs.age"));
+    let account = Account::from_secret_bytes(&[0xab; 32]).unwrap();
+    let address = account.address();
+    drop(create(&path, account));
+    let mut age = Peer::age();
+    let plain = age.ask_text(json!({"do": "open", "path": peers::path(&path), "passphrase": PASSPHRASE}), "plain");
+    // Canonical DAG-CBOR, as `docs/formats.md` has it: keys by length, then by letters.
+    let secret = "ab".repeat(32);
+    let (keys, account, version) = (text("keys"), text("account"), text("version"));
+    let expected = format!("a4{keys}80{account}5820{secret}{version}01{}80", text("destroyed"));
+    assert_eq!(plain, expected);
+    let wrong = age.try_ask(&json!({"do": "open", "path": peers::path(&path), "passphrase": "another"}));
+    assert!(wrong.is_err());
+    age.ask(json!({
+        "do": "seal", "path": peers::path(&theirs), "passphrase": PASSPHRASE, "plain": plain, "work_factor": FAST
+    }));
+    assert_eq!(KeyStore::open(&theirs, PASSPHRASE).unwrap().address(), address);
+}
+
+/// A short text in CBOR, in hex.
+fn text(text: &str) -> String {
+    format!("{:02x}{}", 0x60 + text.len(), hex::encode(text))
 }

@@ -259,7 +259,8 @@ impl Node {
             other => other.map_err(|e| Stopped::Failed(e.into()))?,
         }
         let work = match task {
-            Task::Query(_, plan) => {
+            Task::Query(asked) => {
+                let (_, plan) = *asked;
                 let shape = shape(asset, &plan)?;
                 let query = EncryptedQuery::from_bytes(&request.query)?;
                 if query.cells() != shape.cells() || query.weights() != shape.weights() {

@@ -62,7 +62,7 @@ fn is_download(request: &JobRequest) -> bool {
 
 /// The program of a request, laid out over its asset.
 pub(super) enum Task {
-    Query(Program, Plan),
+    Query(Box<(Program, Plan)>),
     Download,
 }
 
@@ -73,20 +73,20 @@ impl Task {
         }
         let program = Program::from_bytes(&request.program)?;
         let plan = program.plan(asset.schema())?;
-        Ok(Task::Query(program, plan))
+        Ok(Task::Query(Box::new((program, plan))))
     }
 
     /// Checks it against every rule of the policy that needs no state.
     pub(super) fn check(&self, policy: &Policy, now: Timestamp) -> Result<(), PolicyError> {
         match self {
-            Task::Query(program, plan) => policy.check(program, plan, now),
+            Task::Query(query) => policy.check(&query.0, &query.1, now),
             Task::Download => policy.check_download(now),
         }
     }
 
     pub(super) fn digest(&self) -> Result<Digest, ProgramError> {
         match self {
-            Task::Query(program, _) => program.digest(),
+            Task::Query(query) => query.0.digest(),
             Task::Download => Ok(download::program_digest()),
         }
     }

@@ -306,7 +306,7 @@ impl Owner {
         let _one = lock(&self.changing);
         let Node { exchange, keys, journal, .. } = &self.node;
         let (did, of) = (asset.did(), DatasetRef { epoch, ..asset.dataset() });
-        let unknown = || OwnerError::UnknownEpoch { did: did.clone(), epoch };
+        let unknown = || OwnerError::UnknownEpoch { did, epoch };
         let row: EpochRow =
             from_canonical(EPOCH, &journal.kept(&epoch_key(of))?.ok_or_else(unknown)?, MAX_EPOCH_BYTES)?;
         // An asset that somebody made up could name the dataset of another.

@@ -82,6 +82,11 @@ impl Peer {
         Self::start("aleph.py", &python())
     }
 
+    /// `age-encryption`: `open`, `seal`.
+    pub fn age() -> Self {
+        Self::start("age.mjs", &node())
+    }
+
     /// `ipfs-car`: `pack`, `unpack`, `blocks`, `roots`.
     pub fn car() -> Self {
         Self::start("car.mjs", &node())

@@ -11,6 +11,7 @@
 
 mod runtime;
 
+use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -105,7 +106,9 @@ pub struct IpfsStore {
 
 struct Inner {
     disk: DiskStore,
-    node: Ipfs,
+    /// An [`Ipfs`]. Under its own name, every crate that drops a store would compile the drop of a whole libp2p swarm anew,
+    /// which takes the compiler minutes.
+    node: Box<dyn Any + Send + Sync>,
     dht: bool,
     block_timeout: Duration,
     // Last, so that everything that runs on it is gone before.
@@ -144,7 +147,13 @@ impl IpfsStore {
         let node = runtime.wait_beside(STEP_TIMEOUT, || setup(folder, limit, dht));
         let node = node.ok_or_else(|| late("starting the node"))?.map_err(|e| start_error(path, e))?;
         let store = Self {
-            inner: Arc::new(Inner { disk, node, dht: config.dht, block_timeout: config.block_timeout, runtime }),
+            inner: Arc::new(Inner {
+                disk,
+                node: Box::new(node),
+                dht: config.dht,
+                block_timeout: config.block_timeout,
+                runtime,
+            }),
         };
         for address in listen {
             let listening = {
@@ -178,7 +187,7 @@ impl IpfsStore {
 
     /// The node's peer id, which stays the same for its repository.
     pub fn peer_id(&self) -> String {
-        self.inner.node.keypair().public().to_peer_id().to_string()
+        self.inner.node().keypair().public().to_peer_id().to_string()
     }
 
     /// The multiaddresses that the node listens on, each with its peer id: what another node connects to.
@@ -261,7 +270,7 @@ impl IpfsStore {
         T: Send + 'static,
         F: Future<Output = Result<T, anyhow::Error>> + Send + 'static,
     {
-        match self.inner.runtime.wait(STEP_TIMEOUT, step(self.inner.node.clone())) {
+        match self.inner.runtime.wait(STEP_TIMEOUT, step(self.inner.node())) {
             Some(done) => done.map_err(|e| format!("{e:#}")),
             None => Err(format!("no answer within {} s", STEP_TIMEOUT.as_secs())),
         }
@@ -281,12 +290,12 @@ impl IpfsStore {
 
     /// A block that is not here, from the peers.
     fn request(&self, cid: &Cid, stop: &AtomicBool) -> Result<Block> {
-        let Inner { node, runtime, block_timeout: limit, dht, .. } = &*self.inner;
+        let Inner { runtime, block_timeout: limit, dht, .. } = &*self.inner;
         let peers = self.peers()?.len();
         if peers == 0 && !dht {
             return Err(StoreError::NotFound { cid: *cid });
         }
-        let wanted = node.get_block(cid).timeout(limit.saturating_add(STEP_TIMEOUT));
+        let wanted = self.inner.node().get_block(cid).timeout(limit.saturating_add(STEP_TIMEOUT));
         match runtime.wait_unless(*limit, stop, wanted) {
             Some(Ok(block)) => Block::verify(cid, block.data().to_vec()),
             Some(Err(why)) => Err(failed(format!("fetching {cid}"), format!("{why:#}"))),
@@ -301,9 +310,15 @@ impl IpfsStore {
 
 const AGENT: &str = concat!("sealock/", env!("CARGO_PKG_VERSION"));
 
+impl Inner {
+    fn node(&self) -> Ipfs {
+        self.node.downcast_ref::<Ipfs>().expect("nothing else is put there").clone()
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
-        let node = self.node.clone();
+        let node = self.node();
         if self.runtime.wait(STEP_TIMEOUT, node.exit_daemon()).is_none() {
             tracing::warn!("the node did not stop in time");
         }
