@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +20,7 @@ use sealock::owner::Offer;
 use sealock::policy::Policy;
 use sealock::program::{Aggregation, Query, col, count, mean, secret};
 use sealock::receipt::verify_chain;
+use sealock::store::{IpfsConfig, IpfsStore, Store};
 use sealock::{Account, ErrorKind, Exchange};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/randhie.parquet");
@@ -38,11 +40,13 @@ fn story(folder: &Path) -> Any<()> {
     let clock = Steps::default();
     let records = Records::read(Path::new(DATA))?;
 
-    clock.step("An exchange opens: a folder with a block store and a ledger. No chain, no service, no network.");
-    let exchange = Exchange::local(folder)?;
+    clock.step("An exchange opens: a ledger in a folder, and an IPFS node on loopback. No chain, no service.");
+    let desk = IpfsStore::open(folder.join("desk"), &IpfsConfig::new())?;
+    let exchange = Exchange::local_with(folder, desk.clone())?;
     let market = Account::generate();
     let ocean = exchange.ledger().deploy_token(&market, "Ocean", "OCEAN", Amount::whole(1_000_000))?;
-    let insurer = exchange.owner(Account::generate())?;
+    let secret_key = Account::generate().expose_secret_bytes();
+    let insurer = exchange.owner(Account::from_secret_bytes(&secret_key)?)?;
     clock.done(&["the insurer makes the key that access proofs are made with; its secret part is forgotten".into()]);
 
     clock.step("The insurer publishes its table: encrypts it, stores it, mints a data NFT and datatokens.");
@@ -68,6 +72,28 @@ fn story(folder: &Path) -> Any<()> {
         format!("groups smaller than 5: {} rows withheld", published.suppression.suppressed_rows),
         "the store learns sizes; the ledger learns who published, the columns, the price and the policy".into(),
     ]);
+
+    clock.step(
+        "The insurer's compute node, another node of the network, fetches the asset over QUIC. The first one stops.",
+    );
+    let rack = IpfsStore::open(folder.join("rack"), &IpfsConfig::new())?;
+    let address = desk.addresses()?.into_iter().find(|a| a.contains("quic")).ok_or("the node does not speak QUIC")?;
+    rack.connect(&address)?;
+    let mut fetched = 0;
+    for root in asset.roots() {
+        let _adding = rack.adding()?;
+        let mut bytes = 0;
+        rack.fetch(&root, &mut |step| {
+            bytes = step.done;
+            ControlFlow::Continue(())
+        })?;
+        rack.pin(&root)?;
+        fetched += bytes;
+    }
+    drop((insurer, exchange, desk));
+    let exchange = Exchange::local_with(folder, rack)?;
+    let insurer = exchange.owner(Account::from_secret_bytes(&secret_key)?)?;
+    clock.done(&[format!("{fetched} bytes, each block checked against its CID"), "peers learn CIDs and sizes".into()]);
 
     clock.step("Four researchers buy a datatoken each and order. Each order carries a commitment to a fresh secret.");
     let mut researchers = Vec::new();

@@ -1,7 +1,7 @@
 //! The owner's side: publish a table, and run the node that answers for it.
 
 use std::io::Cursor;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cid::Cid;
 use hkdf::Hkdf;
@@ -17,7 +17,7 @@ use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::cube::series_bits;
 use crate::envelope::{self, DatasetRef, OwnerKey, Source};
 use crate::error::Result;
-use crate::exchange::{COMPUTE_SERVICE, Exchange, Opened, Published, TABLE_OBJECT};
+use crate::exchange::{COMPUTE_SERVICE, Exchange, ExchangeError, Opened, Published, TABLE_OBJECT};
 use crate::journal::Journal;
 use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT};
 use crate::node::{Node, Served, asset_key, protected_cube};
@@ -107,6 +107,8 @@ impl<'a> Offer<'a> {
 pub struct Owner {
     node: Node,
     access: AccessKeys,
+    /// Held by the publication that is recorded.
+    recording: Mutex<()>,
     _opened: Opened,
 }
 
@@ -142,7 +144,7 @@ impl Owner {
         let access = AccessKeys { proving_key: row.proving_key, digest: row.digest, depth };
         let key = owner_key(&account);
         let node = Node::new(exchange, account, key, journal, verifying_key);
-        Ok(Self { node, access, _opened: opened })
+        Ok(Self { node, access, recording: Mutex::new(()), _opened: opened })
     }
 
     /// The node that serves this owner's assets.
@@ -167,6 +169,10 @@ impl Owner {
 
     /// As [`Owner::publish`], and tells how far it is. It can be cancelled until the data NFT is minted; nothing is left
     /// of it then but blocks that the next collection of garbage takes.
+    ///
+    /// On an exchange with a folder, a table that was sealed is kept until it has arrived where the store keeps it: after an
+    /// interrupted or cancelled upload, publishing the same table again goes on where it was, and
+    /// [`Owner::discard_unfinished`] gives it up.
     ///
     /// # Errors
     /// As [`Owner::publish`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
@@ -224,20 +230,27 @@ impl Owner {
             return Err(PolicyError::Unfit(why).into());
         }
 
-        let mut id = [0u8; 32];
-        getrandom::fill(&mut id).expect("the operating system provides randomness");
         let parquet = offer.table.to_parquet()?;
-        let total = envelope::sealed_size(parquet.len() as u64);
-        tell(progress, Step { stage: Stage::Store, done: 0, total })?;
+        let (journal_file, _alone) = self.publication_journal(&parquet).unzip();
+        let unfinished = match &journal_file {
+            Some(file) => file.unfinished()?,
+            None => None,
+        };
+        let of = unfinished.unwrap_or_else(|| {
+            let mut id = [0u8; 32];
+            getrandom::fill(&mut id).expect("the operating system provides randomness");
+            DatasetRef { dataset: Digest::from_bytes(id), epoch: 0 }
+        });
         let manifest = envelope::publish_objects(
             exchange.store(),
             account,
             owner_key,
-            DatasetRef { dataset: Digest::from_bytes(id), epoch: 0 },
+            of,
             &mut [Source { id: TABLE_OBJECT.into(), reader: &mut Cursor::new(parquet) }],
-            &envelope::Publication::default(),
-            &mut |step| progress(Step { total, ..step }),
+            &envelope::Publication { journal: journal_file.as_ref(), ..Default::default() },
+            progress,
         )?;
+        drop(_alone);
         let mut transactions = 0;
         let mut published = || {
             transactions += 1;
@@ -277,6 +290,41 @@ impl Owner {
         let served = Arc::new(Served::new(asset.clone(), Some(cube)));
         self.node.served.lock().unwrap_or_else(PoisonError::into_inner).insert(asset.did(), served);
         Ok(Published { asset, suppression, sealed_bytes })
+    }
+
+    /// Where the publication of a table is recorded, so that it can be resumed; and the right to use it alone. A publication
+    /// that runs beside another of this owner, or on an exchange without a folder, is not recorded.
+    fn publication_journal(&self, parquet: &[u8]) -> Option<(envelope::Journal, MutexGuard<'_, ()>)> {
+        let alone = self.recording.try_lock().ok()?;
+        let name = format!("{}{}", self.publications(), Digest::sha256(parquet));
+        Some((envelope::Journal::at(self.node.exchange.state()?.join(name)), alone))
+    }
+
+    fn publications(&self) -> String {
+        format!("publication-{}-", self.address())
+    }
+
+    /// Gives up publications that were interrupted and not repeated: what was sealed for them is garbage then. Says how many
+    /// there were.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io), those of the store; [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) for
+    /// a record that is damaged.
+    pub fn discard_unfinished(&self) -> Result<usize> {
+        let _alone = self.recording.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(state) = self.node.exchange.state() else { return Ok(0) };
+        let listing = |source| ExchangeError::Folder { path: state.to_owned(), source };
+        let mut discarded = 0;
+        for entry in std::fs::read_dir(state).map_err(listing)? {
+            let entry = entry.map_err(listing)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // A crash may leave a record half written beside the one it was to replace.
+            if name.starts_with(&self.publications()) && !name.ends_with(".tmp") {
+                envelope::Journal::at(entry.path()).discard(self.node.exchange.store())?;
+                discarded += 1;
+            }
+        }
+        Ok(discarded)
     }
 
     fn metadata(&self, offer: &Offer<'_>) -> Metadata {

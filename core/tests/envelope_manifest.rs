@@ -351,7 +351,8 @@ fn a_damaged_block_in_the_store_is_told() {
     let root = manifest.object("a").unwrap().root;
     let node = sealock::store::unixfs::Node::decode(&store.get(&root).unwrap()).unwrap();
     let name = node.children[1].cid.to_string();
-    let path = folder.path().join("blocks").join(&name[name.len() - 3..name.len() - 1]).join(&name);
+    let path =
+        folder.path().join("blockstore").join(&name[name.len() - 3..name.len() - 1]).join(format!("{name}.data"));
     let mut leaf = std::fs::read(&path).unwrap();
     leaf[500_000] ^= 1;
     std::fs::write(&path, leaf).unwrap();

@@ -79,12 +79,45 @@ fn what_a_crash_left_half_written_is_removed_and_never_seen() {
 }
 
 #[test]
+fn what_a_power_cut_tore_is_removed_and_what_was_pinned_is_not_looked_at() {
+    let root = tempdir().unwrap();
+    let marker = root.path().join("unsynced");
+    let blocks: Vec<Block> = (0..4).map(|i| raw(&conformance::data(10_000, i))).collect();
+    let file = |block: &Block| {
+        let name = format!("{}.data", block.cid());
+        files(&root.path().join("blockstore")).into_iter().find(|path| path.ends_with(&name)).unwrap()
+    };
+    let store = DiskStore::open(root.path()).unwrap();
+    store.put(&blocks[0]).unwrap();
+    assert!(marker.exists());
+    store.pin(blocks[0].cid()).unwrap();
+    // Older than what is unsynced.
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    fs::File::open(file(&blocks[0])).unwrap().set_modified(long_ago).unwrap();
+    store.put_all(&blocks[1..]).unwrap();
+    // A process that is killed runs no destructor.
+    std::mem::forget(store);
+    fs::write(file(&blocks[1]), b"").unwrap();
+    fs::write(file(&blocks[2]), vec![0; 10_000]).unwrap();
+
+    let store = DiskStore::open(root.path()).unwrap();
+    assert!(!marker.exists());
+    assert_eq!(blocks.iter().map(|b| store.has(b.cid()).unwrap()).collect::<Vec<_>>(), [true, false, false, true]);
+    // Closed cleanly: nothing to look into the next time.
+    store.put(&blocks[1]).unwrap();
+    assert!(marker.exists());
+    drop(store);
+    assert!(!marker.exists());
+    assert_eq!(DiskStore::open(root.path()).unwrap().get(blocks[1].cid()).unwrap(), blocks[1]);
+}
+
+#[test]
 fn a_flipped_byte_on_disk_is_found_and_mended_by_putting_again() {
     let root = tempdir().unwrap();
     let store = DiskStore::open(root.path()).unwrap();
     let block = raw(b"some bytes");
     store.put(&block).unwrap();
-    let path = files(&root.path().join("blocks")).pop().unwrap();
+    let path = files(&root.path().join("blockstore")).pop().unwrap();
     for bad in [&b"some bytfs"[..], b"some byte", b"some bytes and more", b""] {
         fs::write(&path, bad).unwrap();
         assert!(store.has(block.cid()).unwrap());

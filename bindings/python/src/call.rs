@@ -256,7 +256,7 @@ impl<'py> Call<'py> {
 
     fn show(&self, steps: Vec<Step>) -> PyResult<()> {
         let Some(progress) = &self.progress else { return Ok(()) };
-        for Step { stage, done, total } in steps {
+        for Step { stage, done, total, .. } in steps {
             progress.call1((stage.name(), done, total))?;
         }
         Ok(())

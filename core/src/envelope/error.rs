@@ -3,6 +3,7 @@ use std::io;
 use crate::account::AccountError;
 use crate::codec::CodecError;
 use crate::error::{Classify, ErrorKind};
+use crate::progress::Cancelled;
 use crate::store::StoreError;
 
 /// Why something could not be sealed or opened.
@@ -93,6 +94,12 @@ impl EnvelopeError {
                 Err(source) => EnvelopeError::Io { what, source },
             },
         }
+    }
+}
+
+impl From<Cancelled> for EnvelopeError {
+    fn from(_: Cancelled) -> Self {
+        EnvelopeError::Cancelled
     }
 }
 

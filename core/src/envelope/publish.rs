@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,12 +10,14 @@ use serde_bytes::ByteBuf;
 use sha2::{Digest as _, Sha256};
 
 use super::keys::check_object_id;
+use super::padding::TRAILER_BYTES;
 use super::{
     DatasetKey, DatasetRef, EnvelopeError, MAX_OBJECTS, Manifest, ManifestBody, ObjectEntry, OwnerKey,
-    RecipientPublicKey, Result, SealedReader, SealingReader, Suite, WrappedKey, open_bytes, seal_bytes,
+    RecipientPublicKey, Result, SealedReader, SealingReader, Suite, WrappedKey, open_bytes, padme, seal_bytes,
+    sealed_size,
 };
 use crate::codec::{CodecError, from_canonical, to_canonical};
-use crate::progress::{Progress, Step};
+use crate::progress::{Meter, Progress, Stage, Step, tell};
 use crate::store::{Cid, Store, dag, unixfs};
 use crate::{Account, Digest};
 
@@ -52,11 +54,12 @@ pub struct Publication<'a> {
 /// returns, the manifest is pinned, and everything under it with it.
 ///
 /// Sealing, hashing and writing overlap on the cores of the current rayon pool, in memory that does not depend on the
-/// objects' lengths. `progress` is told the sealed bytes stored so far.
+/// objects' lengths. When all is sealed, it is sent on to where the store keeps it ([`Store::upload`]). `progress` is told
+/// the sealed bytes of all objects, then the bytes uploaded, if there is an upload.
 ///
 /// With a [`Journal`], an interrupted call repeated with the same arguments keeps the objects that were finished: a source
-/// is hashed again, and if it is what was sealed then, its blocks are used as they are. Every other object is sealed anew
-/// under a fresh salt, so that no key and nonce ever meet a second plaintext.
+/// is hashed again, and if it is what was sealed then, its blocks are used as they are, and those that were uploaded are not
+/// sent again. Every other object is sealed anew under a fresh salt, so that no key and nonce ever meet a second plaintext.
 ///
 /// # Errors
 /// [`EnvelopeError::InvalidObjectId`], [`EnvelopeError::InvalidManifest`] (two objects of one name, too many),
@@ -83,16 +86,26 @@ pub fn publish_objects(
     body.recipients = publication.recipients.iter().map(|r| r.wrap(&key)).collect::<Result<_>>()?;
     body.previous = publication.previous.map(|cid| ByteBuf::from(cid.to_bytes()));
 
-    let mut stored = 0;
+    let mut meter = Meter::new(Stage::Store, sealed_bytes(objects, publication.suite)?);
+    tell(progress, meter.step())?;
     for source in objects {
         let entry = match record.finished(store, source, publication)? {
-            Some(entry) => entry,
+            Some(entry) => {
+                meter.kept(entry.sealed);
+                tell(progress, meter.step())?;
+                entry
+            }
             None => {
-                let mut told = |step: Step| progress(Step { done: stored + step.done, ..step });
+                let mut before = 0;
+                let mut told = |step: Step| {
+                    meter.moved(step.done - before);
+                    before = step.done;
+                    progress(meter.step())
+                };
                 let (entry, digest) = seal_object(store, &key, source, publication, &mut told)?;
                 if let Some(journal) = publication.journal {
-                    // The pin keeps the object until the call is repeated, however long that takes.
-                    store.pin(&entry.root)?;
+                    // Kept until the call is repeated, however long that takes, and recorded before anything is sent.
+                    store.hold(&entry.root)?;
                     record.done.push(Finished {
                         object: entry.clone(),
                         source: digest,
@@ -103,11 +116,11 @@ pub fn publish_objects(
                 entry
             }
         };
-        stored += entry.sealed;
         body.objects.push(entry);
     }
     let manifest = Manifest::sign(owner, body)?;
     store.put(manifest.block())?;
+    store.upload(manifest.cid(), progress)?;
     store.pin(manifest.cid())?;
     if let Some(journal) = publication.journal {
         for done in &record.done {
@@ -116,6 +129,18 @@ pub fn publish_objects(
         journal.remove()?;
     }
     Ok(manifest)
+}
+
+/// Bytes of the objects when they are sealed, where that can be said.
+fn sealed_bytes(objects: &mut [Source<'_>], suite: Suite) -> Result<Option<u64>> {
+    objects.iter_mut().try_fold(Some(0u64), |total, source| {
+        let plain = source.reader.seek(SeekFrom::End(0)).map_err(EnvelopeError::io("measuring the source"))?;
+        let padded = match suite {
+            Suite::Cobblestone256 => plain,
+            Suite::Cobblestone256Padme => padme(plain.saturating_add(TRAILER_BYTES as u64)),
+        };
+        Ok(total.zip(sealed_size(padded)).and_then(|(total, sealed)| total.checked_add(sealed)))
+    })
 }
 
 /// Finds before anything is sealed what the manifest would refuse in the end.
@@ -239,7 +264,35 @@ impl Journal {
         &self.0
     }
 
+    /// The dataset of the publication that was interrupted, if there is one.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Io`]; [`EnvelopeError::Codec`] for a file that is no journal.
+    pub fn unfinished(&self) -> Result<Option<DatasetRef>> {
+        Ok(self.read()?.map(|record| DatasetRef { dataset: record.dataset, epoch: record.epoch }))
+    }
+
+    /// Gives an interrupted publication up: lets go of what was kept for it in `store`, and removes the file.
+    ///
+    /// # Errors
+    /// As [`unfinished`](Self::unfinished), and those of the store.
+    pub fn discard(&self, store: &dyn Store) -> Result<()> {
+        for done in self.read()?.into_iter().flat_map(|record| record.done) {
+            store.unpin(&done.object.root)?;
+        }
+        self.remove()
+    }
+
     fn load(&self, of: DatasetRef) -> Result<Option<Record>> {
+        let Some(record) = self.read()? else { return Ok(None) };
+        if (record.dataset, record.epoch) != (of.dataset, of.epoch) {
+            let why = format!("it is of dataset {}, epoch {}", record.dataset, record.epoch);
+            return Err(CodecError::Malformed { what: RECORD, why }.into());
+        }
+        Ok(Some(record))
+    }
+
+    fn read(&self) -> Result<Option<Record>> {
         let reading = || EnvelopeError::io(format!("reading {}", self.path().display()));
         let mut bytes = Vec::new();
         match File::open(self.path()) {
@@ -252,10 +305,6 @@ impl Journal {
         if record.version != RECORD_VERSION {
             let got = record.version;
             return Err(CodecError::UnsupportedVersion { what: RECORD, got, known: RECORD_VERSION }.into());
-        }
-        if (record.dataset, record.epoch) != (of.dataset, of.epoch) {
-            let why = format!("it is of dataset {}, epoch {}", record.dataset, record.epoch);
-            return Err(CodecError::Malformed { what: RECORD, why }.into());
         }
         Ok(Some(record))
     }

@@ -12,6 +12,7 @@ use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::error::Result;
 use crate::ledger::{METADATA_LIMIT, OrderTerms};
 use crate::policy::Policy;
+use crate::store::Cid;
 use crate::{Address, Digest};
 
 /// A published asset, as the ledger shows it to everybody. Cheap to clone.
@@ -55,6 +56,13 @@ impl Asset {
         let AssetInner { service, owner, ddo, .. } = &*self.inner;
         let (service, owner, ddo, price) = (*service, *owner, ByteBuf::from(ddo.clone()), self.price.clone());
         Ok(to_canonical("asset", &Row { version: VERSION, service, owner, ddo, price })?)
+    }
+
+    /// The roots of everything that the store holds of this asset: the manifest, and the key that access proofs are made
+    /// with. Fetched, pinned or exported ([`car::export`](crate::store::car::export)) together, they are the whole asset.
+    pub fn roots(&self) -> [Cid; 2] {
+        let sealed = &self.description().sealed;
+        [sealed.manifest, sealed.access.proving_key]
     }
 
     /// Reads what [`Asset::to_bytes`] wrote. It is as good as whoever gave the bytes: no ledger is asked, so look the asset

@@ -167,15 +167,18 @@ impl Exchange {
     /// it open.
     pub fn local(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        if path.as_os_str().is_empty() {
-            return Err(ExchangeError::EmptyPath.into());
-        }
-        let folder = |path: PathBuf| {
-            std::fs::create_dir_all(&path).map_err(|source| ExchangeError::Folder { path: path.clone(), source })?;
-            Ok::<_, ExchangeError>(path)
-        };
-        let state = folder(path.join("state"))?;
-        let store = DiskStore::open(folder(path.join("store"))?)?;
+        let store = DiskStore::open(folder(path)?.join("store"))?;
+        Self::local_with(path, store)
+    }
+
+    /// As [`Exchange::local`], with another store: an [`IpfsStore`](crate::store::IpfsStore) for instance, which is a node on
+    /// an IPFS network.
+    ///
+    /// # Errors
+    /// As [`Exchange::local`].
+    pub fn local_with(path: impl AsRef<Path>, store: impl Store + 'static) -> Result<Self> {
+        let path = folder(path.as_ref())?;
+        let state = folder(&path.join("state"))?.to_path_buf();
         let clock = Arc::new(SystemClock);
         let ledger = EmbeddedLedger::open(path.join("ledger.redb"), clock.clone())?;
         Ok(Self::new(store, ledger, clock, Some(state)))
@@ -267,8 +270,13 @@ impl Exchange {
         Ok(Consumer::new(self.clone(), account, wallet, opened))
     }
 
+    /// The folder in which nodes and wallets keep their state.
+    pub(crate) fn state(&self) -> Option<&Path> {
+        self.inner.state.as_deref()
+    }
+
     fn state_file(&self, kind: &str, account: &Account) -> Option<PathBuf> {
-        Some(self.inner.state.as_ref()?.join(format!("{kind}-{}.redb", account.address())))
+        Some(self.state()?.join(format!("{kind}-{}.redb", account.address())))
     }
 
     /// The asset that a data NFT stands for.
@@ -372,6 +380,17 @@ impl Exchange {
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).map_err(|source| ExchangeError::Object { what: "the table", source })?;
         Ok(Table::loader(asset.schema().clone()).parquet_bytes(bytes)?)
+    }
+}
+
+/// A folder, made if there is none.
+fn folder(path: &Path) -> Result<&Path, ExchangeError> {
+    if path.as_os_str().is_empty() {
+        return Err(ExchangeError::EmptyPath);
+    }
+    match std::fs::create_dir_all(path) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(ExchangeError::Folder { path: path.to_path_buf(), source }),
     }
 }
 

@@ -8,11 +8,18 @@
 //! and [`Store::gc`] refuses to run meanwhile, within the process and, for a store on disk, between processes.
 
 mod block;
+pub mod car;
 pub mod dag;
 mod disk;
 mod error;
+#[cfg(feature = "ipfs")]
+mod ipfs;
+#[cfg(feature = "kubo")]
+mod kubo;
 mod lock;
 mod memory;
+mod tiered;
+pub mod transfer;
 pub mod unixfs;
 
 use std::sync::Arc;
@@ -21,8 +28,13 @@ pub use block::{Block, Codec, MAX_BLOCK_BYTES, check_cid};
 pub use cid::Cid;
 pub use disk::DiskStore;
 pub use error::StoreError;
+#[cfg(feature = "ipfs")]
+pub use ipfs::{IpfsConfig, IpfsStore};
+#[cfg(feature = "kubo")]
+pub use kubo::{Auth as KuboAuth, KuboIdentity, KuboOptions, KuboStore};
 pub use lock::Adding;
 pub use memory::MemoryStore;
+pub use tiered::Tiered;
 
 use crate::progress::Progress;
 #[cfg(doc)]
@@ -98,6 +110,15 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
+    /// As [`pin`](Self::pin), but only where blocks are put first: nothing is sent on. What is held waits for an upload, also
+    /// through a restart. [`unpin`](Self::unpin) removes it.
+    ///
+    /// # Errors
+    /// As [`pin`](Self::pin).
+    fn hold(&self, root: &Cid) -> Result<()> {
+        self.pin(root)
+    }
+
     /// Keeps everything reachable from `root` until it is unpinned, through a restart as well. Pinning twice is once.
     ///
     /// # Errors
@@ -145,6 +166,7 @@ macro_rules! forward {
             fn has(&self, cid: &Cid) -> Result<bool> { (**self).has(cid) }
             fn fetch(&self, root: &Cid, progress: &mut Progress<'_>) -> Result<()> { (**self).fetch(root, progress) }
             fn upload(&self, root: &Cid, progress: &mut Progress<'_>) -> Result<()> { (**self).upload(root, progress) }
+            fn hold(&self, root: &Cid) -> Result<()> { (**self).hold(root) }
             fn pin(&self, root: &Cid) -> Result<()> { (**self).pin(root) }
             fn unpin(&self, root: &Cid) -> Result<bool> { (**self).unpin(root) }
             fn is_pinned(&self, root: &Cid) -> Result<bool> { (**self).is_pinned(root) }
