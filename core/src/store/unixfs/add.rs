@@ -225,7 +225,7 @@ mod tests {
     fn trees_of_every_size_are_those_of_the_importer() {
         let mut importer = Peer::importer();
         let file = tempfile::NamedTempFile::new().unwrap();
-        for (leaf_bytes, links) in [(16, 3), (5, 2)] {
+        for (leaf_bytes, links) in [(16_usize, 3), (5, 2)] {
             let leaves = if links == 3 { links * links * links * links } else { 33 };
             let bytes: Vec<u8> = (0..leaves * leaf_bytes + 1).map(|i| (i % 251) as u8).collect();
             for len in
