@@ -221,6 +221,9 @@ pub enum Rejection {
     /// The use paid for another request.
     #[error("this use was spent before, for another request")]
     NullifierSpent,
+    /// The owner has destroyed the key.
+    #[error("the key of the asset's data was destroyed")]
+    KeyDestroyed,
 }
 
 impl Classify for Rejection {
@@ -238,6 +241,7 @@ impl Classify for Rejection {
             Rejection::UnknownRoot => ErrorKind::UnknownRoot,
             Rejection::InvalidProof => ErrorKind::InvalidProof,
             Rejection::NullifierSpent => ErrorKind::NullifierSpent,
+            Rejection::KeyDestroyed => ErrorKind::KeyDestroyed,
         }
     }
 }
@@ -277,8 +281,7 @@ impl Classify for Rejected {
         ErrorKind::Rejected
     }
     fn hint(&self) -> Option<String> {
-        let causes =
-            "the use was spent elsewhere, the asset answers no more jobs or was changed, the request is too old";
+        let causes = "the use was spent elsewhere, the asset answers no more jobs or was changed or deleted, the request is too old";
         Some(format!("it may be that {causes}, or this is another owner's node; the node's owner can see which"))
     }
 }
@@ -297,10 +300,11 @@ pub struct AccessGrant {
 }
 
 /// A request laid out over its asset.
-pub(crate) struct Work {
-    pub(crate) program: Digest,
-    pub(crate) plan: Plan,
-    pub(crate) query: EncryptedQuery,
+pub(crate) enum Work {
+    /// A query to be computed.
+    Query(Box<(Plan, EncryptedQuery)>),
+    /// The dataset key to be wrapped.
+    Download,
 }
 
 impl AccessGrant {

@@ -285,7 +285,7 @@ fn create(path: &Path, format: Format) -> Result<(), DurableError> {
 
 /// A new file survives a power cut only once its folder's entry is on the disk, too.
 #[cfg(unix)]
-fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder_of(path: &Path) -> std::io::Result<()> {
     let folder = match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
@@ -294,7 +294,7 @@ fn sync_folder_of(path: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn sync_folder_of(_: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_folder_of(_: &Path) -> std::io::Result<()> {
     Ok(())
 }
 

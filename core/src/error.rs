@@ -182,6 +182,8 @@ errors! {
     Asset(crate::asset::AssetError),
     /// Encryption at rest.
     Envelope(crate::envelope::EnvelopeError),
+    /// Key stores.
+    KeyStore(crate::keystore::KeyStoreError),
     /// Block stores.
     Store(crate::store::StoreError),
     /// Tokens and orders.
@@ -208,6 +210,8 @@ errors! {
     Encryption(sealock_fhe::Error),
     /// A node's own failures.
     Node(crate::node::NodeError),
+    /// An owner's changes to an asset.
+    Owner(crate::owner::OwnerError),
     /// Exchanges.
     Exchange(crate::exchange::ExchangeError),
     /// A long operation that its caller stopped.

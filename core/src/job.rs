@@ -129,6 +129,11 @@ impl JobRequest {
         )
     }
 
+    /// The digest that policies and receipts name the program by.
+    pub(crate) fn program_digest(&self) -> Digest {
+        Digest::of("sealock/v1/program", &[&self.program])
+    }
+
     /// The name of the job. Another proof of the same statement is the same job; a proof's bytes name nothing.
     pub fn id(&self) -> JobId {
         JobId(Digest::of("sealock/v1/job", &[&self.nullifier, &self.message().to_bytes()]))

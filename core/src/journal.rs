@@ -59,6 +59,9 @@ pub enum JournalError {
     /// There is no such job.
     #[error("there is no job {0}")]
     UnknownJob(JobId),
+    /// The result carried a key that was destroyed since.
+    #[error("the result of job {0} was deleted with the key that it carried")]
+    Withdrawn(JobId),
 }
 
 impl Classify for JournalError {
@@ -70,6 +73,7 @@ impl Classify for JournalError {
             JournalError::Policy(e) => e.kind(),
             JournalError::NullifierSpent => ErrorKind::NullifierSpent,
             JournalError::UnknownJob(_) => ErrorKind::NotFound,
+            JournalError::Withdrawn(_) => ErrorKind::KeyDestroyed,
         }
     }
 
@@ -191,7 +195,7 @@ impl Journal {
             let mut results = txn.open_table(RESULTS)?;
             let mut record = decode(jobs.get(key)?, id)?;
             if let Some(number) = record.receipt {
-                let stored = results.get(key)?.ok_or(JournalError::UnknownJob(id))?.value().to_vec();
+                let stored = results.get(key)?.ok_or(JournalError::Withdrawn(id))?.value().to_vec();
                 let receipt = receipts.get(number)?.ok_or(JournalError::UnknownJob(id))?;
                 return Ok((stored, Receipt::from_bytes(receipt.value())?));
             }
@@ -220,8 +224,42 @@ impl Journal {
         let stored: Bytes =
             self.db.read_table(RESULTS, |t| Ok(t.get(id.0.as_bytes())?.map(|row| row.value().to_vec())));
         let receipt: Bytes = self.db.read_table(RECEIPTS, |t| Ok(t.get(number)?.map(|row| row.value().to_vec())));
-        let (Some(stored), Some(receipt)) = (stored?, receipt?) else { return Err(JournalError::UnknownJob(id)) };
-        Ok(Some((stored, Receipt::from_bytes(&receipt)?)))
+        let (stored, receipt) = (stored?, receipt?.ok_or(JournalError::UnknownJob(id))?);
+        Ok(Some((stored.ok_or(JournalError::Withdrawn(id))?, Receipt::from_bytes(&receipt)?)))
+    }
+
+    /// Whether the sealed result of a job is there.
+    pub(crate) fn has_result(&self, id: JobId) -> Result<bool, JournalError> {
+        self.db.read_table(RESULTS, |t| Ok(t.get(id.0.as_bytes())?.is_some()))
+    }
+
+    /// Keeps a receipt of destruction under `name` and deletes what released jobs still hold of the key, all or nothing:
+    /// the results of jobs of `asset` that ran `program` on `data`. Their own receipts stay. A receipt that is there
+    /// already stays, and is returned.
+    pub(crate) fn withdraw(
+        &self,
+        name: &str,
+        receipt: Vec<u8>,
+        asset: &str,
+        program: Digest,
+        data: Digest,
+    ) -> Result<Vec<u8>, JournalError> {
+        self.db.write(|txn| {
+            let (jobs, receipts) = (txn.open_table(JOBS)?, txn.open_table(RECEIPTS)?);
+            let mut results = txn.open_table(RESULTS)?;
+            for row in jobs.iter()? {
+                let (job, record) = row?;
+                let record = decode_record(record.value())?;
+                let (true, Some(number)) = (record.asset == asset && record.program == program, record.receipt) else {
+                    continue;
+                };
+                let Some(released) = receipts.get(number)? else { continue };
+                if Receipt::from_bytes(released.value())?.statement().data == data {
+                    results.remove(job.value())?;
+                }
+            }
+            keep_in(txn, name, receipt)
+        })
     }
 
     /// The jobs that were admitted and are not complete.
@@ -274,13 +312,14 @@ impl Journal {
 
     /// Keeps bytes under a name. What is there already stays, and is returned.
     pub(crate) fn keep(&self, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, JournalError> {
+        self.db.write(|txn| keep_in(txn, name, bytes))
+    }
+
+    /// Keeps bytes under a name, in place of what was there.
+    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), JournalError> {
         self.db.write(|txn| {
-            let mut kept = txn.open_table(KEPT)?;
-            if let Some(known) = kept.get(name)? {
-                return Ok(known.value().to_vec());
-            }
-            kept.insert(name, bytes.as_slice())?;
-            Ok(bytes)
+            txn.open_table(KEPT)?.insert(name, bytes)?;
+            Ok(())
         })
     }
 
@@ -288,6 +327,15 @@ impl Journal {
     pub(crate) fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
         self.db.read_table(KEPT, |t| Ok(t.get(name)?.map(|v| v.value().to_vec())))
     }
+}
+
+fn keep_in(txn: &redb::WriteTransaction, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, JournalError> {
+    let mut kept = txn.open_table(KEPT)?;
+    if let Some(known) = kept.get(name)? {
+        return Ok(known.value().to_vec());
+    }
+    kept.insert(name, bytes.as_slice())?;
+    Ok(bytes)
 }
 
 fn decode(row: Option<redb::AccessGuard<'_, &[u8]>>, id: JobId) -> Result<JobRecord, JournalError> {

@@ -20,6 +20,7 @@ pub mod time;
 pub mod asset;
 pub mod columns;
 pub mod envelope;
+pub mod keystore;
 pub mod store;
 
 pub mod ledger;
@@ -34,6 +35,8 @@ pub mod order;
 pub mod wallet;
 
 pub mod access;
+pub mod destruction;
+pub mod download;
 pub mod job;
 pub mod journal;
 pub mod node;

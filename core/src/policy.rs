@@ -53,6 +53,9 @@ pub enum PolicyError {
         /// How many are allowed.
         count: usize,
     },
+    /// The owner lets nobody decrypt the data.
+    #[error("rule download: the data may not be decrypted by buyers")]
+    Download,
     /// The asset answers no more jobs.
     #[error("rule max_jobs: the asset has answered its {limit} jobs")]
     JobsExhausted {
@@ -126,6 +129,9 @@ pub struct Policy {
     max_jobs: Option<u64>,
     expires: Option<Timestamp>,
     purpose: Option<String>,
+    /// Left out where it is denied, so that policies from before there was such a rule keep their digests.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    download: bool,
 }
 
 impl Policy {
@@ -143,6 +149,7 @@ impl Policy {
             max_jobs: None,
             expires: None,
             purpose: None,
+            download: false,
         }
     }
 
@@ -193,7 +200,15 @@ impl Policy {
         self
     }
 
-    /// Answers at most this many jobs, over all orders.
+    /// Lets buyers decrypt the data. Whoever does has all of it, for good: no other rule but
+    /// [`max_jobs`](Self::max_jobs) and [`expires`](Self::expires) means anything to them.
+    #[must_use]
+    pub fn allow_download(mut self) -> Self {
+        self.download = true;
+        self
+    }
+
+    /// Answers at most this many jobs, over all orders. A download is one.
     #[must_use]
     pub fn max_jobs(mut self, jobs: u64) -> Self {
         self.max_jobs = Some(jobs);
@@ -212,6 +227,16 @@ impl Policy {
     pub fn purpose(mut self, purpose: impl Into<String>) -> Self {
         self.purpose = Some(purpose.into());
         self
+    }
+
+    /// Whether buyers may decrypt the data.
+    pub fn allows_download(&self) -> bool {
+        self.download
+    }
+
+    /// Whether any query at all could be answered.
+    pub fn allows_queries(&self) -> bool {
+        !self.allowed_aggregations.is_empty() && self.allowed_programs != AllowedPrograms::Only(BTreeSet::new())
     }
 
     /// Rows below which a cell of the base cube is suppressed.
@@ -261,12 +286,15 @@ impl Policy {
         if self.min_group_size == 0 {
             return unfit("min_group_size is 0; 1 suppresses nothing");
         }
-        if self.allowed_aggregations.is_empty() {
+        let nothing = AllowedPrograms::Only(BTreeSet::new());
+        let for_download_alone =
+            self.download && self.allowed_aggregations.is_empty() && self.allowed_programs == nothing;
+        if self.allowed_aggregations.is_empty() && !for_download_alone {
             return unfit(
                 "it allows no aggregation, so that nothing could ever be answered: allow some of count, sum, mean",
             );
         }
-        if self.allowed_programs == AllowedPrograms::Only(BTreeSet::new()) {
+        if self.allowed_programs == nothing && !for_download_alone {
             return unfit("it allows no program: allow any, or some by their digests");
         }
         if self.max_jobs == Some(0) {
@@ -301,11 +329,7 @@ impl Policy {
     /// # Errors
     /// The first rule that denies it.
     pub fn check(&self, program: &Program, plan: &Plan, now: Timestamp) -> Result<(), PolicyError> {
-        if let Some(expires) = self.expires
-            && now >= expires
-        {
-            return Err(PolicyError::Expired { expires, now });
-        }
+        self.check_time(now)?;
         if let AllowedPrograms::Only(allowed) = &self.allowed_programs {
             let digest = program.digest()?;
             if !allowed.contains(&digest) {
@@ -333,6 +357,24 @@ impl Policy {
             }
         }
         Ok(())
+    }
+
+    /// Checks that buyers may decrypt the data.
+    ///
+    /// # Errors
+    /// [`PolicyError::Download`] or [`PolicyError::Expired`].
+    pub fn check_download(&self, now: Timestamp) -> Result<(), PolicyError> {
+        if !self.download {
+            return Err(PolicyError::Download);
+        }
+        self.check_time(now)
+    }
+
+    fn check_time(&self, now: Timestamp) -> Result<(), PolicyError> {
+        match self.expires {
+            Some(expires) if now >= expires => Err(PolicyError::Expired { expires, now }),
+            _ => Ok(()),
+        }
     }
 
     /// Checks the number of jobs that the asset has answered.

@@ -3,8 +3,8 @@
 use sealock::{
     Address, Digest,
     asset::{
-        AccessKeys, AssetDescription, AssetError, Column, Did, Metadata, Mode, OrderTerms, Policy, Schema, Sealed,
-        Service, Suppression, Terms,
+        AccessKeys, AssetDescription, AssetError, Column, Dataset, Did, Metadata, Mode, OrderTerms, Policy, Schema,
+        Sealed, Service, Suppression, Terms,
     },
     error::{Classify, ErrorKind},
 };
@@ -29,6 +29,7 @@ fn description() -> AssetDescription {
             tags: vec!["health".into(), "insurance".into()],
         },
         service: Service { id: "compute".into(), endpoint: "http://127.0.0.1:8030".into() },
+        download: None,
         sealed: Sealed {
             mode: Mode::SealedQuery,
             schema: Schema::new(vec![
@@ -44,6 +45,11 @@ fn description() -> AssetDescription {
                 rules: json!({"dimension_columns": ["plan"], "epsilon": null, "min_group_size": 5}),
             },
             manifest: cid("bafybeihj3cu5obdjfy6bbpxbsx242nokfussxslcn5ssn35orqpoux6geq"),
+            dataset: Dataset {
+                id: Digest::sha256(b"dataset"),
+                epoch: 2,
+                contents: Digest::of("sealock/v1/contents", &[b"objects"]),
+            },
             access: AccessKeys {
                 proving_key: cid("bafkreiglzyh4onwfp5w4muuty4ty75ttvnnyixcmw45cotixuvyasvbcie"),
                 digest: Digest::sha256(b"proving key"),
@@ -143,6 +149,10 @@ fn every_field_is_required() {
         "policy/digest",
         "policy/rules",
         "manifest",
+        "dataset",
+        "dataset/id",
+        "dataset/epoch",
+        "dataset/contents",
         "access",
         "access/provingKey",
         "access/digest",
@@ -208,6 +218,9 @@ fn every_field_is_checked() {
         (sealock("policy/digest"), json!("A".repeat(64))),
         (sealock("manifest"), json!("bafy")),
         (sealock("manifest"), json!("BAFYBEIHJ3CU5OBDJFY6BBPXBSX242NOKFUSSXSLCN5SSN35ORQPOUX6GEQ")),
+        (sealock("dataset/id"), json!("00")),
+        (sealock("dataset/epoch"), json!(1u64 << 53)),
+        (sealock("dataset/contents"), json!("A".repeat(64))),
         (sealock("access/depth"), json!(0)),
         (sealock("access/depth"), json!(33)),
         (sealock("access/depth"), json!(256)),
@@ -248,7 +261,9 @@ fn oceans_additions_are_ignored_and_strangers_in_our_section_are_not() {
     ddo["credentials"] = json!({"allow": [], "deny": []});
     ddo["services"][0]["name"] = "Compute".into();
     assert_eq!(AssetDescription::from_ddo(&serde_json::to_vec(&ddo).unwrap()).unwrap(), description());
-    for path in ["", "/policy", "/access", "/node", "/order", "/suppression", "/schema", "/schema/columns/0"] {
+    for path in
+        ["", "/policy", "/dataset", "/access", "/node", "/order", "/suppression", "/schema", "/schema/columns/0"]
+    {
         let mut ddo = description().to_ddo().unwrap();
         let section = ddo.pointer_mut(&format!("/services/0/additionalInformation/sealock{path}")).unwrap();
         section["stranger"] = 1.into();
@@ -291,4 +306,46 @@ fn damaged_ddos_are_refused() {
     assert_eq!(AssetDescription::from_ddo(deep.as_bytes()).unwrap_err().kind(), ErrorKind::Malformed);
     let twice = String::from_utf8(good).unwrap().replacen("\"chainId\":", "\"chainId\":1,\"chainId\":", 1);
     assert!(AssetDescription::from_ddo(twice.as_bytes()).is_err(), "one field, two values");
+}
+
+/// [`description`] with a second service.
+fn downloadable() -> AssetDescription {
+    let download = Some(Service { id: "access".into(), endpoint: "http://127.0.0.1:8030".into() });
+    AssetDescription { download, ..description() }
+}
+
+/// As [`the_ddo_is_the_one_that_oceans_validator_accepted`], with an access service.
+#[test]
+fn the_ddo_with_two_services_is_the_one_that_oceans_validator_accepted() {
+    let accepted = include_str!("fixtures/asset_ddo_v1_download.json").trim_end();
+    assert_eq!(String::from_utf8(downloadable().to_ddo_bytes().unwrap()).unwrap(), accepted);
+    assert_eq!(AssetDescription::from_ddo(accepted.as_bytes()).unwrap(), downloadable());
+}
+
+#[test]
+fn an_access_service_says_the_same_as_the_compute_service() {
+    let ddo = downloadable().to_ddo().unwrap();
+    for (field, value) in [
+        ("type", json!("compute")),
+        ("id", json!("compute")),
+        ("id", json!("")),
+        ("files", json!("ipfs://elsewhere")),
+        ("timeout", json!(1)),
+        ("datatokenAddress", json!(Address::from_bytes([9; 20]).to_string())),
+        ("serviceEndpoint", json!("http://x")),
+        ("compute", ddo["services"][0]["compute"].clone()),
+        ("additionalInformation", ddo["services"][0]["additionalInformation"].clone()),
+    ] {
+        let mut bad = ddo.clone();
+        bad["services"][1][field] = value;
+        let error = AssetDescription::from_ddo(&serde_json::to_vec(&bad).unwrap()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Malformed, "{field}: {error}");
+    }
+    let mut three = ddo.clone();
+    let service = three["services"][1].clone();
+    three["services"].as_array_mut().unwrap().push(service);
+    assert!(AssetDescription::from_ddo(&serde_json::to_vec(&three).unwrap()).is_err());
+    let mut alone = ddo;
+    alone["services"].as_array_mut().unwrap().remove(0);
+    assert!(AssetDescription::from_ddo(&serde_json::to_vec(&alone).unwrap()).is_err());
 }

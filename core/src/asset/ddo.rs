@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{
     Did, Schema,
-    description::{AccessKeys, Mode, OrderTerms, Policy, Suppression},
+    description::{AccessKeys, Dataset, Mode, OrderTerms, Policy, Suppression},
     terms::address_text,
 };
 use crate::Address;
@@ -67,8 +67,11 @@ pub(super) struct DdoService {
     pub(super) datatoken_address: Address,
     pub(super) service_endpoint: String,
     pub(super) timeout: u64,
-    pub(super) compute: Compute,
-    pub(super) additional_information: Additional,
+    /// For a compute service alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) compute: Option<Compute>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) additional_information: Option<Additional>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -97,6 +100,7 @@ pub(super) struct Section {
     pub(super) policy: Policy,
     #[serde(with = "cid_text")]
     pub(super) manifest: Cid,
+    pub(super) dataset: Dataset,
     pub(super) access: AccessKeys,
     pub(super) node: Node,
     pub(super) order: OrderTerms,

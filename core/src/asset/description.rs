@@ -12,7 +12,7 @@ use super::{
     ddo::{Additional, Compute, Ddo, DdoMetadata, DdoService, Node, Section, VERSION, Versions, cid_text, digest_text},
     error::AssetError,
 };
-use crate::{Address, Digest, codec::CodecError, time::Timestamp};
+use crate::{Address, Digest, codec::CodecError, envelope::DatasetRef, time::Timestamp};
 
 /// The version of the DDO specification that is written.
 const DDO_VERSION: &str = "4.7.0";
@@ -20,6 +20,10 @@ const DDO_VERSION: &str = "4.7.0";
 const DDO_VERSIONS: [&str; 4] = ["4.1.0", "4.3.0", "4.5.0", "4.7.0"];
 /// The largest integer that every JSON reader keeps exact (RFC 8259, section 6).
 const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
+
+/// Ocean's types of service.
+const COMPUTE: &str = "compute";
+const ACCESS: &str = "access";
 
 /// How an asset may be computed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,12 +55,12 @@ pub struct Metadata {
     pub tags: Vec<String>,
 }
 
-/// Where the asset is computed on.
+/// Where the asset is computed on, or its key released.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// Identifies the service within the asset, 1 to 256 characters.
     pub id: String,
-    /// The address of the compute node, 10 to 2048 characters.
+    /// The address of the node, 10 to 2048 characters.
     pub endpoint: String,
 }
 
@@ -69,6 +73,27 @@ pub struct Policy {
     pub digest: Digest,
     /// The rules, opaque to the description.
     pub rules: Json,
+}
+
+/// What is encrypted, whoever its key is wrapped for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dataset {
+    /// The dataset.
+    #[serde(with = "digest_text")]
+    pub id: Digest,
+    /// The epoch, which counts its encryptions under new keys.
+    pub epoch: u64,
+    /// Digest of the encrypted objects: [`Manifest::contents`](crate::envelope::Manifest::contents).
+    #[serde(with = "digest_text")]
+    pub contents: Digest,
+}
+
+impl Dataset {
+    /// What the dataset key is for.
+    pub const fn of(&self) -> DatasetRef {
+        DatasetRef { dataset: self.id, epoch: self.epoch }
+    }
 }
 
 /// The keys of the access proof.
@@ -127,6 +152,8 @@ pub struct Sealed {
     pub policy: Policy,
     /// Where the manifest of the encrypted data is stored.
     pub manifest: Cid,
+    /// What the manifest is of.
+    pub dataset: Dataset,
     /// The keys of the access proof.
     pub access: AccessKeys,
     /// Who signs the node's receipts.
@@ -150,6 +177,8 @@ pub struct AssetDescription {
     pub metadata: Metadata,
     /// Where it is computed on.
     pub service: Service,
+    /// Where its key is released to buyers, if the owner lets them decrypt it.
+    pub download: Option<Service>,
     /// What programs read.
     pub sealed: Sealed,
 }
@@ -208,6 +237,42 @@ impl AssetDescription {
 
     fn ddo(&self) -> Result<Ddo, AssetError> {
         let (metadata, sealed) = (&self.metadata, &self.sealed);
+        let service = |of: &Service, kind: &str| DdoService {
+            id: of.id.clone(),
+            kind: kind.into(),
+            files: files(&sealed.manifest),
+            datatoken_address: self.datatoken,
+            service_endpoint: of.endpoint.clone(),
+            timeout: sealed.order.validity_secs,
+            compute: None,
+            additional_information: None,
+        };
+        let compute = DdoService {
+            // An Ocean provider must run nothing: no raw algorithm, no network, and no trusted publisher but the
+            // zero address (an empty list would mean anybody).
+            compute: Some(Compute {
+                allow_raw_algorithm: false,
+                allow_network_access: false,
+                publisher_trusted_algorithm_publishers: vec![Address::ZERO.to_string()],
+                publisher_trusted_algorithms: vec![],
+            }),
+            additional_information: Some(Additional {
+                sealock: Section {
+                    version: VERSION,
+                    mode: sealed.mode,
+                    max_rows: sealed.max_rows,
+                    schema: sealed.schema.clone(),
+                    policy: sealed.policy.clone(),
+                    manifest: sealed.manifest,
+                    dataset: sealed.dataset,
+                    access: sealed.access.clone(),
+                    node: Node { signer: sealed.signer },
+                    order: sealed.order,
+                    suppression: sealed.suppression,
+                },
+            }),
+            ..service(&self.service, COMPUTE)
+        };
         Ok(Ddo {
             context: vec!["https://w3id.org/did/v1".into()],
             id: self.did(),
@@ -224,36 +289,7 @@ impl AssetDescription {
                 license: metadata.license.clone(),
                 tags: metadata.tags.clone(),
             },
-            services: vec![DdoService {
-                id: self.service.id.clone(),
-                kind: "compute".into(),
-                files: files(&sealed.manifest),
-                datatoken_address: self.datatoken,
-                service_endpoint: self.service.endpoint.clone(),
-                timeout: sealed.order.validity_secs,
-                // An Ocean provider must run nothing: no raw algorithm, no network, and no trusted publisher but the
-                // zero address (an empty list would mean anybody).
-                compute: Compute {
-                    allow_raw_algorithm: false,
-                    allow_network_access: false,
-                    publisher_trusted_algorithm_publishers: vec![Address::ZERO.to_string()],
-                    publisher_trusted_algorithms: vec![],
-                },
-                additional_information: Additional {
-                    sealock: Section {
-                        version: VERSION,
-                        mode: sealed.mode,
-                        max_rows: sealed.max_rows,
-                        schema: sealed.schema.clone(),
-                        policy: sealed.policy.clone(),
-                        manifest: sealed.manifest,
-                        access: sealed.access.clone(),
-                        node: Node { signer: sealed.signer },
-                        order: sealed.order,
-                        suppression: sealed.suppression,
-                    },
-                },
-            }],
+            services: [compute].into_iter().chain(self.download.iter().map(|of| service(of, ACCESS))).collect(),
         })
     }
 
@@ -267,18 +303,45 @@ impl AssetDescription {
         }
         ddo.id.check(ddo.nft_address, ddo.chain_id)?;
         let count = ddo.services.len();
-        let Ok([service]) = <[DdoService; 1]>::try_from(ddo.services) else {
-            return Err(AssetError::description("services", format!("expected exactly one, got {count}")));
+        let mut services = ddo.services.into_iter();
+        let (Some(service), download, None) = (services.next(), services.next(), services.next()) else {
+            let why = format!("expected a compute service and at most one access service, got {count}");
+            return Err(AssetError::description("services", why));
         };
-        let section = service.additional_information.sealock;
+        let missing = |field| AssetError::description(field, "expected, and missing");
+        if service.compute.is_none() {
+            return Err(missing("services[0].compute"));
+        }
+        let section = service.additional_information.ok_or_else(|| missing("services[0].additionalInformation"))?;
+        let section = section.sealock;
+        let (files, timeout) = (files(&section.manifest), section.order.validity_secs.to_string());
         for (field, expected, got) in [
             ("metadata.type", "dataset", &ddo.metadata.kind),
-            ("services[0].type", "compute", &service.kind),
-            ("services[0].files", &files(&section.manifest), &service.files),
-            ("services[0].timeout", &section.order.validity_secs.to_string(), &service.timeout.to_string()),
+            ("services[0].type", COMPUTE, &service.kind),
+            ("services[0].files", &files, &service.files),
+            ("services[0].timeout", &timeout, &service.timeout.to_string()),
         ] {
             if got != expected {
                 return Err(wrong(field, expected, got));
+            }
+        }
+        if let Some(download) = &download {
+            for (field, expected, got) in [
+                ("services[1].type", ACCESS, &download.kind),
+                ("services[1].files", &files, &download.files),
+                ("services[1].timeout", &timeout, &download.timeout.to_string()),
+                (
+                    "services[1].datatokenAddress",
+                    &service.datatoken_address.to_string(),
+                    &download.datatoken_address.to_string(),
+                ),
+            ] {
+                if got != expected {
+                    return Err(wrong(field, expected, got));
+                }
+            }
+            if download.compute.is_some() || download.additional_information.is_some() {
+                return Err(wrong("services[1]", "the fields of an access service", "those of a compute service"));
             }
         }
         Ok(Self {
@@ -295,12 +358,14 @@ impl AssetDescription {
                 tags: ddo.metadata.tags,
             },
             service: Service { id: service.id, endpoint: service.service_endpoint },
+            download: download.map(|of| Service { id: of.id, endpoint: of.service_endpoint }),
             sealed: Sealed {
                 mode: section.mode,
                 schema: section.schema,
                 max_rows: section.max_rows,
                 policy: section.policy,
                 manifest: section.manifest,
+                dataset: section.dataset,
                 access: section.access,
                 signer: section.node.signer,
                 order: section.order,
@@ -320,8 +385,16 @@ impl AssetDescription {
         metadata.tags.iter().try_for_each(|tag| text("metadata.tags", tag, 1, 256))?;
         text("services[0].id", &service.id, 1, 256)?;
         text("services[0].serviceEndpoint", &service.endpoint, 10, 2048)?;
+        if let Some(download) = &self.download {
+            text("services[1].id", &download.id, 1, 256)?;
+            text("services[1].serviceEndpoint", &download.endpoint, 10, 2048)?;
+            if download.id == service.id {
+                return Err(AssetError::description("services[1].id", "expected another one than the first service's"));
+            }
+        }
         number("chainId", self.chain_id, 1, MAX_JSON_INTEGER)?;
         number("sealock.maxRows", sealed.max_rows, 0, MAX_JSON_INTEGER)?;
+        number("sealock.dataset.epoch", sealed.dataset.epoch, 0, MAX_JSON_INTEGER)?;
         number("sealock.order.limit", sealed.order.limit, 1, Terms::MAX_USES)?;
         number("sealock.order.validitySecs", sealed.order.validity_secs, 1, Terms::MAX_VALIDITY_SECS)?;
         number("sealock.access.depth", sealed.access.depth.into(), 1, 32)?;

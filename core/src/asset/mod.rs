@@ -19,7 +19,9 @@ mod value;
 
 pub(crate) use column::MAX_SCALE;
 pub use column::{Column, Kind, Role};
-pub use description::{AccessKeys, AssetDescription, Metadata, Mode, OrderTerms, Policy, Sealed, Service, Suppression};
+pub use description::{
+    AccessKeys, AssetDescription, Dataset, Metadata, Mode, OrderTerms, Policy, Sealed, Service, Suppression,
+};
 pub use did::Did;
 pub use error::{AssetError, Place};
 pub use schema::Schema;

@@ -215,6 +215,18 @@ impl Manifest {
         found.ok_or_else(|| EnvelopeError::UnknownObject { id: id.chars().take(64).collect() })
     }
 
+    /// Names what is encrypted: dataset, epoch, objects and sensitive part. Whoever the key is wrapped for has no part in
+    /// it, so that manifests which differ in that alone have one digest.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::Codec`] if it has no canonical form.
+    pub fn contents(&self) -> Result<Digest> {
+        let ManifestBody { dataset, epoch, objects, sensitive, .. } = &self.body;
+        let objects = to_canonical(WHAT, objects)?;
+        let epoch = epoch.to_be_bytes();
+        Ok(Digest::of("sealock/v1/contents", &[dataset.as_bytes(), &epoch, &objects, sensitive]))
+    }
+
     /// The dataset key, for the owner.
     ///
     /// # Errors

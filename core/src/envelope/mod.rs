@@ -30,7 +30,9 @@ pub use error::EnvelopeError;
 pub use keys::{DatasetKey, DatasetRef, MAX_OBJECT_ID_BYTES, ObjectKey, OwnerKey, Suite, WrappedKey};
 pub use manifest::{MAX_MANIFEST_BYTES, MAX_OBJECTS, MAX_RECIPIENTS, Manifest, ManifestBody, ObjectEntry};
 pub use padding::padme;
-pub use publish::{Journal, Publication, ReadSeek, Source, open_object, open_sensitive, publish_objects};
+pub use publish::{
+    Journal, Publication, ReadSeek, Source, export_object, open_object, open_sensitive, publish_objects,
+};
 pub use reader::SealedReader;
 pub use recipient::{Recipient, RecipientKey, RecipientPublicKey};
 pub use stream::{SealingReader, open, open_bytes, seal, seal_bytes};

@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 use super::keys::check_object_id;
 use super::padding::TRAILER_BYTES;
 use super::{
-    DatasetKey, DatasetRef, EnvelopeError, MAX_OBJECTS, Manifest, ManifestBody, ObjectEntry, OwnerKey,
-    RecipientPublicKey, Result, SealedReader, SealingReader, Suite, WrappedKey, open_bytes, padme, seal_bytes,
+    DatasetKey, DatasetRef, EnvelopeError, MAX_OBJECTS, Manifest, ManifestBody, ObjectEntry, ObjectKey, OwnerKey,
+    RecipientPublicKey, Result, SealedReader, SealingReader, Suite, WrappedKey, open, open_bytes, padme, seal_bytes,
     sealed_size,
 };
 use crate::codec::{CodecError, from_canonical, to_canonical};
@@ -191,6 +191,34 @@ pub fn open_object<S: Store>(
     key: &DatasetKey,
     id: &str,
 ) -> Result<SealedReader<unixfs::Reader<S>>> {
+    let (file, key) = sealed_object(store, manifest, key, id)?;
+    SealedReader::open(file, &key)
+}
+
+/// Opens a whole object into `sink`, chunks in parallel and in constant memory, and returns its length in bytes: what
+/// [`open`] does, for an object in a store. `progress` is told the sealed bytes read.
+///
+/// # Errors
+/// As [`open_object`] and [`open`].
+pub fn export_object<S: Store>(
+    store: S,
+    manifest: &Manifest,
+    key: &DatasetKey,
+    id: &str,
+    sink: impl Write,
+    progress: &mut Progress<'_>,
+) -> Result<u64> {
+    let (file, key) = sealed_object(store, manifest, key, id)?;
+    open(file, sink, &key, progress)
+}
+
+/// An object's sealed bytes, of the length that the manifest says, and its key.
+fn sealed_object<S: Store>(
+    store: S,
+    manifest: &Manifest,
+    key: &DatasetKey,
+    id: &str,
+) -> Result<(unixfs::Reader<S>, ObjectKey)> {
     let entry = manifest.object(id)?;
     if key.of() != manifest.body().of() {
         return Err(EnvelopeError::WrongKey);
@@ -200,7 +228,7 @@ pub fn open_object<S: Store>(
         let why = format!("object {id:?} has {} bytes, the manifest says {}", file.size(), entry.sealed);
         return Err(EnvelopeError::InvalidManifest { why });
     }
-    SealedReader::open(file, &key.object_key(id, Suite::from_code(entry.suite)?)?)
+    Ok((file, key.object_key(id, Suite::from_code(entry.suite)?)?))
 }
 
 /// Opens the part of a manifest that only key holders may read.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{COMPUTE_SERVICE, ExchangeError};
+use super::{COMPUTE_SERVICE, DOWNLOAD_SERVICE, ExchangeError};
 use crate::access::{GROUP_DEPTH, Service};
 use crate::asset::{AssetDescription, Did, Price, Schema};
 use crate::codec::{CodecError, from_canonical, to_canonical};
+use crate::envelope::DatasetRef;
 use crate::error::Result;
 use crate::ledger::{METADATA_LIMIT, OrderTerms};
 use crate::policy::Policy;
@@ -99,6 +100,9 @@ impl Asset {
             return Err(not_an_asset("its policy is not the one that its digest names".into()).into());
         }
         policy.check_fits(&sealed.schema)?;
+        if description.download.is_some() != policy.allows_download() {
+            return Err(not_an_asset("its services and its policy disagree about downloads".into()).into());
+        }
         if owner != sealed.signer {
             return Err(not_an_asset("its receipts would not be signed by its owner".into()).into());
         }
@@ -111,7 +115,7 @@ impl Asset {
         let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE };
         let data = Digest::of(
             "sealock/v1/asset-data",
-            &[sealed.schema.digest().as_bytes(), &sealed.max_rows.to_be_bytes(), &sealed.manifest.to_bytes()],
+            &[sealed.schema.digest().as_bytes(), &sealed.max_rows.to_be_bytes(), sealed.dataset.contents.as_bytes()],
         );
         let terms = OrderTerms { limit: sealed.order.limit, validity_secs: sealed.order.validity_secs };
         let inner = AssetInner { service, owner, ddo, description, policy, data, terms };
@@ -138,8 +142,9 @@ impl Asset {
         Digest::sha256(&self.inner.ddo)
     }
 
-    /// Names what is computed on: the schema, the bound on the rows and the manifest. Requests and receipts carry it, so
-    /// that an answer is about what the consumer saw described.
+    /// Names what is computed on: the schema, the bound on the rows and the encrypted contents. Requests and receipts carry
+    /// it, so that an answer is about what the consumer saw described. Whoever else the data's key is wrapped for changes
+    /// nothing about it; a new epoch does.
     pub fn data(&self) -> Digest {
         self.inner.data
     }
@@ -154,9 +159,20 @@ impl Asset {
         self.inner.service.nft
     }
 
-    /// What orders, groups and proofs of the asset are bound to.
+    /// What orders, groups and proofs of the asset's queries are bound to.
     pub fn service(&self) -> Service {
         self.inner.service
+    }
+
+    /// What orders, groups and proofs of its downloads are bound to, if its policy allows any.
+    pub fn download_service(&self) -> Option<Service> {
+        let service = Service { service: DOWNLOAD_SERVICE, ..self.inner.service };
+        self.policy().allows_download().then_some(service)
+    }
+
+    /// What its data is encrypted as: the dataset, and the epoch, which counts its encryptions under new keys.
+    pub fn dataset(&self) -> DatasetRef {
+        self.inner.description.sealed.dataset.of()
     }
 
     /// Who owns the asset and signs its receipts.

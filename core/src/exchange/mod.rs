@@ -14,11 +14,13 @@ pub use estimate::Estimate;
 use sealock_zk::ProvingKey;
 
 use crate::access::{GROUP_DEPTH, Group, Service};
-use crate::asset::{Price, Table};
+use crate::asset::Price;
 use crate::cube::Suppression;
-use crate::envelope::{self, Manifest, OwnerKey};
+use crate::download::Download;
+use crate::envelope::RecipientKey;
 use crate::error::{Classify, ErrorKind, Result};
 use crate::journal::Journal;
+use crate::keystore::KeyStore;
 use crate::ledger::{EmbeddedLedger, EventKind, FixedRate, Ledger};
 use crate::order::{Consumer, OrderError};
 use crate::owner::Owner;
@@ -27,8 +29,10 @@ use crate::time::{Clock, SystemClock};
 use crate::wallet::Wallet;
 use crate::{Account, Address};
 
-/// The one service of an asset so far: compute.
+/// The service of an asset that computes.
 pub const COMPUTE_SERVICE: u32 = 0;
+/// The service of an asset that releases the data's key, if its policy allows that.
+pub const DOWNLOAD_SERVICE: u32 = 1;
 /// Object in an asset's envelope that holds the table, as Parquet.
 pub(crate) const TABLE_OBJECT: &str = "table.parquet";
 
@@ -116,7 +120,7 @@ pub struct Exchange {
 }
 
 struct Inner {
-    store: Box<dyn Store>,
+    store: Arc<dyn Store>,
     ledger: Box<dyn Ledger>,
     clock: Arc<dyn Clock>,
     /// Where nodes and wallets keep their state; in memory if there is none.
@@ -146,7 +150,7 @@ impl Exchange {
         clock: Arc<dyn Clock>,
         state: Option<PathBuf>,
     ) -> Self {
-        let (store, ledger) = (Box::new(store), Box::new(ledger));
+        let (store, ledger) = (Arc::new(store), Box::new(ledger));
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -205,6 +209,11 @@ impl Exchange {
         &*self.inner.store
     }
 
+    /// The store, for whoever reads from it later.
+    pub(crate) fn store_handle(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.inner.store)
+    }
+
     /// The ledger.
     pub fn ledger(&self) -> &dyn Ledger {
         &*self.inner.ledger
@@ -215,13 +224,23 @@ impl Exchange {
         &*self.inner.clock
     }
 
-    /// The owner side of an account: publishes assets and runs the node that serves them.
+    /// The owner side of an account: publishes assets and runs the node that serves them. The keys of its datasets are in the
+    /// exchange's folder, in a [`KeyStore`] under a key derived from the account's.
     ///
     /// # Errors
     /// [`ErrorKind::Locked`] while the account's node runs elsewhere; [`ErrorKind::CorruptState`] if the ledger has assets of
     /// the account and their journal is gone.
     pub fn owner(&self, account: Account) -> Result<Owner> {
-        self.open_owner(account, false)
+        self.open_owner(account.address(), || self.key_store(account), false)
+    }
+
+    /// The owner side of the account in a key store, which keeps the keys of its datasets, too. They are not the keys that
+    /// [`Exchange::owner`] keeps: use the one or the other for an account.
+    ///
+    /// # Errors
+    /// As [`Exchange::owner`].
+    pub fn owner_from(&self, keys: KeyStore) -> Result<Owner> {
+        self.open_owner(keys.address(), || Ok(keys), false)
     }
 
     /// As [`Exchange::owner`], for an account whose journal is lost. What it published before is no longer served: without
@@ -230,27 +249,42 @@ impl Exchange {
     /// # Errors
     /// [`ErrorKind::Locked`] while the account's node runs elsewhere.
     pub fn owner_afresh(&self, account: Account) -> Result<Owner> {
-        self.open_owner(account, true)
+        self.open_owner(account.address(), || self.key_store(account), true)
     }
 
-    fn open_owner(&self, account: Account, afresh: bool) -> Result<Owner> {
-        let opened = self.opened("node", &account)?;
-        let journal = match self.state_file("node", &account) {
+    /// As [`Exchange::owner_afresh`], with a key store.
+    ///
+    /// # Errors
+    /// As [`Exchange::owner_afresh`].
+    pub fn owner_afresh_from(&self, keys: KeyStore) -> Result<Owner> {
+        self.open_owner(keys.address(), || Ok(keys), true)
+    }
+
+    fn open_owner(&self, address: Address, keys: impl FnOnce() -> Result<KeyStore>, afresh: bool) -> Result<Owner> {
+        let opened = self.opened("node", address)?;
+        let journal = match self.state_file("node", address, "redb") {
             Some(path) => Journal::open(path)?,
             None => Journal::in_memory()?,
         };
         if !afresh && !Owner::is_known(&journal)? {
-            let address = account.address();
             let count = self.assets()?.iter().filter(|asset| asset.owner() == address).count();
             if count > 0 {
                 return Err(ExchangeError::JournalMissing { account: address, count }.into());
             }
         }
-        Owner::open(self.clone(), account, journal, opened)
+        Owner::open(self.clone(), keys()?, journal, opened)
     }
 
-    fn opened(&self, what: &'static str, account: &Account) -> Result<Opened> {
-        let what = (what, account.address());
+    /// The key store of an owner who has none of its own.
+    fn key_store(&self, account: Account) -> Result<KeyStore> {
+        Ok(match self.state_file("keys", account.address(), "age") {
+            Some(path) => KeyStore::derived(path, account)?,
+            None => KeyStore::in_memory(account),
+        })
+    }
+
+    fn opened(&self, what: &'static str, account: Address) -> Result<Opened> {
+        let what = (what, account);
         if !self.inner.open.lock().unwrap_or_else(PoisonError::into_inner).insert(what) {
             return Err(ExchangeError::AlreadyOpen { what: what.0, account: what.1 }.into());
         }
@@ -262,8 +296,8 @@ impl Exchange {
     /// # Errors
     /// [`ErrorKind::Locked`] while the account's wallet is open elsewhere.
     pub fn consumer(&self, account: Account) -> Result<Consumer> {
-        let opened = self.opened("wallet", &account)?;
-        let wallet = match self.state_file("wallet", &account) {
+        let opened = self.opened("wallet", account.address())?;
+        let wallet = match self.state_file("wallet", account.address(), "redb") {
             Some(path) => Wallet::open(path, &account)?,
             None => Wallet::in_memory(&account)?,
         };
@@ -275,8 +309,8 @@ impl Exchange {
         self.inner.state.as_deref()
     }
 
-    fn state_file(&self, kind: &str, account: &Account) -> Option<PathBuf> {
-        Some(self.state()?.join(format!("{kind}-{}.redb", account.address())))
+    fn state_file(&self, kind: &str, account: Address, suffix: &str) -> Option<PathBuf> {
+        Some(self.state()?.join(format!("{kind}-{account}.{suffix}")))
     }
 
     /// The asset that a data NFT stands for.
@@ -293,9 +327,10 @@ impl Exchange {
         if !ledger.is_deployed(nft, datatoken)? {
             return Err(not_an_asset(format!("{datatoken} is not one of its datatokens")).into());
         }
-        let terms = ledger.order_terms(datatoken, COMPUTE_SERVICE)?;
-        if asset.order_terms() != terms {
-            return Err(not_an_asset("its description promises other terms than an order gives".into()).into());
+        for service in [Some(asset.service()), asset.download_service()].into_iter().flatten() {
+            if asset.order_terms() != ledger.order_terms(datatoken, service.service)? {
+                return Err(not_an_asset("its description promises other terms than an order gives".into()).into());
+            }
         }
         let price = ledger.price(datatoken)?;
         let price = match (price.fixed_rate, price.dispenser) {
@@ -371,15 +406,15 @@ impl Exchange {
         Ok(bytes)
     }
 
-    /// Decrypts the asset's table.
-    pub(crate) fn open_table(&self, asset: &Asset, key: &OwnerKey) -> Result<Table> {
-        let block = self.store().get(&asset.description().sealed.manifest)?;
-        let manifest = Manifest::decode(block.bytes(), asset.owner())?;
-        let key = manifest.unwrap_key(key)?;
-        let mut reader = envelope::open_object(self.store(), &manifest, &key, TABLE_OBJECT)?;
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(|source| ExchangeError::Object { what: "the table", source })?;
-        Ok(Table::loader(asset.schema().clone()).parquet_bytes(bytes)?)
+    /// Opens an asset's data with a key that its owner has wrapped the data's key for: see
+    /// [`Owner::share`](crate::owner::Owner::share). It takes no order, and tells nobody.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongKey`] if the manifest names no such recipient; the store's own; [`ErrorKind::InvalidManifest`] if
+    /// the manifest is not of what the asset describes.
+    pub fn open_shared(&self, asset: &Asset, key: &RecipientKey) -> Result<Download> {
+        let manifest = asset.description().sealed.manifest;
+        Download::open(self, asset, &manifest, |manifest| Ok(manifest.unwrap_key_for(key)?))
     }
 }
 

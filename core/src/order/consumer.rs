@@ -7,11 +7,11 @@ use sealock_zk::{IdentitySecret, Scalar};
 use sha2::Sha512;
 use zeroize::Zeroizing;
 
-use super::{JobTicket, Order, OrderError};
+use super::{DownloadOrder, DownloadTicket, JobTicket, Order, OrderError};
 use crate::access::Service;
 use crate::asset::Price;
 use crate::error::Result;
-use crate::exchange::{Asset, Exchange, Opened};
+use crate::exchange::{Asset, COMPUTE_SERVICE, DOWNLOAD_SERVICE, Exchange, Opened};
 use crate::job::JobId;
 use crate::ledger::{self, Amount, Ledger, LedgerError, OrderTerms};
 use crate::wallet::{Ticket, Wallet};
@@ -64,16 +64,32 @@ impl Consumer {
     /// Spends one datatoken on an order of the asset.
     ///
     /// # Errors
+    /// [`OrderError::NotOffered`] if the asset's policy answers no query;
     /// [`ErrorKind::InsufficientBalance`](crate::ErrorKind::InsufficientBalance): buy first.
     pub fn order(&self, asset: &Asset) -> Result<Order> {
+        if !asset.policy().allows_queries() {
+            return Err(OrderError::NotOffered { did: asset.did(), what: "queries" }.into());
+        }
+        self.place(asset, asset.service())
+    }
+
+    /// Spends one datatoken on an order of the data itself. It pays for downloads, and for no query.
+    ///
+    /// # Errors
+    /// [`OrderError::NotOffered`] if the asset's policy allows no download;
+    /// [`ErrorKind::InsufficientBalance`](crate::ErrorKind::InsufficientBalance): buy first.
+    pub fn order_download(&self, asset: &Asset) -> Result<DownloadOrder> {
+        Ok(DownloadOrder(self.place(asset, downloads(asset)?)?))
+    }
+
+    fn place(&self, asset: &Asset, service: Service) -> Result<Order> {
         let Inner { exchange, account, .. } = &*self.inner;
-        let service = asset.service();
         let terms: OrderTerms = asset.order_terms();
         for counter in 0.. {
-            let secret = identity(account, asset, counter);
+            let secret = identity(account, service, counter);
             let commitment = secret.commitment().to_bytes();
             match exchange.ledger().order(account, service.datatoken, service.service, terms, commitment) {
-                Ok(record) => return Ok(bind(&self.inner, asset, counter, secret, &record)),
+                Ok(record) => return Ok(bind(&self.inner, asset, service, counter, secret, &record)),
                 Err(LedgerError::DuplicateCommitment { .. }) => {}
                 Err(e) => return Err(e.into()),
             }
@@ -86,17 +102,29 @@ impl Consumer {
     /// # Errors
     /// The ledger's own.
     pub fn orders(&self, asset: &Asset) -> Result<Vec<Order>> {
+        self.placed(asset, asset.service())
+    }
+
+    /// As [`Consumer::orders`], the orders of the data itself.
+    ///
+    /// # Errors
+    /// [`OrderError::NotOffered`] if the asset's policy allows no download; the ledger's own.
+    pub fn download_orders(&self, asset: &Asset) -> Result<Vec<DownloadOrder>> {
+        Ok(self.placed(asset, downloads(asset)?)?.into_iter().map(DownloadOrder).collect())
+    }
+
+    fn placed(&self, asset: &Asset, service: Service) -> Result<Vec<Order>> {
         let Inner { exchange, account, .. } = &*self.inner;
         let mut all = std::collections::HashMap::new();
-        find_order(exchange.ledger(), asset.service(), |order| {
+        find_order(exchange.ledger(), service, |order| {
             all.insert(order.commitment, *order);
             false
         })?;
         let mut found = Vec::new();
         for counter in 0.. {
-            let secret = identity(account, asset, counter);
+            let secret = identity(account, service, counter);
             let Some(record) = all.get(&secret.commitment().to_bytes()) else { break };
-            found.push(bind(&self.inner, asset, counter, secret, record));
+            found.push(bind(&self.inner, asset, service, counter, secret, record));
         }
         Ok(found)
     }
@@ -107,12 +135,24 @@ impl Consumer {
     /// # Errors
     /// A wallet that does not decode.
     pub fn tickets(&self) -> Result<Vec<JobTicket>> {
+        self.kept(COMPUTE_SERVICE)
+    }
+
+    /// As [`Consumer::tickets`], the requests for data itself.
+    ///
+    /// # Errors
+    /// A wallet that does not decode.
+    pub fn download_tickets(&self) -> Result<Vec<DownloadTicket>> {
+        Ok(self.kept(DOWNLOAD_SERVICE)?.into_iter().map(DownloadTicket).collect())
+    }
+
+    fn kept(&self, service: u32) -> Result<Vec<JobTicket>> {
         let tickets = self.inner.wallet.tickets()?;
         let ticket = |ticket: Ticket| {
             let asset = Asset::remembered(ticket.service, ticket.owner, ticket.ddo.clone())?;
             Ok(JobTicket { consumer: Arc::clone(&self.inner), asset, ticket })
         };
-        tickets.into_iter().map(ticket).collect()
+        tickets.into_iter().filter(|ticket| ticket.service.service == service).map(ticket).collect()
     }
 
     /// Removes the keys of a request from the wallet. Its result cannot be opened afterwards.
@@ -145,18 +185,23 @@ pub(super) fn find_order(
 pub(super) fn bind(
     consumer: &Arc<Inner>,
     asset: &Asset,
+    service: Service,
     counter: u64,
     secret: IdentitySecret,
     record: &ledger::Order,
 ) -> Order {
-    let credential = asset.service().credential(record.limit, record.expiry);
-    Order { consumer: Arc::clone(consumer), asset: asset.clone(), counter, secret, credential, record: *record }
+    let credential = service.credential(record.limit, record.expiry);
+    let (consumer, asset) = (Arc::clone(consumer), asset.clone());
+    Order { consumer, asset, service, counter, secret, credential, record: *record }
 }
 
-/// The identity secret of an account's n-th order of an asset.
-pub(super) fn identity(account: &Account, asset: &Asset, counter: u64) -> IdentitySecret {
+fn downloads(asset: &Asset) -> Result<Service, OrderError> {
+    asset.download_service().ok_or_else(|| OrderError::NotOffered { did: asset.did(), what: "downloads" })
+}
+
+/// The identity secret of an account's n-th order of a service.
+pub(super) fn identity(account: &Account, service: Service, counter: u64) -> IdentitySecret {
     let mut okm = Zeroizing::new([0u8; 64]);
-    let service = asset.service();
     let info = Digest::of(
         "sealock/v1/identity",
         &[

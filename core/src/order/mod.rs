@@ -9,6 +9,7 @@
 //! [`JobTicket::request`]; a request that never arrived, and has grown old, is proved again with [`JobTicket::renew`].
 
 mod consumer;
+mod download;
 mod request;
 mod ticket;
 
@@ -20,6 +21,7 @@ use crate::error::{Classify, ErrorKind};
 use crate::time::Timestamp;
 
 pub use consumer::Consumer;
+pub use download::{DownloadOrder, DownloadTicket};
 pub use request::{DEFAULT_DEADLINE, Order};
 pub use ticket::JobTicket;
 
@@ -36,6 +38,14 @@ pub enum OrderError {
     AssetChanged {
         /// The asset.
         did: Did,
+    },
+    /// The asset's policy allows nothing of the kind.
+    #[error("the asset {did} offers no {what}")]
+    NotOffered {
+        /// The asset.
+        did: Did,
+        /// Queries or downloads.
+        what: &'static str,
     },
     /// The price times the number bought has more than 128 bits.
     #[error("the cost of so many datatokens has no 128-bit number: buy fewer")]
@@ -77,7 +87,7 @@ impl Classify for OrderError {
             OrderError::Exhausted { .. } | OrderError::Proof(P::UseLimitReached { .. }) => K::UseLimitReached,
             OrderError::Proof(P::Expired { .. }) => K::OrderExpired,
             OrderError::Proof(_) => K::InvalidProof,
-            OrderError::AssetChanged { .. } => K::PolicyDenied,
+            OrderError::AssetChanged { .. } | OrderError::NotOffered { .. } => K::PolicyDenied,
             OrderError::CostOverflow => K::InvalidArgument,
             OrderError::DeadlinePassed { .. } => K::DeadlinePassed,
             OrderError::Unanswerable(e) => e.kind(),
@@ -90,6 +100,7 @@ impl Classify for OrderError {
         use ErrorKind as K;
         match self.kind() {
             K::UseLimitReached | K::OrderExpired => Some("order the asset again".into()),
+            _ if matches!(self, OrderError::NotOffered { .. }) => Some("the asset's policy says what it allows".into()),
             K::PolicyDenied => Some("load the asset again, and take the order from the consumer's orders".into()),
             K::DeadlinePassed => {
                 Some("if the node never admitted it, ask anew with request_use and the same use".into())

@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 use super::consumer::Inner;
 use super::ticket::query_key;
 use super::{JobTicket, OrderError};
+use crate::access::Service;
+use crate::download;
 use crate::envelope::RecipientKey;
 use crate::error::Result;
 use crate::exchange::Asset;
@@ -31,6 +33,7 @@ const TIME_GRAIN: u64 = 60;
 pub struct Order {
     pub(super) consumer: Arc<Inner>,
     pub(super) asset: Asset,
+    pub(super) service: Service,
     pub(super) counter: u64,
     pub(super) secret: IdentitySecret,
     pub(super) credential: Credential,
@@ -85,7 +88,7 @@ impl Order {
     /// As [`Order::request`].
     pub fn request_use(&self, query: &Query, use_index: u64) -> Result<JobTicket> {
         let prepared = self.prepare(query, true, &mut quiet())?;
-        self.consumer.wallet.mark_used(&self.record.commitment, use_index)?;
+        self.mark_used(use_index)?;
         self.finish(prepared, use_index, &mut quiet())
     }
 
@@ -98,7 +101,12 @@ impl Order {
         self.finish_with_next_use(self.prepare(query, false, &mut quiet())?, &mut quiet())
     }
 
-    fn finish_with_next_use(&self, prepared: Prepared, progress: &mut Progress<'_>) -> Result<JobTicket> {
+    /// Marks a use of the caller's choice as taken.
+    pub(super) fn mark_used(&self, use_index: u64) -> Result<()> {
+        Ok(self.consumer.wallet.mark_used(&self.record.commitment, use_index)?)
+    }
+
+    pub(super) fn finish_with_next_use(&self, prepared: Prepared, progress: &mut Progress<'_>) -> Result<JobTicket> {
         let limit = self.credential.limit;
         let taken = self.consumer.wallet.take_use(&self.record.commitment, limit)?;
         self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit })?, progress)
@@ -111,14 +119,28 @@ impl Order {
         let now = self.now()?;
         let (program, plan, _) = asset.lay_out(query, check_policy.then_some(now))?;
         let indicator = Zeroizing::new(plan.indicator(asset.schema(), query)?);
+        let (key, membership, now) = self.load(progress)?;
+        tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
+        Ok(Prepared { now, program: program.to_bytes()?, indicator: Some(indicator), membership, key })
+    }
+
+    /// As [`Order::prepare`], for a download.
+    pub(super) fn prepare_download(&self, progress: &mut Progress<'_>) -> Result<Prepared> {
+        self.check_current()?;
+        let now = self.now()?;
+        self.asset.policy().check_download(now)?;
+        let (key, membership, now) = self.load(progress)?;
+        Ok(Prepared { now, program: download::program().to_vec(), indicator: None, membership, key })
+    }
+
+    /// What a proof takes beside the request.
+    fn load(&self, progress: &mut Progress<'_>) -> Result<(Arc<ProvingKey>, MerkleProof, Timestamp)> {
         tell(progress, Step::out_of(Stage::LoadKey, 0, 1))?;
-        let key = self.consumer.exchange.proving_key(asset)?;
+        let key = self.consumer.exchange.proving_key(&self.asset)?;
         tell(progress, Step::out_of(Stage::LoadKey, 1, 1))?;
         // Loading the key for the first time takes a while, and a node accepts no request whose time is far from its own.
         let now = self.now()?;
-        let membership = self.membership(now)?;
-        tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
-        Ok(Prepared { now, program: program.to_bytes()?, indicator, membership, key })
+        Ok((key, self.membership(now)?, now))
     }
 
     /// A request names the description that it was made under. If everybody names the present one, that tells when it was
@@ -147,7 +169,7 @@ impl Order {
         let (path, crowd) = self
             .consumer
             .exchange
-            .with_group(self.asset.service(), |group| (group.path(leaf), group.crowd(now, self.asset.owner())))?;
+            .with_group(self.service, |group| (group.path(leaf), group.crowd(now, self.asset.owner())))?;
         if crowd < SMALLEST_ANONYMOUS_GROUP {
             tracing::warn!(
                 crowd,
@@ -157,10 +179,10 @@ impl Order {
         Ok(path.ok_or(OrderError::NotInGroup)?.map_err(OrderError::from)?)
     }
 
-    fn finish(&self, prepared: Prepared, use_index: u64, progress: &mut Progress<'_>) -> Result<JobTicket> {
+    pub(super) fn finish(&self, prepared: Prepared, use_index: u64, progress: &mut Progress<'_>) -> Result<JobTicket> {
         let Prepared { now, program, indicator, membership, key } = prepared;
         let asset = &self.asset;
-        let scope = asset.service().scope();
+        let scope = self.service.scope();
         let result_key = RecipientKey::generate();
         let mut seed = Zeroizing::new([0u8; 32]);
         getrandom::fill(seed.as_mut()).expect("the operating system provides randomness");
@@ -178,13 +200,15 @@ impl Order {
             now,
             proof: ByteBuf::new(),
         };
-        request.query = ByteBuf::from(query_key(&seed).encrypt(&indicator, &request.context())?.to_bytes());
-        inform(progress, Step::out_of(Stage::Encrypt, 1, 1));
+        if let Some(indicator) = indicator {
+            request.query = ByteBuf::from(query_key(&seed).encrypt(&indicator, &request.context())?.to_bytes());
+            inform(progress, Step::out_of(Stage::Encrypt, 1, 1));
+        }
         inform(progress, Step::out_of(Stage::Prove, 0, 1));
         self.prove(&mut request, &key, &membership, use_index)?;
         inform(progress, Step::out_of(Stage::Prove, 1, 1));
         let ticket = Ticket {
-            service: asset.service(),
+            service: self.service,
             owner: asset.owner(),
             ddo: asset.ddo().to_vec(),
             counter: self.counter,
@@ -205,7 +229,7 @@ impl Order {
         membership: &MerkleProof,
         use_index: u64,
     ) -> Result<(), OrderError> {
-        let (root, scope) = (membership.root(), self.asset.service().scope());
+        let (root, scope) = (membership.root(), self.service.scope());
         let claim = Claim { root, message: request.message(), scope, now: request.now };
         let witness = Witness { secret: &self.secret, credential: &self.credential, use_index, membership };
         let (_, proof) = prove(key, &claim, &witness, &mut os_rng())?;
@@ -216,10 +240,11 @@ impl Order {
 }
 
 /// A request that only lacks the use that pays for it.
-struct Prepared {
+pub(super) struct Prepared {
     now: Timestamp,
     program: Vec<u8>,
-    indicator: Zeroizing<Vec<bool>>,
+    /// None for a download.
+    indicator: Option<Zeroizing<Vec<bool>>>,
     membership: MerkleProof,
     key: Arc<ProvingKey>,
 }

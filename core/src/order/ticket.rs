@@ -6,7 +6,6 @@ use sealock_fhe::linear::{Entropy, QueryKey, SealedAnswer};
 
 use super::OrderError;
 use super::consumer::{Inner, bind, find_order, identity};
-use crate::Digest;
 use crate::error::{Error, Result};
 use crate::exchange::Asset;
 use crate::job::{JobId, JobRequest};
@@ -45,12 +44,12 @@ impl JobTicket {
     /// [`OrderError::DeadlinePassed`]; [`ErrorKind::OrderExpired`](crate::ErrorKind::OrderExpired); the ledger's own.
     pub fn renew(&mut self) -> Result<()> {
         let Ticket { counter, use_index, .. } = self.ticket;
-        let secret = identity(&self.consumer.account, &self.asset, counter);
-        let service = self.asset.service();
+        let service = self.ticket.service;
+        let secret = identity(&self.consumer.account, service, counter);
         let commitment = secret.commitment().to_bytes();
         let record = find_order(self.consumer.exchange.ledger(), service, |order| order.commitment == commitment)?;
         let record = record.ok_or(OrderError::NotInGroup)?;
-        let order = bind(&self.consumer, &self.asset, counter, secret, &record);
+        let order = bind(&self.consumer, &self.asset, service, counter, secret, &record);
         order.check_current()?;
         let key = self.consumer.exchange.proving_key(&self.asset)?;
         let now = order.now()?;
@@ -82,15 +81,14 @@ impl JobTicket {
         Ok(Answer::assemble(schema, &plan, self.asset.max_rows(), &numbers)?)
     }
 
-    fn check_receipt(&self, result: &SealedResult, receipt: &Receipt) -> Result<(), Error> {
+    pub(super) fn check_receipt(&self, result: &SealedResult, receipt: &Receipt) -> Result<(), Error> {
         let request = &self.ticket.request;
         receipt.verify(self.asset.owner())?;
         let said = receipt.statement();
-        let program: Digest = crate::program::Program::from_bytes(&request.program)?.digest()?;
         for (what, fits) in [
             ("job", said.job == self.job() && result.job() == self.job()),
             ("asset", said.asset == request.asset),
-            ("program", said.program == program),
+            ("program", said.program == request.program_digest()),
             ("policy", said.policy == request.policy),
             ("data", said.data == request.data),
             ("nullifier", said.nullifier == request.nullifier),

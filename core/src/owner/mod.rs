@@ -1,36 +1,43 @@
 //! The owner's side: publish a table, and run the node that answers for it.
 
+mod epochs;
+
 use std::io::Cursor;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use cid::Cid;
-use hkdf::Hkdf;
 use sealock_zk::{VerifyingKey, os_rng, setup};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use sha2::Sha512;
-use zeroize::Zeroizing;
 
-use crate::access::GROUP_DEPTH;
-use crate::asset::{self, AccessKeys, AssetDescription, AssetError, Metadata, Mode, Price, Sealed, Table, Terms};
+pub use epochs::{NewEpoch, OwnerError};
+
+use crate::access::{GROUP_DEPTH, Service};
+use crate::asset::{
+    self, AccessKeys, AssetDescription, AssetError, Dataset, Metadata, Mode, Price, Sealed, Table, Terms,
+};
 use crate::codec::{CodecError, from_canonical, to_canonical};
-use crate::cube::series_bits;
-use crate::envelope::{self, DatasetRef, OwnerKey, Source};
+use crate::cube::{ProtectedCube, series_bits};
+use crate::download::Download;
+use crate::envelope::{self, DatasetRef, Manifest, RecipientPublicKey, Source};
 use crate::error::Result;
-use crate::exchange::{COMPUTE_SERVICE, Exchange, ExchangeError, Opened, Published, TABLE_OBJECT};
+use crate::exchange::{
+    Asset, COMPUTE_SERVICE, DOWNLOAD_SERVICE, Exchange, ExchangeError, Opened, Published, TABLE_OBJECT,
+};
 use crate::journal::Journal;
+use crate::keystore::KeyStore;
 use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT};
-use crate::node::{Node, Served, asset_key, protected_cube};
+use crate::node::{Node, Served, asset_key, lock, protected_cube};
 use crate::policy::{Policy, PolicyError};
 use crate::program::Series;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::store::unixfs::{self, Profile};
-use crate::{Account, Address, Digest};
+use crate::{Address, Digest};
 
 /// Bytes by which the description of a published asset may be longer than that of one to come: the length of its CID.
 const DESCRIPTION_SLACK: usize = 256;
 
-/// Transactions of a publication: NFT and datatoken, order terms, price, description.
+/// Transactions of a publication: NFT and datatoken, order terms, price, description. Downloads have terms of their own.
 const PUBLISH_TRANSACTIONS: u64 = 4;
 
 /// What to publish, and under which conditions.
@@ -46,6 +53,7 @@ pub struct Offer<'a> {
     tags: Vec<String>,
     cap: Amount,
     endpoint: String,
+    recipients: Vec<RecipientPublicKey>,
 }
 
 macro_rules! text_setters {
@@ -72,6 +80,7 @@ impl<'a> Offer<'a> {
             tags: Vec::new(),
             cap: Amount::whole(1_000_000),
             endpoint: "sealock:local".into(),
+            recipients: Vec::new(),
         }
     }
 
@@ -95,6 +104,13 @@ impl<'a> Offer<'a> {
         self
     }
 
+    /// Who may decrypt the data without an order: see [`Owner::share`].
+    #[must_use]
+    pub fn recipients(mut self, recipients: impl IntoIterator<Item = RecipientPublicKey>) -> Self {
+        self.recipients = recipients.into_iter().collect();
+        self
+    }
+
     /// How many datatokens may exist; 1,000,000 if not said.
     #[must_use]
     pub fn cap(mut self, datatokens: u64) -> Self {
@@ -109,6 +125,8 @@ pub struct Owner {
     access: AccessKeys,
     /// Held by the publication that is recorded.
     recording: Mutex<()>,
+    /// Held while an asset is changed: the ledger's description has no way to be compared and swapped.
+    changing: Mutex<()>,
     _opened: Opened,
 }
 
@@ -130,7 +148,7 @@ impl Owner {
         Ok(journal.kept(ACCESS_KEY)?.is_some())
     }
 
-    pub(crate) fn open(exchange: Exchange, account: Account, journal: Journal, opened: Opened) -> Result<Self> {
+    pub(crate) fn open(exchange: Exchange, keys: KeyStore, journal: Journal, opened: Opened) -> Result<Self> {
         let row = match journal.kept(ACCESS_KEY)? {
             Some(bytes) => bytes,
             None => {
@@ -142,9 +160,9 @@ impl Owner {
         let verifying_key = VerifyingKey::from_bytes(&row.verifying_key).map_err(crate::order::OrderError::from)?;
         let depth = verifying_key.depth() as u8;
         let access = AccessKeys { proving_key: row.proving_key, digest: row.digest, depth };
-        let key = owner_key(&account);
-        let node = Node::new(exchange, account, key, journal, verifying_key);
-        Ok(Self { node, access, recording: Mutex::new(()), _opened: opened })
+        let node = Node::new(exchange, keys, journal, verifying_key);
+        let (changing, recording) = Default::default();
+        Ok(Self { node, access, changing, recording, _opened: opened })
     }
 
     /// The node that serves this owner's assets.
@@ -157,8 +175,23 @@ impl Owner {
         self.node.address()
     }
 
+    /// The key store.
+    pub fn keys(&self) -> &KeyStore {
+        &self.node.keys
+    }
+
+    /// The data of an asset of this owner's.
+    ///
+    /// # Errors
+    /// [`ErrorKind::KeyDestroyed`](crate::ErrorKind::KeyDestroyed); [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if
+    /// the key store has no key of it; the store's own.
+    pub fn download(&self, asset: &Asset) -> Result<Download> {
+        self.node.open_data(asset)
+    }
+
     /// Publishes a table: checks the offer, folds the table into its protected cube, encrypts and stores it, mints the data
-    /// NFT and its datatoken, sets terms and price, and last the description, by which the asset is found.
+    /// NFT and its datatoken, sets terms and price, and last the description, by which the asset is found. The key of the data
+    /// is in the key store before anything is encrypted under it.
     ///
     /// # Errors
     /// What is wrong with the offer, before anything leaves. The store's and the ledger's own errors: a failure on the way
@@ -177,28 +210,28 @@ impl Owner {
     /// # Errors
     /// As [`Owner::publish`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn publish_with(&self, offer: &Offer<'_>, progress: &mut Progress<'_>) -> Result<Published> {
-        let Node { exchange, account, owner_key, journal, .. } = &self.node;
-        let ledger = exchange.ledger();
+        let Node { exchange, journal, .. } = &self.node;
+        let (ledger, account) = (exchange.ledger(), self.node.account());
         let (schema, policy) = (offer.table.schema(), &offer.policy);
-        policy.check_fits(schema)?;
+        let max_rows = check_fits(offer.table, policy)?;
         offer.terms.validate()?;
-        let max_rows = (offer.table.len() as u64).next_power_of_two();
-        for column in policy.measure_columns() {
-            series_bits(schema, &Series::Sum(column.into()), max_rows)?;
-        }
-        let describe = |nft, datatoken, manifest| -> Result<AssetDescription> {
+        let downloads = policy.allows_download();
+        let service = |number: u32| asset::Service { id: number.to_string(), endpoint: offer.endpoint.clone() };
+        let describe = |nft, datatoken, manifest, dataset| -> Result<AssetDescription> {
             Ok(AssetDescription {
                 chain_id: ledger.chain_id(),
                 nft,
                 datatoken,
                 metadata: self.metadata(offer),
-                service: asset::Service { id: COMPUTE_SERVICE.to_string(), endpoint: offer.endpoint.clone() },
+                service: service(COMPUTE_SERVICE),
+                download: downloads.then(|| service(DOWNLOAD_SERVICE)),
                 sealed: Sealed {
                     mode: Mode::SealedQuery,
                     schema: schema.clone(),
                     max_rows,
                     policy: asset::Policy { digest: policy.digest()?, rules: policy.to_json()? },
                     manifest,
+                    dataset,
                     access: self.access.clone(),
                     signer: account.address(),
                     order: (&offer.terms).into(),
@@ -207,33 +240,22 @@ impl Owner {
             })
         };
         // The description of an asset that is not there yet has the length and the faults of the one to come.
-        let draft = describe(Address::ZERO, Address::ZERO, self.access.proving_key)?.to_ddo_bytes();
-        let draft = draft.map_err(AssetError::of_offer)?;
-        if draft.len() > METADATA_LIMIT - DESCRIPTION_SLACK {
-            let limit = METADATA_LIMIT - DESCRIPTION_SLACK;
-            return Err(CodecError::TooLarge { what: "asset description", got: draft.len(), limit }.into());
-        }
-        let rows = offer.table.len() as u64;
-        tell(progress, Step::out_of(Stage::Fold, 0, rows))?;
-        let cube = protected_cube(offer.table, policy)?;
-        tell(progress, Step::out_of(Stage::Fold, rows, rows))?;
+        let blank = Dataset { id: Digest::from_bytes([0; 32]), epoch: 0, contents: Digest::from_bytes([0; 32]) };
+        check_length(&describe(Address::ZERO, Address::ZERO, self.access.proving_key, blank)?)?;
+        let cube = self.fold(offer.table, policy, progress)?;
         let suppression = cube.suppression();
-        let now = exchange.clock().now();
-        if let Some(expires) = policy.expiry().filter(|expires| *expires <= now) {
-            return Err(PolicyError::Expired { expires, now }.into());
-        }
-        if suppression.suppressed_rows == suppression.rows {
-            let (rows, size) = (suppression.rows, policy.group_size());
-            let why = format!(
-                "all {rows} rows are in groups smaller than {size}: bin more coarsely, or name fewer dimensions"
-            );
-            return Err(PolicyError::Unfit(why).into());
-        }
 
         let parquet = offer.table.to_parquet()?;
-        let (journal_file, _alone) = self.publication_journal(&parquet).unzip();
+        let (journal_file, alone) = self.publication_journal(&parquet).unzip();
         let unfinished = match &journal_file {
-            Some(file) => file.unfinished()?,
+            Some(file) => match file.unfinished()? {
+                // What was sealed for it opens no more.
+                Some(of) if self.node.keys.first(of)?.is_none() => {
+                    file.discard(exchange.store())?;
+                    None
+                }
+                found => found,
+            },
             None => None,
         };
         let of = unfinished.unwrap_or_else(|| {
@@ -241,23 +263,22 @@ impl Owner {
             getrandom::fill(&mut id).expect("the operating system provides randomness");
             DatasetRef { dataset: Digest::from_bytes(id), epoch: 0 }
         });
-        let manifest = envelope::publish_objects(
-            exchange.store(),
-            account,
-            owner_key,
-            of,
-            &mut [Source { id: TABLE_OBJECT.into(), reader: &mut Cursor::new(parquet) }],
-            &envelope::Publication { journal: journal_file.as_ref(), ..Default::default() },
-            progress,
-        )?;
-        drop(_alone);
+        let publication = envelope::Publication {
+            recipients: &offer.recipients,
+            journal: journal_file.as_ref(),
+            ..Default::default()
+        };
+        let manifest = self.encrypt(of, &mut Cursor::new(parquet), &publication, progress)?;
+        drop(alone);
+        let all = PUBLISH_TRANSACTIONS + u64::from(downloads);
         let mut transactions = 0;
         let mut published = || {
             transactions += 1;
-            Step::out_of(Stage::Publish, transactions - 1, PUBLISH_TRANSACTIONS)
+            Step::out_of(Stage::Publish, transactions - 1, all)
         };
         if let Err(cancelled) = tell(progress, published()) {
             exchange.store().unpin(manifest.cid())?;
+            self.node.keys.discard(of)?;
             return Err(cancelled.into());
         }
         let sealed_bytes = manifest.object(TABLE_OBJECT)?.sealed;
@@ -266,10 +287,13 @@ impl Owner {
             ledger::Publication { name: offer.name.clone(), symbol: offer.symbol.clone(), cap: offer.cap };
         let ledger::Published { nft, datatoken } = ledger.publish(account, &publication)?;
         inform(progress, published());
-        let description = describe(nft, datatoken, *manifest.cid())?;
+        let dataset = Dataset { id: of.dataset, epoch: of.epoch, contents: manifest.contents()? };
+        let description = describe(nft, datatoken, *manifest.cid(), dataset)?;
         let Terms { uses_per_order: limit, validity_secs, .. } = offer.terms;
-        ledger.set_order_terms(account, datatoken, COMPUTE_SERVICE, ledger::OrderTerms { limit, validity_secs })?;
-        inform(progress, published());
+        for service in [Some(COMPUTE_SERVICE), downloads.then_some(DOWNLOAD_SERVICE)].into_iter().flatten() {
+            ledger.set_order_terms(account, datatoken, service, ledger::OrderTerms { limit, validity_secs })?;
+            inform(progress, published());
+        }
         match offer.terms.price {
             Price::Fixed { base_token, amount } => {
                 let rate = FixedRate { base_token, rate: Amount::from_units(amount), active: true, with_mint: true };
@@ -283,12 +307,11 @@ impl Owner {
         }
         inform(progress, published());
         journal.keep(&asset_key(&description.did()), nft.as_bytes().to_vec())?;
-        ledger.set_metadata(account, nft, &description.to_ddo_bytes()?)?;
+        let (chain_id, ledger) = (ledger.chain_id(), ledger.address());
+        let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE };
+        let asset = self.describe(service, &description)?;
         inform(progress, published());
-
-        let asset = exchange.asset(nft)?;
-        let served = Arc::new(Served::new(asset.clone(), Some(cube)));
-        self.node.served.lock().unwrap_or_else(PoisonError::into_inner).insert(asset.did(), served);
+        self.serve(asset.clone(), Some(Arc::new(cube)));
         Ok(Published { asset, suppression, sealed_bytes })
     }
 
@@ -311,7 +334,7 @@ impl Owner {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io), those of the store; [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) for
     /// a record that is damaged.
     pub fn discard_unfinished(&self) -> Result<usize> {
-        let _alone = self.recording.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = lock(&self.recording);
         let Some(state) = self.node.exchange.state() else { return Ok(0) };
         let listing = |source| ExchangeError::Folder { path: state.to_owned(), source };
         let mut discarded = 0;
@@ -320,11 +343,67 @@ impl Owner {
             let name = entry.file_name().to_string_lossy().into_owned();
             // A crash may leave a record half written beside the one it was to replace.
             if name.starts_with(&self.publications()) && !name.ends_with(".tmp") {
-                envelope::Journal::at(entry.path()).discard(self.node.exchange.store())?;
+                let journal = envelope::Journal::at(entry.path());
+                let of = journal.unfinished()?;
+                journal.discard(self.node.exchange.store())?;
+                of.map_or(Ok(()), |of| self.node.keys.discard(of))?;
                 discarded += 1;
             }
         }
         Ok(discarded)
+    }
+
+    /// Folds a table into its protected cube, if the policy answers anything about it.
+    fn fold(&self, table: &Table, policy: &Policy, progress: &mut Progress<'_>) -> Result<ProtectedCube> {
+        let rows = table.len() as u64;
+        tell(progress, Step::out_of(Stage::Fold, 0, rows))?;
+        let cube = protected_cube(table, policy)?;
+        tell(progress, Step::out_of(Stage::Fold, rows, rows))?;
+        let suppression = cube.suppression();
+        let now = self.node.exchange.clock().now();
+        if let Some(expires) = policy.expiry().filter(|expires| *expires <= now) {
+            return Err(PolicyError::Expired { expires, now }.into());
+        }
+        if suppression.suppressed_rows == suppression.rows && policy.allows_queries() {
+            let (rows, size) = (suppression.rows, policy.group_size());
+            let why = format!(
+                "all {rows} rows are in groups smaller than {size}: bin more coarsely, or name fewer dimensions"
+            );
+            return Err(PolicyError::Unfit(why).into());
+        }
+        Ok(cube)
+    }
+
+    /// Encrypts a table's Parquet under a fresh key of an epoch, and pins the manifest of it.
+    fn encrypt(
+        &self,
+        of: DatasetRef,
+        parquet: &mut dyn envelope::ReadSeek,
+        publication: &envelope::Publication<'_>,
+        progress: &mut Progress<'_>,
+    ) -> Result<Manifest> {
+        let Node { exchange, keys, .. } = &self.node;
+        // A publication that was interrupted goes on under its key.
+        let key = match keys.first(of)? {
+            Some(key) if unfinished(publication, of) => key,
+            _ => keys.generate(of)?,
+        };
+        let objects = &mut [Source { id: TABLE_OBJECT.into(), reader: parquet }];
+        let account = self.node.account();
+        envelope::publish_objects(exchange.store(), account, &key, of, objects, publication, progress).map_err(|e| {
+            // Nothing was published under it. If this fails, too, the key is of no use and does no harm.
+            if !unfinished(publication, of)
+                && let Err(error) = keys.retract(of, &key)
+            {
+                tracing::warn!(%error, "a key that nothing is encrypted under stays in the key store");
+            }
+            e.into()
+        })
+    }
+
+    fn serve(&self, asset: Asset, cube: Option<Arc<ProtectedCube>>) {
+        let (did, served) = (asset.did(), Arc::new(Served::new(asset, cube)));
+        lock(&self.node.served).insert(did, served);
     }
 
     fn metadata(&self, offer: &Offer<'_>) -> Metadata {
@@ -339,6 +418,11 @@ impl Owner {
             tags: offer.tags.clone(),
         }
     }
+}
+
+/// Whether a publication of an epoch is recorded, and can be resumed.
+fn unfinished(publication: &envelope::Publication<'_>, of: DatasetRef) -> bool {
+    publication.journal.is_some_and(|journal| journal.unfinished().is_ok_and(|recorded| recorded == Some(of)))
 }
 
 /// Makes the owner's access key and stores its public half, which is a matter of a second.
@@ -358,11 +442,23 @@ fn make_access_key(exchange: &Exchange) -> Result<Vec<u8>> {
     Ok(to_canonical("access key", &row)?)
 }
 
-/// The owner's key-encryption key, so that the account's key alone opens what the account published.
-fn owner_key(account: &Account) -> OwnerKey {
-    let mut key = Zeroizing::new([0u8; 32]);
-    Hkdf::<Sha512>::new(Some(b"sealock/v1/owner-key"), account.expose_secret_bytes().as_ref())
-        .expand(account.address().as_bytes(), key.as_mut())
-        .expect("32 bytes are within HKDF's limit");
-    OwnerKey::from_secret_bytes(&key)
+/// Checks that a policy fits a table, and returns the bound on the rows that is published.
+fn check_fits(table: &Table, policy: &Policy) -> Result<u64> {
+    let schema = table.schema();
+    policy.check_fits(schema)?;
+    let max_rows = (table.len() as u64).next_power_of_two();
+    for column in policy.measure_columns() {
+        series_bits(schema, &Series::Sum(column.into()), max_rows)?;
+    }
+    Ok(max_rows)
+}
+
+/// Checks that a description is one that the ledger takes.
+fn check_length(description: &AssetDescription) -> Result<()> {
+    let got = description.to_ddo_bytes().map_err(AssetError::of_offer)?.len();
+    let limit = METADATA_LIMIT - DESCRIPTION_SLACK;
+    if got > limit {
+        return Err(CodecError::TooLarge { what: "asset description", got, limit }.into());
+    }
+    Ok(())
 }

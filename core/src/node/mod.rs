@@ -7,52 +7,39 @@
 //! Each step consumes what the one before made, so that nothing is computed that was not paid for and nothing leaves that
 //! was not computed under a grant.
 
+mod served;
+
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sealock_fhe::linear::{EncryptedQuery, Matrix, SealedAnswer, Shape, evaluate};
+use sealock_fhe::linear::{EncryptedQuery, Matrix, evaluate};
 use sealock_zk::{Proof, VerifyingKey, verify};
 
-use crate::access::{AccessGrant, Group, MAX_CLOCK_SKEW, MAX_DEADLINE, Rejected, Rejection, Work};
-use crate::asset::{Did, Table};
+use served::Task;
+pub(crate) use served::{Served, asset_key, protected_cube, shape};
+
+use crate::access::{AccessGrant, MAX_CLOCK_SKEW, MAX_DEADLINE, Rejected, Rejection, Work};
+use crate::asset::Did;
 use crate::codec::CodecError;
-use crate::cube::{Cube, CubeError, ProtectedCube};
+use crate::cube::ProtectedCube;
+use crate::download::{Download, Grant};
 use crate::envelope::RecipientPublicKey;
 use crate::error::{Classify, Error, ErrorKind, Result};
 use crate::exchange::{Asset, Exchange};
 use crate::job::{JobId, JobRequest};
 use crate::journal::{JobRecord, Journal, JournalError};
-use crate::policy::Policy;
-use crate::program::{Plan, Program};
+use crate::keystore::{KeyStore, KeyStoreError};
+use crate::program::Plan;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::receipt::{Receipt, Statement};
-use crate::release::{MAX_ANSWER_BYTES, SealedResult, result_digest, value_bits};
+use crate::release::{SealedResult, result_digest};
 use crate::time::Timestamp;
-use crate::{Account, Address, Digest, envelope};
+use crate::{Account, Address};
 
 /// How many refusals the node remembers.
 const REMEMBERED_REJECTIONS: usize = 256;
 /// How much of a name or a reason it remembers.
 const MAX_REMEMBERED_CHARS: usize = 512;
-
-/// An asset that the node serves: what it is, the group of its orders, and, once a job was computed, its protected cube.
-pub(crate) struct Served {
-    pub(crate) asset: Asset,
-    group: Mutex<Group>,
-    cube: Mutex<Option<Arc<ProtectedCube>>>,
-}
-
-impl Served {
-    pub(crate) fn new(asset: Asset, cube: Option<ProtectedCube>) -> Self {
-        let group = Mutex::new(Group::new(asset.service()));
-        Self { asset, group, cube: Mutex::new(cube.map(Arc::new)) }
-    }
-}
-
-/// Folds a table and suppresses what the policy says.
-pub(crate) fn protected_cube(table: &Table, policy: &Policy) -> Result<ProtectedCube, CubeError> {
-    Ok(Cube::fold(table, policy)?.suppress(policy.group_size()))
-}
 
 /// Marks a job as being computed, until it is dropped.
 struct UnderWay {
@@ -66,7 +53,7 @@ impl Drop for UnderWay {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that is guarded here can be left half-changed by a panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -93,10 +80,7 @@ pub struct Computed {
 }
 
 enum Outcome {
-    Fresh {
-        program: Digest,
-        answer: SealedAnswer,
-    },
+    Fresh(Vec<u8>),
     /// The job was complete already, and keeps the result that it has.
     Stored(Vec<u8>, Box<Receipt>),
 }
@@ -110,8 +94,7 @@ impl std::fmt::Debug for Computed {
 /// The node of one owner, serving the owner's assets.
 pub struct Node {
     pub(crate) exchange: Exchange,
-    pub(crate) account: Account,
-    pub(crate) owner_key: envelope::OwnerKey,
+    pub(crate) keys: KeyStore,
     pub(crate) journal: Journal,
     pub(crate) verifying_key: VerifyingKey,
     pub(crate) served: Mutex<BTreeMap<Did, Arc<Served>>>,
@@ -132,20 +115,18 @@ impl<E: Into<Rejection>> From<E> for Stopped {
 }
 
 impl Node {
-    pub(crate) fn new(
-        exchange: Exchange,
-        account: Account,
-        owner_key: envelope::OwnerKey,
-        journal: Journal,
-        verifying_key: VerifyingKey,
-    ) -> Self {
+    pub(crate) fn new(exchange: Exchange, keys: KeyStore, journal: Journal, verifying_key: VerifyingKey) -> Self {
         let (served, under_way, refusals) = Default::default();
-        Self { exchange, account, owner_key, journal, verifying_key, served, under_way, refusals }
+        Self { exchange, keys, journal, verifying_key, served, under_way, refusals }
+    }
+
+    pub(crate) fn account(&self) -> &Account {
+        self.keys.account()
     }
 
     /// The address that signs this node's manifests and receipts.
     pub fn address(&self) -> Address {
-        self.account.address()
+        self.keys.address()
     }
 
     /// Admits a job: checks the request, its program against the policy and its proof against the group, and spends the
@@ -205,7 +186,8 @@ impl Node {
         let failed = |e: Error| Stopped::Failed(e);
         let served = self.served(&request.asset)?;
         let asset = &served.asset;
-        let statement = request.statement(asset.service().scope())?;
+        let desk = served.desk(&request)?;
+        let statement = request.statement(desk.service.scope())?;
         let proof = Proof::from_bytes(&request.proof)
             .map_err(|e| CodecError::Malformed { what: "access proof", why: e.to_string() })?;
         verify(&self.verifying_key, &statement, &proof).map_err(|_| Rejection::InvalidProof)?;
@@ -215,10 +197,13 @@ impl Node {
             Some(job) if job == request.id() => {
                 let record = self.journal.find(job).map_err(|e| failed(e.into()))?;
                 if record.is_some_and(|record| record.receipt.is_some()) {
+                    if !self.journal.has_result(job).map_err(|e| failed(e.into()))? {
+                        return Err(Rejection::KeyDestroyed.into());
+                    }
                     return Ok(AccessGrant { job, request, served, work: None });
                 }
-                let (program, plan) = lay_out(&request, asset)?;
-                return self.grant(request, Arc::clone(&served), &program, plan);
+                let task = Task::of(&request, asset)?;
+                return self.grant(request, Arc::clone(&served), task);
             }
             Some(_) => return Err(Rejection::NullifierSpent.into()),
             None => {}
@@ -231,7 +216,7 @@ impl Node {
             return Err(Rejection::Deadline { deadline: request.deadline, now }.into());
         }
         {
-            let mut group = lock(&served.group);
+            let mut group = lock(&desk.group);
             if !group.accepts(statement.root) {
                 group.sync(self.exchange.ledger()).map_err(|e| failed(e.into()))?;
             }
@@ -239,12 +224,13 @@ impl Node {
                 return Err(Rejection::UnknownRoot.into());
             }
         }
-        let (program, plan) = lay_out(&request, asset)?;
-        asset.policy().check(&program, &plan, now)?;
-        let grant = self.grant(request, Arc::clone(&served), &program, plan)?;
+        let task = Task::of(&request, asset)?;
+        task.check(asset.policy(), now)?;
+        let program = task.digest()?;
+        let grant = self.grant(request, Arc::clone(&served), task)?;
         let record = JobRecord {
             asset: grant.request.asset.clone(),
-            program: program.digest()?,
+            program,
             policy: grant.request.policy,
             nullifier: grant.request.nullifier,
             admitted_at: now,
@@ -259,13 +245,7 @@ impl Node {
     }
 
     /// Finds everything that could keep a request from being computed and released.
-    fn grant(
-        &self,
-        request: JobRequest,
-        served: Arc<Served>,
-        program: &Program,
-        plan: Plan,
-    ) -> Result<AccessGrant, Stopped> {
+    fn grant(&self, request: JobRequest, served: Arc<Served>, task: Task) -> Result<AccessGrant, Stopped> {
         let asset = &served.asset;
         for (what, expected, got) in
             [("policy", asset.policy().digest()?, request.policy), ("data", asset.data(), request.data)]
@@ -274,26 +254,37 @@ impl Node {
                 return Err(Rejection::AssetChanged { what, expected, got }.into());
             }
         }
-        let shape = shape(asset, &plan)?;
-        let query = EncryptedQuery::from_bytes(&request.query)?;
-        if query.cells() != shape.cells() || query.weights() != shape.weights() {
-            return Err(Rejection::Query(sealock_fhe::Error::Shape { what: "query" }).into());
+        match self.keys.check(asset.dataset()) {
+            Err(KeyStoreError::Destroyed { .. }) => return Err(Rejection::KeyDestroyed.into()),
+            other => other.map_err(|e| Stopped::Failed(e.into()))?,
         }
-        if query.context_id() != request.context().id() {
-            return Err(Rejection::Query(sealock_fhe::Error::Context).into());
-        }
+        let work = match task {
+            Task::Query(_, plan) => {
+                let shape = shape(asset, &plan)?;
+                let query = EncryptedQuery::from_bytes(&request.query)?;
+                if query.cells() != shape.cells() || query.weights() != shape.weights() {
+                    return Err(Rejection::Query(sealock_fhe::Error::Shape { what: "query" }).into());
+                }
+                if query.context_id() != request.context().id() {
+                    return Err(Rejection::Query(sealock_fhe::Error::Context).into());
+                }
+                Work::Query(Box::new((plan, query)))
+            }
+            Task::Download if request.query.is_empty() => Work::Download,
+            Task::Download => {
+                let why = "a download takes no query".into();
+                return Err(CodecError::Malformed { what: "job request", why }.into());
+            }
+        };
         RecipientPublicKey::from_bytes(request.result_key).seal(b"", b"", b"").map_err(|_| Rejection::ResultKey)?;
-        Ok(AccessGrant {
-            job: request.id(),
-            request,
-            served,
-            work: Some(Work { program: program.digest()?, plan, query }),
-        })
+        Ok(AccessGrant { job: request.id(), request, served, work: Some(work) })
     }
 
-    /// Computes the answer, encrypted under the consumer's key, re-randomised and flooded.
+    /// Computes the answer, encrypted under the consumer's key, re-randomised and flooded; for a download, wraps the
+    /// dataset key for the request's result key.
     ///
     /// # Errors
+    /// [`ErrorKind::KeyDestroyed`] if the data's key was destroyed since the job was admitted.
     /// [`NodeError::UnderWay`] while the same job is computed elsewhere; the node's own failures. The grant stays on
     /// record: the same request is granted again.
     pub fn compute(&self, grant: AccessGrant) -> Result<Computed> {
@@ -303,18 +294,31 @@ impl Node {
         let under_way = UnderWay { all: Arc::clone(&self.under_way), job: grant.job };
         let outcome = match (self.journal.result(grant.job)?, &grant.work) {
             (Some((stored, receipt)), _) => Outcome::Stored(stored, Box::new(receipt)),
-            (None, Some(work)) => Outcome::Fresh { program: work.program, answer: self.evaluate(&grant, work)? },
+            (None, Some(Work::Query(work))) => Outcome::Fresh(self.evaluate(&grant, &work.0, &work.1)?),
+            (None, Some(Work::Download)) => Outcome::Fresh(self.wrap(&grant)?),
             (None, None) => return Err(JournalError::UnknownJob(grant.job).into()),
         };
         Ok(Computed { grant, outcome, _under_way: under_way })
     }
 
-    fn evaluate(&self, grant: &AccessGrant, work: &Work) -> Result<SealedAnswer> {
+    fn evaluate(&self, grant: &AccessGrant, plan: &Plan, query: &EncryptedQuery) -> Result<Vec<u8>> {
         let asset = &grant.served.asset;
-        let shape = shape(asset, &work.plan).map_err(Rejected::from)?;
-        let marginal = self.cube(&grant.served)?.marginal(asset.schema(), &work.plan)?;
+        let shape = shape(asset, plan).map_err(Rejected::from)?;
+        let marginal = self.cube(&grant.served)?.marginal(asset.schema(), plan)?;
         let matrix = Matrix::new(&shape, marginal.iter().map(Vec::as_slice))?;
-        Ok(evaluate(&work.query, &grant.request.context(), &matrix)?)
+        Ok(evaluate(query, &grant.request.context(), &matrix)?.to_bytes())
+    }
+
+    fn wrap(&self, grant: &AccessGrant) -> Result<Vec<u8>> {
+        // Opening it makes sure that what is released is the key of what is stored.
+        let data = self.open_data(&grant.served.asset)?;
+        Grant::new(data.manifest(), data.key(), grant.request.result_key)?.to_bytes()
+    }
+
+    /// The asset's data, in the clear for its owner.
+    pub(crate) fn open_data(&self, asset: &Asset) -> Result<Download> {
+        let manifest = asset.description().sealed.manifest;
+        Download::open(&self.exchange, asset, &manifest, |manifest| Ok(self.keys.unwrap(manifest)?))
     }
 
     /// The asset's protected cube, made from the stored table once.
@@ -323,7 +327,7 @@ impl Node {
         if let Some(cube) = &*kept {
             return Ok(Arc::clone(cube));
         }
-        let table = self.exchange.open_table(&served.asset, &self.owner_key)?;
+        let table = self.open_data(&served.asset)?.table()?;
         let cube = Arc::new(protected_cube(&table, served.asset.policy())?);
         *kept = Some(Arc::clone(&cube));
         Ok(cube)
@@ -338,25 +342,35 @@ impl Node {
         let Computed { grant, outcome, _under_way } = computed;
         let (stored, receipt) = match outcome {
             Outcome::Stored(stored, receipt) => (stored, *receipt),
-            Outcome::Fresh { program, answer } => {
+            Outcome::Fresh(answer) => {
                 let request = &grant.request;
-                let bytes = SealedResult::seal(grant.job, request.result_key, &answer.to_bytes())?.to_bytes()?;
+                let bytes = SealedResult::seal(grant.job, request.result_key, &answer)?.to_bytes()?;
                 let released_at = self.now();
-                self.journal.complete(grant.job, &self.account, &bytes, |number, previous| Statement {
-                    version: Receipt::VERSION,
-                    number,
-                    previous,
-                    asset: request.asset.clone(),
-                    job: grant.job,
-                    program,
-                    policy: request.policy,
-                    data: request.data,
-                    device: "cpu".into(),
-                    nullifier: request.nullifier,
-                    result: result_digest(&bytes),
-                    epsilon_micros: None,
-                    released_at,
-                })?
+                let complete = || {
+                    self.journal.complete(grant.job, self.account(), &bytes, |number, previous| Statement {
+                        version: Receipt::VERSION,
+                        number,
+                        previous,
+                        asset: request.asset.clone(),
+                        job: grant.job,
+                        program: request.program_digest(),
+                        policy: request.policy,
+                        data: request.data,
+                        device: "cpu".into(),
+                        nullifier: request.nullifier,
+                        result: result_digest(&bytes),
+                        epsilon_micros: None,
+                        released_at,
+                    })
+                };
+                match &grant.work {
+                    // A key is on record before it is destroyed, and its record withdrawn then, or it is not released.
+                    Some(Work::Download) => {
+                        let of = grant.served.asset.dataset();
+                        self.keys.while_held(of, || Ok::<_, Error>(complete()?))?
+                    }
+                    _ => complete()?,
+                }
             }
         };
         Ok((SealedResult::from_bytes(&stored)?, receipt))
@@ -410,8 +424,8 @@ impl Node {
     fn finish(&self, job: JobId) -> Result<()> {
         let Some(request) = self.journal.request(job)? else { return Ok(()) };
         let granted = self.served(&request.asset).and_then(|served| {
-            let (program, plan) = lay_out(&request, &served.asset)?;
-            self.grant(request, served, &program, plan)
+            let task = Task::of(&request, &served.asset)?;
+            self.grant(request, served, task)
         });
         let grant = granted.map_err(|stopped| match stopped {
             Stopped::Refused(reason) => Rejected::from(reason).into(),
@@ -461,31 +475,6 @@ impl Node {
     }
 }
 
-/// The program of a request, laid out over its asset.
-fn lay_out(request: &JobRequest, asset: &Asset) -> Result<(Program, Plan), Rejection> {
-    let program = Program::from_bytes(&request.program)?;
-    let plan = program.plan(asset.schema())?;
-    Ok((program, plan))
-}
-
-/// The shape of the answer to a plan.
-///
-/// # Errors
-/// [`Rejection::AnswerTooLarge`], or what in the plan does not fit.
-pub(crate) fn shape(asset: &Asset, plan: &Plan) -> Result<Shape, Rejection> {
-    let bits = value_bits(asset.schema(), plan, asset.max_rows()).map_err(|e| match e {
-        CubeError::Program(e) => Rejection::Program(e),
-        CubeError::Asset(e) => Rejection::Program(e.into()),
-        other => Rejection::Malformed(CodecError::Malformed { what: "program", why: other.to_string() }),
-    })?;
-    let shape = Shape::new(plan.cells(), &bits)?;
-    let got = SealedAnswer::encoded_len(&shape);
-    if got > MAX_ANSWER_BYTES {
-        return Err(Rejection::AnswerTooLarge { got, limit: MAX_ANSWER_BYTES });
-    }
-    Ok(shape)
-}
-
 /// A node's own failures.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -502,9 +491,4 @@ impl Classify for NodeError {
     fn hint(&self) -> Option<String> {
         Some("send the same request again when the other has its answer".into())
     }
-}
-
-/// Where the journal keeps which NFT an asset is.
-pub(crate) fn asset_key(did: &Did) -> String {
-    format!("asset/{did}")
 }

@@ -1,0 +1,121 @@
+//! What a node serves, and what a request asks of it.
+
+use std::sync::{Arc, Mutex};
+
+use sealock_fhe::linear::{SealedAnswer, Shape};
+
+use super::lock;
+use crate::Digest;
+use crate::access::{Group, Rejection, Service};
+use crate::asset::{Did, Table};
+use crate::codec::CodecError;
+use crate::cube::{Cube, CubeError, ProtectedCube};
+use crate::download;
+use crate::exchange::Asset;
+use crate::job::JobRequest;
+use crate::policy::{Policy, PolicyError};
+use crate::program::{Plan, Program, ProgramError};
+use crate::release::{MAX_ANSWER_BYTES, value_bits};
+use crate::time::Timestamp;
+
+/// One service of a served asset, with the group of its orders.
+pub(crate) struct Desk {
+    pub(super) service: Service,
+    pub(super) group: Mutex<Group>,
+}
+
+impl Desk {
+    fn new(service: Service) -> Self {
+        Self { service, group: Mutex::new(Group::new(service)) }
+    }
+}
+
+/// An asset that the node serves: what it is, the groups of its orders, and, once a query was computed, its protected cube.
+pub(crate) struct Served {
+    pub(crate) asset: Asset,
+    queries: Desk,
+    downloads: Option<Desk>,
+    pub(super) cube: Mutex<Option<Arc<ProtectedCube>>>,
+}
+
+impl Served {
+    pub(crate) fn new(asset: Asset, cube: Option<Arc<ProtectedCube>>) -> Self {
+        let queries = Desk::new(asset.service());
+        let downloads = asset.download_service().map(Desk::new);
+        Self { asset, queries, downloads, cube: Mutex::new(cube) }
+    }
+
+    /// The cube, if it was made.
+    pub(crate) fn kept_cube(&self) -> Option<Arc<ProtectedCube>> {
+        lock(&self.cube).clone()
+    }
+
+    /// The service that a request is for, which its program tells.
+    pub(super) fn desk(&self, request: &JobRequest) -> Result<&Desk, PolicyError> {
+        if is_download(request) { self.downloads.as_ref().ok_or(PolicyError::Download) } else { Ok(&self.queries) }
+    }
+}
+
+fn is_download(request: &JobRequest) -> bool {
+    request.program.as_slice() == download::program()
+}
+
+/// The program of a request, laid out over its asset.
+pub(super) enum Task {
+    Query(Program, Plan),
+    Download,
+}
+
+impl Task {
+    pub(super) fn of(request: &JobRequest, asset: &Asset) -> Result<Self, Rejection> {
+        if is_download(request) {
+            return Ok(Task::Download);
+        }
+        let program = Program::from_bytes(&request.program)?;
+        let plan = program.plan(asset.schema())?;
+        Ok(Task::Query(program, plan))
+    }
+
+    /// Checks it against every rule of the policy that needs no state.
+    pub(super) fn check(&self, policy: &Policy, now: Timestamp) -> Result<(), PolicyError> {
+        match self {
+            Task::Query(program, plan) => policy.check(program, plan, now),
+            Task::Download => policy.check_download(now),
+        }
+    }
+
+    pub(super) fn digest(&self) -> Result<Digest, ProgramError> {
+        match self {
+            Task::Query(program, _) => program.digest(),
+            Task::Download => Ok(download::program_digest()),
+        }
+    }
+}
+
+/// Folds a table and suppresses what the policy says.
+pub(crate) fn protected_cube(table: &Table, policy: &Policy) -> Result<ProtectedCube, CubeError> {
+    Ok(Cube::fold(table, policy)?.suppress(policy.group_size()))
+}
+
+/// The shape of the answer to a plan.
+///
+/// # Errors
+/// [`Rejection::AnswerTooLarge`], or what in the plan does not fit.
+pub(crate) fn shape(asset: &Asset, plan: &Plan) -> Result<Shape, Rejection> {
+    let bits = value_bits(asset.schema(), plan, asset.max_rows()).map_err(|e| match e {
+        CubeError::Program(e) => Rejection::Program(e),
+        CubeError::Asset(e) => Rejection::Program(e.into()),
+        other => Rejection::Malformed(CodecError::Malformed { what: "program", why: other.to_string() }),
+    })?;
+    let shape = Shape::new(plan.cells(), &bits)?;
+    let got = SealedAnswer::encoded_len(&shape);
+    if got > MAX_ANSWER_BYTES {
+        return Err(Rejection::AnswerTooLarge { got, limit: MAX_ANSWER_BYTES });
+    }
+    Ok(shape)
+}
+
+/// Where the journal keeps which NFT an asset is.
+pub(crate) fn asset_key(did: &Did) -> String {
+    format!("asset/{did}")
+}
