@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::Digest;
 use crate::asset::Table;
 use crate::codec::{CodecError, from_canonical, to_canonical};
+use crate::columns::StoredTable;
 use crate::envelope::{
     self, DatasetKey, DatasetRef, EnvelopeError, Manifest, Recipient, RecipientKey, RecipientPublicKey, SealedReader,
 };
@@ -198,6 +199,14 @@ impl Download {
     /// Those of the store; [`ErrorKind::WrongKey`](crate::ErrorKind::WrongKey) if the key does not open it.
     pub fn reader(&self) -> Result<SealedReader<unixfs::Reader<Arc<dyn Store>>>> {
         Ok(envelope::open_object(Arc::clone(&self.store), &self.manifest, &self.key, TABLE_OBJECT)?)
+    }
+
+    /// The table for reading some of its columns and rows, which fetches and decrypts no more than they take.
+    ///
+    /// # Errors
+    /// As [`Download::reader`]; [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the data is no Parquet.
+    pub fn columns(&self) -> Result<StoredTable<SealedReader<unixfs::Reader<Arc<dyn Store>>>>> {
+        StoredTable::open(self.asset.schema().clone(), self.reader()?)
     }
 
     pub(crate) fn key(&self) -> &DatasetKey {

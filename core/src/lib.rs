@@ -18,6 +18,7 @@ pub mod progress;
 pub mod time;
 
 pub mod asset;
+pub mod columns;
 pub mod envelope;
 pub mod keystore;
 pub mod store;

@@ -59,6 +59,8 @@ fn a_buyer_decrypts_what_the_owner_published() {
     let receipt = Receipt::from_bytes(&receipt.to_bytes().unwrap()).unwrap();
     let data = ticket.open(&result, &receipt).unwrap();
     assert_eq!(data.table().unwrap(), table(&market.people));
+    let visits = data.columns().unwrap().read(["visits"], 10..20).unwrap();
+    assert_eq!(*visits.stored("visits").unwrap(), table(&market.people).stored("visits").unwrap().slice(10, 10));
     assert_eq!(data.manifest().cid(), &market.asset.description().sealed.manifest);
     // The receipt says what was released.
     let said = receipt.statement();

@@ -1,17 +1,20 @@
-//! The CIDs of files are those of `ipfs-unixfs-importer`, `aleph-cid` and Kubo, for sizes around every boundary.
+//! The CIDs of files are those of `ipfs-unixfs-importer`, `aleph-cid` and Kubo, for sizes around every boundary; CARs are
+//! read and written as by `ipfs-car`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
 use bytes::Bytes;
 use ipld_dagpb::{PbLink, PbNode};
 use quick_protobuf::Writer;
+use sealock::envelope::{DatasetRef, OwnerKey, Publication, Source, publish_objects};
 use sealock::progress::quiet;
 use sealock::store::unixfs::{self, Node, Profile};
-use sealock::store::{Cid, Codec, MemoryStore, Store};
+use sealock::store::{Cid, Codec, MemoryStore, Store, car};
+use sealock::{Account, Digest};
 use serde_json::json;
 
 #[path = "support/peers.rs"]
@@ -171,4 +174,84 @@ fn a_legacy_file_of_three_levels_has_the_importers_cid() {
     let added = unixfs::add(&Dropping::default(), &mut io::repeat(0).take(len), profile, &mut quiet()).unwrap();
     assert_eq!(added.root.to_string(), theirs);
     assert_eq!(added.blocks, 174 * 174 + 1 + 175 + 2 + 1);
+}
+
+fn imported(archive: &Path) -> (MemoryStore, Vec<Cid>) {
+    let store = MemoryStore::new();
+    let imported = car::import(&store, File::open(archive).unwrap(), &mut quiet()).unwrap();
+    assert_eq!(imported.blocks, store.len() as u64);
+    (store, imported.roots)
+}
+
+/// The CIDs of a CAR's blocks, in its order, each checked by the peer.
+fn blocks(peer: &mut Peer, archive: &Path) -> Vec<String> {
+    let cids = peer.ask(json!({"do": "blocks", "car": path(archive)}))["cids"].take();
+    serde_json::from_value(cids).unwrap()
+}
+
+#[test]
+fn ipfs_car_reads_our_cars_and_we_read_its() {
+    let mut peer = Peer::car();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for len in [0, 1, 1 << 20, (3 << 20) + 5] {
+        let content = Content::new(len);
+        let (ours, theirs) = (at(&format!("ours-{len}")), at(&format!("theirs-{len}")));
+        let store = MemoryStore::new();
+        let root = self::ours(&store, len, Profile::UnixfsV1_2025);
+        car::export(&store, &[root], File::create(&ours).unwrap(), &mut quiet()).unwrap();
+        peer.ask(json!({"do": "pack", "path": path(&content.path()), "car": path(&theirs)}));
+
+        // Theirs, here: the same root over the same blocks.
+        let (store, roots) = imported(&theirs);
+        assert_eq!(roots, [root], "{len} bytes");
+        let mut bytes = Vec::new();
+        unixfs::Reader::open(&store, &root).unwrap().read_to_end(&mut bytes).unwrap();
+        let mut expected = Vec::new();
+        Numbers::new(len).read_to_end(&mut expected).unwrap();
+        assert!(bytes == expected, "{len} bytes");
+
+        // Ours, there.
+        let out = at(&format!("out-{len}"));
+        assert_eq!(peer.ask(json!({"do": "roots", "car": path(&ours)})), json!({"cids": [root.to_string()]}));
+        peer.ask(json!({"do": "unpack", "car": path(&ours), "path": path(&out)}));
+        assert!(std::fs::read(out).unwrap() == expected, "{len} bytes");
+
+        // It writes leaves before the nodes over them, since it cuts while it writes; we write nodes first, as `ipfs dag
+        // export` does. The sections are the same.
+        let (mut here, mut there) = (blocks(&mut peer, &ours), blocks(&mut peer, &theirs));
+        assert_eq!(here[0], root.to_string());
+        assert_eq!(there.last(), here.first());
+        let [ours, theirs] = [&ours, &theirs].map(|file| std::fs::read(file).unwrap());
+        if here.len() == 1 {
+            assert!(ours == theirs, "{len} bytes");
+        }
+        assert_eq!(ours.len(), theirs.len());
+        here.sort();
+        there.sort();
+        assert_eq!(here, there, "{len} bytes");
+    }
+}
+
+#[test]
+fn ipfs_car_reads_the_car_of_a_dataset() {
+    let (mut peer, folder, store) = (Peer::car(), tempfile::tempdir().unwrap(), MemoryStore::new());
+    let owner = Account::generate();
+    let of = DatasetRef { dataset: Digest::sha256(b"dataset"), epoch: 0 };
+    let mut plain = io::Cursor::new(vec![7; 3 << 20]);
+    let objects = &mut [Source { id: "object".into(), reader: &mut plain }];
+    let publication = Publication::default();
+    let manifest =
+        publish_objects(&store, &owner, &OwnerKey::generate(), of, objects, &publication, &mut quiet()).unwrap();
+    let (archive, out) = (folder.path().join("dataset.car"), folder.path().join("object"));
+    car::export(&store, &[*manifest.cid()], File::create(&archive).unwrap(), &mut quiet()).unwrap();
+    // The manifest is DAG-CBOR, and links to what it describes.
+    let cids = blocks(&mut peer, &archive);
+    assert_eq!((cids.len(), &cids[0]), (store.len(), &manifest.cid().to_string()));
+    let root = manifest.object("object").unwrap().root;
+    let command = json!({"do": "unpack", "car": path(&archive), "path": path(&out), "root": root.to_string()});
+    peer.ask(command);
+    let mut sealed = Vec::new();
+    unixfs::Reader::open(&store, &root).unwrap().read_to_end(&mut sealed).unwrap();
+    assert!(std::fs::read(out).unwrap() == sealed);
 }

@@ -57,6 +57,14 @@ pub enum AssetError {
         /// Names that are spelled alike, the closest first.
         close: Vec<String>,
     },
+    /// Rows that a table does not have.
+    #[error("rows {} to {}: expected a range within the table's {rows} rows", got.start, got.end)]
+    NoSuchRows {
+        /// What was asked for.
+        got: std::ops::Range<u64>,
+        /// How many rows there are.
+        rows: u64,
+    },
     /// A table does not have the shape that its schema declares.
     #[error("{place}: expected {expected}, got {got}")]
     SchemaMismatch {
@@ -178,9 +186,10 @@ impl AssetError {
 impl Classify for AssetError {
     fn kind(&self) -> ErrorKind {
         match self {
-            AssetError::InvalidSchema { .. } | AssetError::InvalidTerms { .. } | AssetError::InvalidOffer { .. } => {
-                ErrorKind::InvalidArgument
-            }
+            AssetError::InvalidSchema { .. }
+            | AssetError::InvalidTerms { .. }
+            | AssetError::InvalidOffer { .. }
+            | AssetError::NoSuchRows { .. } => ErrorKind::InvalidArgument,
             AssetError::UnknownColumn { .. } => ErrorKind::UnknownColumn,
             AssetError::SchemaMismatch { .. } => ErrorKind::SchemaMismatch,
             AssetError::OutOfDomain { .. } => ErrorKind::OutOfDomain,

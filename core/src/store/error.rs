@@ -194,6 +194,9 @@ impl Classify for StoreError {
             StoreError::Unreachable { .. } | StoreError::NoAnswer { .. } => {
                 Some("check that it runs and that the address is right".into())
             }
+            StoreError::InvalidAddress { .. } => {
+                Some("a peer is at /ip4/127.0.0.1/tcp/4001/p2p/12D3KooW…, for instance".into())
+            }
             StoreError::InUse { .. } => Some("use the node that runs, or stop it first".into()),
             StoreError::NoDht => Some("start the node with the DHT, and with bootstrap peers".into()),
             StoreError::Busy => Some("try again when the uploads have finished".into()),
