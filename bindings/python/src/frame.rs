@@ -93,7 +93,7 @@ fn without_index(batch: RecordBatch) -> Result<RecordBatch> {
 
 /// A table that was decrypted, and checked against its asset's schema. From `Download.table`.
 ///
-/// It exports Arrow data, so that `pl.DataFrame(table)`, `pa.table(table)` and `pd.DataFrame(table)` take it.
+/// It exports Arrow data: `pl.DataFrame(table)`, `pa.table(table)`, and for pandas `pa.table(table).to_pandas()`.
 #[pyclass(frozen, eq, module = "sealock")]
 #[derive(Clone, PartialEq)]
 pub struct Table(pub Arc<asset::Table>);

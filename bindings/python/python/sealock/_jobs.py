@@ -8,8 +8,8 @@ from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ._progress import Report, reporter
-from ._records import Released
+from ._progress import Listener, Report, reporter
+from ._records import Released, Step
 from ._sealock import check_process
 from .errors import Locked
 
@@ -86,22 +86,23 @@ class Job:
         raise TypeError("Job can be neither pickled nor copied: it runs in this process")
 
 
-def submit(node: Node, request: JobRequest | bytes, progress: bool | Report | None) -> Job:
+def submit(node: Node, request: JobRequest | bytes, progress: bool | Report | Listener | None) -> Job:
     """Runs `node.run(request)` on another thread."""
     check_process()
-    cancel, report = threading.Event(), reporter(progress)
+    cancel, listener = threading.Event(), reporter(progress)
 
-    def step(stage: str, done: int, total: int | None) -> None:
-        if cancel.is_set():
-            raise CancelledError
-        if report is not None:
-            report(stage, done, total)
+    class Watch:
+        def on_step(self, step: Step) -> None:
+            if cancel.is_set():
+                raise CancelledError
+            if listener is not None:
+                listener.on_step(step)
 
     def run() -> Released:
         try:
-            return node.run(request, progress=step)
+            return node.run(request, progress=Watch())
         finally:
-            close = getattr(report, "close", None)
+            close = getattr(listener, "close", None)
             if close is not None:
                 close()
 
