@@ -5,10 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use sealock::envelope::{EnvelopeError, SealedReader};
+use sealock::envelope::EnvelopeError;
 use sealock::job::JobId;
-use sealock::store::{self, unixfs};
-use sealock::{download, order};
+use sealock::{download, order, store};
 
 use crate::asset::Asset;
 use crate::call::{Call, quick};
@@ -236,11 +235,9 @@ impl Download {
     }
 }
 
-type Source = SealedReader<unixfs::Reader<Arc<dyn store::Store>>>;
-
 /// The native half of `SealedFile`.
 #[pyclass(frozen, name = "_Reader", module = "sealock._sealock")]
-pub struct Reader(Arc<Mutex<Source>>);
+pub struct Reader(Arc<Mutex<download::DataReader>>);
 
 #[pymethods]
 impl Reader {

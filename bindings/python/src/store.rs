@@ -99,7 +99,7 @@ impl Store {
         Call::default().run(py, move |_| work(backing.store()))
     }
 
-    /// The name of the exchange that uses it is shown with it.
+    /// What it is, in words.
     pub fn shown(&self) -> &str {
         &self.shown
     }

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
     from ._sealock import _Reader
 
@@ -77,6 +77,10 @@ class SealedFile(io.RawIOBase):
         read = self._reader.read_at(self._position, self._size) if self._position < self._size else b""
         self._position += len(read)
         return read
+
+    def write(self, data: ReadableBuffer, /) -> NoReturn:
+        """Nothing is written to it."""
+        raise io.UnsupportedOperation("not writable")
 
     def _check_open(self) -> None:
         if self.closed:

@@ -86,21 +86,28 @@ class Job:
         raise TypeError("Job can be neither pickled nor copied: it runs in this process")
 
 
+class _Watch:
+    """Passes steps on until the job is cancelled."""
+
+    def __init__(self, cancel: threading.Event, listener: Listener | None) -> None:
+        self._cancel = cancel
+        self._listener = listener
+
+    def on_step(self, step: Step) -> None:
+        if self._cancel.is_set():
+            raise CancelledError
+        if self._listener is not None:
+            self._listener.on_step(step)
+
+
 def submit(node: Node, request: JobRequest | bytes, progress: bool | Report | Listener | None) -> Job:
     """Runs `node.run(request)` on another thread."""
     check_process()
     cancel, listener = threading.Event(), reporter(progress)
 
-    class Watch:
-        def on_step(self, step: Step) -> None:
-            if cancel.is_set():
-                raise CancelledError
-            if listener is not None:
-                listener.on_step(step)
-
     def run() -> Released:
         try:
-            return node.run(request, progress=Watch())
+            return node.run(request, progress=_Watch(cancel, listener))
         finally:
             close = getattr(listener, "close", None)
             if close is not None:

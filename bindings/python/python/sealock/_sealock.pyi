@@ -7,7 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NoReturn, Protocol, TypeAlias, TypedDict, final, type_check_only
 
-from typing_extensions import Buffer, Self
+from typing_extensions import Buffer, Self, disjoint_base
 
 from ._file import SealedFile
 from ._jobs import Job
@@ -48,6 +48,7 @@ __all__ = [
     "Secret",
     "Store",
     "Table",
+    "_Reader",
     "__version__",
     "check_process",
     "close",
@@ -179,6 +180,7 @@ class RecipientPublicKey:
 
 # Stores.
 
+@disjoint_base
 class Store:
     def has(self, cid: str) -> bool: ...
     def get(self, cid: str) -> bytes: ...

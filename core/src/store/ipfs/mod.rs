@@ -123,7 +123,11 @@ impl IpfsStore {
     /// [`StoreError::InUse`] while another node runs there; [`StoreError::InvalidAddress`]; [`StoreError::Io`], if an
     /// address is taken for instance; those of [`DiskStore::open`].
     pub fn open(path: impl AsRef<Path>, config: &IpfsConfig) -> Result<Self> {
-        let path = path.as_ref();
+        Self::start(path.as_ref(), config)
+    }
+
+    /// Apart from the generic one, so that the swarm is compiled here and not again in every crate that opens a node.
+    fn start(path: &Path, config: &IpfsConfig) -> Result<Self> {
         let listen = config.listen.iter().map(|a| parse_address(a)).collect::<Result<Vec<_>>>()?;
         let bootstrap = config.bootstrap.iter().map(|a| parse_peer_address(a)).collect::<Result<Vec<_>>>()?;
         let disk = DiskStore::open(path)?;
