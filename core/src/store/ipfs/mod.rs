@@ -123,7 +123,7 @@ impl IpfsStore {
         Self::start(path.as_ref(), config)
     }
 
-    /// Not generic: or every crate that opens a node would compile all of libp2p again.
+    /// Apart from the generic one, so that the swarm is compiled here and not again in every crate that opens a node.
     fn start(path: &Path, config: &IpfsConfig) -> Result<Self> {
         let listen = config.listen.iter().map(|a| parse_address(a)).collect::<Result<Vec<_>>>()?;
         let bootstrap = config.bootstrap.iter().map(|a| parse_peer_address(a)).collect::<Result<Vec<_>>>()?;
