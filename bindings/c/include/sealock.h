@@ -104,10 +104,15 @@ struct ArrowArrayStream {
 // Every type of handle. What each is, its section says.
 typedef struct sealock_error sealock_error;
 typedef struct sealock_buffer sealock_buffer;
+typedef struct sealock_texts sealock_texts;
 typedef struct sealock_cancel sealock_cancel;
 typedef struct sealock_account sealock_account;
+typedef struct sealock_key_store sealock_key_store;
 typedef struct sealock_exchange sealock_exchange;
 typedef struct sealock_assets sealock_assets;
+typedef struct sealock_ipfs_config sealock_ipfs_config;
+typedef struct sealock_ipfs sealock_ipfs;
+typedef struct sealock_kubo sealock_kubo;
 typedef struct sealock_column sealock_column;
 typedef struct sealock_schema sealock_schema;
 typedef struct sealock_table sealock_table;
@@ -130,6 +135,13 @@ typedef struct sealock_node sealock_node;
 typedef struct sealock_grant sealock_grant;
 typedef struct sealock_computed sealock_computed;
 typedef struct sealock_refusals sealock_refusals;
+typedef struct sealock_recipient_key sealock_recipient_key;
+typedef struct sealock_download_order sealock_download_order;
+typedef struct sealock_download_orders sealock_download_orders;
+typedef struct sealock_download_ticket sealock_download_ticket;
+typedef struct sealock_download_tickets sealock_download_tickets;
+typedef struct sealock_download sealock_download;
+typedef struct sealock_destruction_receipt sealock_destruction_receipt;
 typedef struct sealock_literals sealock_literals;
 typedef struct sealock_filter sealock_filter;
 typedef struct sealock_query sealock_query;
@@ -231,12 +243,19 @@ const char *sealock_status_name(sealock_status status);
 // Bytes or text that a function made. A buffer is wiped when it is freed. What `sealock_buffer_data` and
 // `sealock_buffer_text` return belongs to the buffer and is valid until any
 // thread frees it.
+//
+// A list of texts gives out each of them as a buffer.
 
 // Bytes or text.
 //
 // Made by: functions with an argument `sealock_buffer **`. Freed by: `sealock_buffer_free`. It never changes;
 // thread-safe.
 struct sealock_buffer;
+
+// A list of texts.
+//
+// Made by: functions with an argument `sealock_texts **`. Freed by: `sealock_texts_free`. It never changes; thread-safe.
+struct sealock_texts;
 
 // The bytes; NULL if `buffer` is no buffer. Behind their end is a NUL that is not counted.
 const uint8_t *sealock_buffer_data(const sealock_buffer *buffer);
@@ -252,6 +271,18 @@ sealock_status sealock_buffer_free(sealock_buffer *buffer);
 
 // Wipes `length` bytes, in a way that no compiler leaves out: for copies of secrets. NULL is fine.
 void sealock_wipe(void *bytes, size_t length);
+
+// How many texts the list holds.
+sealock_status sealock_texts_count(const sealock_texts *texts, size_t *out, sealock_error **error);
+
+// A text of the list, counted from 0. It outlives the list.
+sealock_status sealock_texts_get(const sealock_texts *texts,
+                                 size_t index,
+                                 sealock_buffer **out,
+                                 sealock_error **error);
+
+// Frees a list of texts. NULL is fine.
+sealock_status sealock_texts_free(sealock_texts *texts);
 
 // ===========
 // The library
@@ -317,7 +348,7 @@ sealock_status sealock_log_set(sealock_log_callback receiver,
 // =================================
 // Watching and cancelling long work
 //
-// `sealock_owner_publish`, `sealock_order_request` and `sealock_node_run` take a `const sealock_watch *`, which may be
+// What may take long (publishing, requesting, running a job, moving data) takes a `const sealock_watch *`, which may be
 // NULL. A call that is cancelled returns SEALOCK_ERROR_CANCELLED, leaves nothing half done, and every handle stays usable.
 // Where nothing can be taken back any more, cancelling comes too late, and the call succeeds.
 
@@ -326,12 +357,26 @@ sealock_status sealock_log_set(sealock_log_callback receiver,
 // Made by: `sealock_cancel_new`. Freed by: `sealock_cancel_free`. Thread-safe: that is what it is for.
 struct sealock_cancel;
 
-// Called now and then with how far long work is: the stage's name (valid during the call), how much of it is done, and how
-// much there is, or SEALOCK_UNKNOWN. Returns 0 to go on; anything else cancels.
+// How far long work is. The library fills it in, and it is valid during the call. Later versions may add to its end, and
+// then make `struct_size` larger.
+typedef struct {
+    // `sizeof(sealock_step)`, as this library has it.
+    size_t struct_size;
+    // The name of the stage that the work is in.
+    const char *stage;
+    // How much of the stage is done, in its unit: bytes, rows, transactions, jobs.
+    uint64_t done;
+    // How much there is to do, or SEALOCK_UNKNOWN.
+    uint64_t total;
+    // How many milliseconds the rest of the stage will take at the rate so far, or SEALOCK_UNKNOWN.
+    uint64_t remaining;
+} sealock_step;
+
+// Called now and then with how far long work is. Returns 0 to go on; anything else cancels.
 //
 // It is called by the thread that made the call, or by one that works for it; never by two at once for one call. It must
 // not throw or jump out, and it may call the library. `user` is used by one thread at a time, not always the same.
-typedef int32_t (*sealock_progress_callback)(void *user, const char *stage, uint64_t done, uint64_t total);
+typedef int32_t (*sealock_progress_callback)(void *user, const sealock_step *step);
 
 // How to watch long work. Fill it with zeros, then set what is wanted.
 typedef struct {
@@ -374,7 +419,7 @@ sealock_status sealock_cancel_free(sealock_cancel *cancel);
 // Bytes of a digest as text, with the NUL at its end.
 #define SEALOCK_DIGEST_TEXT_BYTES 65
 
-// Bytes of an account's secret key.
+// Bytes of a secret key: an account's, a recipient's.
 #define SEALOCK_SECRET_BYTES 32
 
 // Bytes of a nullifier.
@@ -459,6 +504,97 @@ sealock_status sealock_account_expose_secret(const sealock_account *account,
 // Wipes and frees an account. NULL is fine.
 sealock_status sealock_account_free(sealock_account *account);
 
+// ==========
+// Key stores
+//
+// An owner's account and the keys of its datasets, in one file under a passphrase: an age file with a scrypt recipient. The
+// keys are random and nothing else leads to them: **what is lost with the file is lost, so back it up**, and what is destroyed
+// in it is gone.
+//
+// Passphrases are texts; wipe your copy with `sealock_wipe`. Making, opening and every change take about a second and 256
+// MiB, which is what makes guessing the passphrase expensive.
+
+// An owner's keys. The file is open once at a time, until the key store is freed and no owner uses it.
+//
+// Made by: `sealock_key_store_create`, `_create_with_work_factor`, `_open`, `_in_memory`, `sealock_owner_key_store`. Used up
+// by: `sealock_exchange_owner_from_key_store`, `sealock_exchange_owner_afresh_from_key_store`. Freed by:
+// `sealock_key_store_free`, which wipes it. Thread-safe.
+struct sealock_key_store;
+
+// Makes a key store for an account in a new file, encrypted under a passphrase. The account stays the caller's.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT if there is a file, or for an empty passphrase; with SEALOCK_ERROR_IO.
+sealock_status sealock_key_store_create(const char *path,
+                                        const sealock_account *account,
+                                        const char *passphrase,
+                                        sealock_key_store **out,
+                                        sealock_error **error);
+
+// As `sealock_key_store_create`, with scrypt's work factor as a power of two, 1 to 20; it is 18 otherwise. **A smaller one
+// makes guessing the passphrase as much easier**: it is for tests, and for passphrases that are random keys.
+sealock_status sealock_key_store_create_with_work_factor(const char *path,
+                                                         const sealock_account *account,
+                                                         const char *passphrase,
+                                                         uint8_t work_factor,
+                                                         sealock_key_store **out,
+                                                         sealock_error **error);
+
+// Opens a key store's file with its passphrase.
+//
+// Fails with SEALOCK_ERROR_WRONG_KEY for another passphrase; with SEALOCK_ERROR_LOCKED while it is open elsewhere; with
+// SEALOCK_ERROR_MALFORMED, SEALOCK_ERROR_TAMPERED or SEALOCK_ERROR_TRUNCATED for a file that is no key store, or is damaged.
+sealock_status sealock_key_store_open(const char *path,
+                                      const char *passphrase,
+                                      sealock_key_store **out,
+                                      sealock_error **error);
+
+// A key store that is gone when it is freed. The account stays the caller's.
+sealock_status sealock_key_store_in_memory(const sealock_account *account,
+                                           sealock_key_store **out,
+                                           sealock_error **error);
+
+// The address of the account whose secret it holds.
+sealock_status sealock_key_store_address(const sealock_key_store *key_store,
+                                         uint8_t *out,
+                                         size_t out_length,
+                                         sealock_error **error);
+
+// How many epochs' keys it holds.
+sealock_status sealock_key_store_epochs(const sealock_key_store *key_store,
+                                        size_t *out,
+                                        sealock_error **error);
+
+// Encrypts the file under another passphrase. **Copies of the file keep the old one.**
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for an empty passphrase, or if it was not made with one.
+sealock_status sealock_key_store_change_passphrase(sealock_key_store *key_store,
+                                                   const char *passphrase,
+                                                   sealock_error **error);
+
+// Wipes and frees a key store. NULL is fine. One that an owner uses stays open until the owner is freed.
+sealock_status sealock_key_store_free(sealock_key_store *key_store);
+
+// The owner side of the account in a key store, which keeps the keys of its datasets, too. They are not the keys that
+// `sealock_exchange_owner` keeps: **use the one or the other for an account.** The key store is used up, whether the call
+// succeeds or fails once its arguments are read: after a failure, open its file again.
+//
+// Fails as `sealock_exchange_owner`.
+sealock_status sealock_exchange_owner_from_key_store(const sealock_exchange *exchange,
+                                                     sealock_key_store *key_store,
+                                                     sealock_owner **out,
+                                                     sealock_error **error);
+
+// As `sealock_exchange_owner_afresh`, with a key store, which is used up as by `sealock_exchange_owner_from_key_store`.
+sealock_status sealock_exchange_owner_afresh_from_key_store(const sealock_exchange *exchange,
+                                                            sealock_key_store *key_store,
+                                                            sealock_owner **out,
+                                                            sealock_error **error);
+
+// The key store of an owner. It keeps the owner open until it is freed.
+sealock_status sealock_owner_key_store(const sealock_owner *owner,
+                                       sealock_key_store **out,
+                                       sealock_error **error);
+
 // =========
 // Exchanges
 //
@@ -472,7 +608,8 @@ struct sealock_assets;
 
 // Where parties meet.
 //
-// Made by: `sealock_exchange_local`, `sealock_exchange_in_memory`. Freed by: `sealock_exchange_free`. Owners, consumers
+// Made by: `sealock_exchange_local`, `sealock_exchange_in_memory`, `sealock_exchange_local_with_ipfs`,
+// `sealock_exchange_local_with_kubo`. Freed by: `sealock_exchange_free`. Owners, consumers
 // and orders keep what they need of it. Thread-safe.
 struct sealock_exchange;
 
@@ -539,6 +676,261 @@ sealock_status sealock_assets_get(const sealock_assets *assets,
 
 // Frees a list of assets. NULL is fine.
 sealock_status sealock_assets_free(sealock_assets *assets);
+
+// =============================================
+// Stores: CIDs, CARs, exchanges on other stores
+//
+// An exchange keeps encrypted data as blocks, each named by its CID, the hash of its bytes: `sealock_exchange_local` in its
+// folder, `sealock_exchange_local_with_ipfs` on a node of an IPFS network, and `sealock_exchange_local_with_kubo` with an
+// IPFS daemon. No store is trusted: every block is checked against its CID.
+//
+// A CAR (<https://ipld.io/specs/transport/car/carv1/>) is a file of blocks, for carrying an asset from store to store by
+// hand. CIDs are texts, for instance `bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi`.
+
+// So many blocks.
+typedef struct {
+    // `sizeof(sealock_blocks)`, filled in by the caller.
+    size_t struct_size;
+    // How many.
+    uint64_t blocks;
+    // Bytes in them; of a CAR that was written, all of its bytes.
+    uint64_t bytes;
+} sealock_blocks;
+
+// As `sealock_exchange_local`, with the blocks on an IPFS node, which keeps them in its own folder. The node's handle stays
+// the caller's; the node runs as long as one of both uses it.
+//
+// Fails as `sealock_exchange_local`.
+sealock_status sealock_exchange_local_with_ipfs(const char *path,
+                                                const sealock_ipfs *node,
+                                                sealock_exchange **out,
+                                                sealock_error **error);
+
+// As `sealock_exchange_local`, with a daemon behind the folder's own store: blocks are written here, published data is sent
+// to the daemon, and what is not here is asked from it. The daemon's handle stays the caller's.
+//
+// Fails as `sealock_exchange_local`.
+sealock_status sealock_exchange_local_with_kubo(const char *path,
+                                                const sealock_kubo *daemon,
+                                                sealock_exchange **out,
+                                                sealock_error **error);
+
+// Writes every block of an asset into a new CAR at `path`: its encrypted data, and the key that proofs are made with. A file
+// that was there before is replaced when the new one is whole. `watch` may be NULL. Set `out->struct_size` before.
+//
+// The CAR has no secrets. Who is to find the asset without its ledger needs `sealock_asset_to_bytes` as well.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND if the store lacks a block; with SEALOCK_ERROR_IO.
+sealock_status sealock_exchange_export_car(const sealock_exchange *exchange,
+                                           const sealock_asset *asset,
+                                           const char *path,
+                                           const sealock_watch *watch,
+                                           sealock_blocks *out,
+                                           sealock_error **error);
+
+// Reads a CAR (version 1) into the exchange's store, checks every block, and pins its roots, which it puts out. `watch` may
+// be NULL. Set `out->struct_size` before.
+//
+// Fails with SEALOCK_ERROR_MALFORMED for what is no CAR, with SEALOCK_ERROR_TRUNCATED for one that is cut off, with
+// SEALOCK_ERROR_NOT_FOUND if it lacks a block, with SEALOCK_ERROR_CID_MISMATCH for a block that is not the one named. Then
+// nothing is pinned.
+sealock_status sealock_exchange_import_car(const sealock_exchange *exchange,
+                                           const char *path,
+                                           const sealock_watch *watch,
+                                           sealock_texts **roots,
+                                           sealock_blocks *out,
+                                           sealock_error **error);
+
+// Removes every block that nothing pins any more from the exchange's store, and says how many there were. Set
+// `out->struct_size` before.
+//
+// Fails with SEALOCK_ERROR_LOCKED while something is being added.
+sealock_status sealock_exchange_collect_garbage(const sealock_exchange *exchange,
+                                                sealock_blocks *out,
+                                                sealock_error **error);
+
+// ==========
+// IPFS nodes
+//
+// An embedded node on an IPFS network: libp2p, bitswap and, if asked for, a Kademlia DHT. It dials nobody unless it is told
+// to, and listens on loopback unless other addresses are given. Addresses are multiaddresses, for instance
+// `/ip4/127.0.0.1/tcp/4001/p2p/<peer id>`.
+
+// A node on an IPFS network, with the blocks that it keeps in its folder.
+//
+// Made by: `sealock_ipfs_open`. Freed by: `sealock_ipfs_free`; the node stops when its last user, an exchange for instance,
+// is freed. Thread-safe.
+struct sealock_ipfs;
+
+// How a node is set up.
+//
+// Made by: `sealock_ipfs_config_new`. Freed by: `sealock_ipfs_config_free`. A node copies it. Thread-safe.
+struct sealock_ipfs_config;
+
+// A node that listens on loopback, TCP and QUIC, on ports that the operating system picks, and dials nobody.
+sealock_status sealock_ipfs_config_new(sealock_ipfs_config **out, sealock_error **error);
+
+// Listens on these addresses instead, for instance `/ip4/0.0.0.0/tcp/4001`. None at all is a node that only dials.
+sealock_status sealock_ipfs_config_listen(sealock_ipfs_config *config,
+                                          const char *const *addresses,
+                                          size_t count,
+                                          sealock_error **error);
+
+// Dials these peers when the node starts: addresses that end in `/p2p/<peer id>`. Called again, it replaces.
+sealock_status sealock_ipfs_config_bootstrap(sealock_ipfs_config *config,
+                                             const char *const *addresses,
+                                             size_t count,
+                                             sealock_error **error);
+
+// Whether the node takes part in the DHT of its peers, so that it can tell what it provides and find who provides a block:
+// 0 for no, which it is if not said.
+sealock_status sealock_ipfs_config_dht(sealock_ipfs_config *config,
+                                       int32_t on,
+                                       sealock_error **error);
+
+// How long to wait for one block from the peers, in milliseconds; 30,000 if not said.
+sealock_status sealock_ipfs_config_block_timeout(sealock_ipfs_config *config,
+                                                 uint64_t milliseconds,
+                                                 sealock_error **error);
+
+// To how many peers there may be connections; 256 if not said.
+sealock_status sealock_ipfs_config_max_connections(sealock_ipfs_config *config,
+                                                   uint32_t peers,
+                                                   sealock_error **error);
+
+// Frees a configuration. NULL is fine.
+sealock_status sealock_ipfs_config_free(sealock_ipfs_config *config);
+
+// Starts the node in the folder `path`, which is made if there is none, and holds the node's identity and its blocks.
+// Returns when the node listens.
+//
+// Fails with SEALOCK_ERROR_LOCKED while another node runs there; with SEALOCK_ERROR_INVALID_ARGUMENT for an address that is
+// none; with SEALOCK_ERROR_IO, if an address is taken for instance.
+sealock_status sealock_ipfs_open(const char *path,
+                                 const sealock_ipfs_config *config,
+                                 sealock_ipfs **out,
+                                 sealock_error **error);
+
+// The node's peer id, which stays the same for its folder.
+sealock_status sealock_ipfs_peer_id(const sealock_ipfs *node, sealock_buffer **out, sealock_error **error);
+
+// The addresses that the node listens on, each with its peer id: what another node connects to.
+sealock_status sealock_ipfs_addresses(const sealock_ipfs *node, sealock_texts **out, sealock_error **error);
+
+// Connects to the peer at an address. With the peer id at its end, nobody else is taken for the peer.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for what is no address; with SEALOCK_ERROR_UNREACHABLE.
+sealock_status sealock_ipfs_connect(const sealock_ipfs *node, const char *address, sealock_error **error);
+
+// The ids of the peers that the node is connected to.
+sealock_status sealock_ipfs_peers(const sealock_ipfs *node, sealock_texts **out, sealock_error **error);
+
+// Tells the DHT that this node has a block, and does so again from time to time while it runs.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT if the node has no DHT; with SEALOCK_ERROR_NOT_FOUND if it has no such block;
+// with SEALOCK_ERROR_IO if no peer takes the record.
+sealock_status sealock_ipfs_provide(const sealock_ipfs *node,
+                                    const char *cid,
+                                    sealock_error **error);
+
+// The ids of peers that provide a block, as the DHT says. It may be none.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT if the node has no DHT.
+sealock_status sealock_ipfs_find_providers(const sealock_ipfs *node,
+                                           const char *cid,
+                                           sealock_texts **out,
+                                           sealock_error **error);
+
+// Brings everything under a root from the peers, in parallel. What is here already is not fetched again, so that an
+// interrupted fetch goes on where it was. Pin it then, or the next collection of garbage takes it. `watch` may be NULL.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND if there is nobody to ask; with SEALOCK_ERROR_TIMEOUT if nobody has a block. What
+// arrived stays.
+sealock_status sealock_ipfs_fetch(const sealock_ipfs *node,
+                                  const char *cid,
+                                  const sealock_watch *watch,
+                                  sealock_error **error);
+
+// Keeps everything under a root until it is unpinned, through a restart as well. Pinning twice is once.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND if some of it is not here: fetch it first.
+sealock_status sealock_ipfs_pin(const sealock_ipfs *node, const char *cid, sealock_error **error);
+
+// Removes a pin, and says whether there was one: 1 or 0.
+sealock_status sealock_ipfs_unpin(const sealock_ipfs *node,
+                                  const char *cid,
+                                  int32_t *out,
+                                  sealock_error **error);
+
+// Every pinned root.
+sealock_status sealock_ipfs_pins(const sealock_ipfs *node, sealock_texts **out, sealock_error **error);
+
+// Removes every block that no pin reaches, and says how many there were. Set `out->struct_size` before.
+//
+// Fails with SEALOCK_ERROR_LOCKED while something is being added.
+sealock_status sealock_ipfs_collect_garbage(const sealock_ipfs *node,
+                                            sealock_blocks *out,
+                                            sealock_error **error);
+
+// Frees a node's handle. NULL is fine. The node stops with its last user, before this returns if this is the last.
+sealock_status sealock_ipfs_free(sealock_ipfs *node);
+
+// ============
+// IPFS daemons
+//
+// A daemon that speaks Kubo's RPC, `/api/v0`. It is not trusted with the blocks that it keeps. Its RPC is an
+// administrator's interface: whoever reaches it may read and delete everything that the daemon holds, so it belongs on
+// loopback, or behind TLS and an authorization.
+
+// A daemon.
+//
+// Made by: `sealock_kubo_connect`. Freed by: `sealock_kubo_free`; an exchange keeps what it needs of it. Thread-safe.
+struct sealock_kubo;
+
+// How to talk to a daemon. Fill it with zeros, then set what is wanted: what is 0 or NULL is as if it was not said.
+typedef struct {
+    // `sizeof(sealock_kubo_options)`.
+    size_t struct_size;
+    // The token of `bearer:<token>` in the daemon's `API.Authorizations`. **Over plain HTTP, everybody on the way reads
+    // it.**
+    const char *bearer_token;
+    // The user of `basic:<user>:<password>` there.
+    const char *basic_user;
+    // The user's password.
+    const char *basic_password;
+    // How long a connection may take, in milliseconds: 5,000 if not said.
+    uint64_t connect_timeout;
+    // How long one block may take, the daemon's search for it included, in milliseconds: 60,000 if not said.
+    uint64_t timeout;
+    // How long pinning or collecting garbage may take, in milliseconds: an hour if not said.
+    uint64_t long_timeout;
+    // Not 0 if the daemon shall not look in its network for a block that it does not hold.
+    int32_t no_search;
+} sealock_kubo_options;
+
+// Connects to the daemon whose RPC is at `address`: `http://127.0.0.1:5001` or `/ip4/127.0.0.1/tcp/5001`. `options` may be
+// NULL.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for what is no address; with SEALOCK_ERROR_UNREACHABLE if nobody is there, or
+// somebody who does not speak the RPC.
+sealock_status sealock_kubo_connect(const char *address,
+                                    const sealock_kubo_options *options,
+                                    sealock_kubo **out,
+                                    sealock_error **error);
+
+// The daemon's version, as it tells it.
+sealock_status sealock_kubo_version(const sealock_kubo *daemon, sealock_buffer **out, sealock_error **error);
+
+// Who the daemon is in its network: its peer id, and the addresses that others reach it under.
+//
+// Fails with SEALOCK_ERROR_UNREACHABLE.
+sealock_status sealock_kubo_identity(const sealock_kubo *daemon,
+                                     sealock_buffer **peer_id,
+                                     sealock_texts **addresses,
+                                     sealock_error **error);
+
+// Frees a daemon's handle. NULL is fine. The daemon itself runs on.
+sealock_status sealock_kubo_free(sealock_kubo *daemon);
 
 // ==========
 // The ledger
@@ -887,6 +1279,11 @@ sealock_status sealock_policy_min_group_size(sealock_policy *policy,
                                              uint32_t rows,
                                              sealock_error **error);
 
+// Lets buyers of a download decrypt the data itself: see Downloads. **What they have read cannot be taken back, and no group
+// is too small for it.**
+sealock_status sealock_policy_allow_download(sealock_policy *policy,
+                                             sealock_error **error);
+
 // Answers at most this many jobs, over all orders.
 sealock_status sealock_policy_max_jobs(sealock_policy *policy, uint64_t jobs, sealock_error **error);
 
@@ -979,6 +1376,12 @@ sealock_status sealock_offer_tags(sealock_offer *offer,
 // How many datatokens may exist; 1,000,000 if not said.
 sealock_status sealock_offer_cap(sealock_offer *offer, uint64_t datatokens, sealock_error **error);
 
+// Who may decrypt the data without an order, as in `sealock_owner_share`. Called again, it replaces.
+sealock_status sealock_offer_recipients(sealock_offer *offer,
+                                        const uint8_t *recipients,
+                                        size_t recipients_length,
+                                        sealock_error **error);
+
 // Frees an offer. NULL is fine.
 sealock_status sealock_offer_free(sealock_offer *offer);
 
@@ -989,13 +1392,13 @@ sealock_status sealock_offer_free(sealock_offer *offer);
 
 // A party that publishes.
 //
-// Made by: `sealock_exchange_owner`, `sealock_exchange_owner_afresh`. Freed by: `sealock_owner_free`; the account's node
+// Made by: `sealock_exchange_owner`, `sealock_exchange_owner_afresh`, and the same `_from_key_store`. Freed by: `sealock_owner_free`; the account's node
 // closes when its nodes are freed, too. Thread-safe.
 struct sealock_owner;
 
 // What publishing did.
 //
-// Made by: `sealock_owner_publish`. Freed by: `sealock_published_free`. It never changes; thread-safe.
+// Made by: `sealock_owner_publish`, `sealock_owner_update`. Freed by: `sealock_published_free`. It never changes; thread-safe.
 struct sealock_published;
 
 // How much of a table the policy withholds. For the owner; it is not published.
@@ -1017,6 +1420,9 @@ typedef struct {
 
 // Publishes a table: folds it into its protected cube, encrypts and stores it, mints the data NFT and its datatoken, sets
 // terms and price, and last the description, by which the asset is found. `watch` may be NULL.
+//
+// On an exchange with a folder, publishing the same table again goes on where an interrupted or cancelled upload was;
+// `sealock_owner_discard_unfinished` gives it up.
 //
 // Fails with what is wrong with the offer, before anything leaves. A failure on the way leaves an NFT that no consumer
 // finds.
@@ -1072,8 +1478,8 @@ sealock_status sealock_published_free(sealock_published *published);
 
 // A published asset.
 //
-// Made by: `sealock_published_asset`, `sealock_exchange_asset`, `sealock_assets_get`, `sealock_asset_from_bytes`. Freed by:
-// `sealock_asset_free`. It never changes; thread-safe.
+// Made by: `sealock_published_asset`, `sealock_exchange_asset`, `sealock_assets_get`, `sealock_asset_from_bytes`, and what
+// changes an asset. Freed by: `sealock_asset_free`. It never changes; thread-safe.
 struct sealock_asset;
 
 // What a query will cost and how large its answer will be.
@@ -1108,6 +1514,19 @@ sealock_status sealock_asset_nft(const sealock_asset *asset,
                                  uint8_t *out,
                                  size_t out_length,
                                  sealock_error **error);
+
+// The CIDs of what the asset consists of, each the root of a graph of blocks: its encrypted data, and the key that proofs are
+// made with. A store that has them all serves the asset.
+sealock_status sealock_asset_roots(const sealock_asset *asset,
+                                   sealock_texts **out,
+                                   sealock_error **error);
+
+// The name of the asset's dataset, a digest, and its epoch: how many times it was encrypted anew.
+sealock_status sealock_asset_dataset(const sealock_asset *asset,
+                                     uint8_t *out,
+                                     size_t out_length,
+                                     uint64_t *epoch,
+                                     sealock_error **error);
 
 // The address of the datatoken that an order costs one of.
 sealock_status sealock_asset_datatoken(const sealock_asset *asset,
@@ -1363,8 +1782,8 @@ sealock_status sealock_ticket_free(sealock_ticket *ticket);
 
 // A request for one job.
 //
-// Made by: `sealock_ticket_request`, `sealock_request_from_bytes`. Freed by: `sealock_request_free`. It never changes;
-// thread-safe.
+// Made by: `sealock_ticket_request`, `sealock_download_ticket_request`, `sealock_request_from_bytes`. Freed by:
+// `sealock_request_free`. It never changes; thread-safe.
 struct sealock_request;
 
 // A result that only the consumer can open.
@@ -1695,6 +2114,435 @@ sealock_status sealock_refusals_get(const sealock_refusals *refusals,
 
 // Frees a list of refusals. NULL is fine.
 sealock_status sealock_refusals_free(sealock_refusals *refusals);
+
+// ==========
+// Recipients
+//
+// Whom an owner lets decrypt data without an order, named by a public X25519 key. A list of recipients is passed as their
+// public keys one after the other, SEALOCK_RECIPIENT_BYTES each, with the length of them all in bytes.
+
+// Bytes of a recipient's public key.
+#define SEALOCK_RECIPIENT_BYTES 32
+
+// A recipient's secret key.
+//
+// Made by: `sealock_recipient_key_generate`, `sealock_recipient_key_from_secret`. Freed by: `sealock_recipient_key_free`,
+// which wipes it. It never changes; thread-safe.
+struct sealock_recipient_key;
+
+// SEALOCK_RECIPIENT_BYTES, as this library has it.
+size_t sealock_recipient_bytes(void);
+
+// Makes a fresh key from the operating system's randomness.
+sealock_status sealock_recipient_key_generate(sealock_recipient_key **out, sealock_error **error);
+
+// The key of SEALOCK_SECRET_BYTES secret bytes. Wipe your copy with `sealock_wipe`.
+sealock_status sealock_recipient_key_from_secret(const uint8_t *secret,
+                                                 size_t secret_length,
+                                                 sealock_recipient_key **out,
+                                                 sealock_error **error);
+
+// The public key, SEALOCK_RECIPIENT_BYTES bytes: what to give the owner.
+sealock_status sealock_recipient_key_public(const sealock_recipient_key *key,
+                                            uint8_t *out,
+                                            size_t out_length,
+                                            sealock_error **error);
+
+// Copies the secret key out, SEALOCK_SECRET_BYTES bytes, for a key store alone. **Wipe the copy** with `sealock_wipe`.
+sealock_status sealock_recipient_key_expose_secret(const sealock_recipient_key *key,
+                                                   uint8_t *out,
+                                                   size_t out_length,
+                                                   sealock_error **error);
+
+// Wipes and frees a key. NULL is fine.
+sealock_status sealock_recipient_key_free(sealock_recipient_key *key);
+
+// =========
+// Downloads
+//
+// The data itself, for whoever the owner lets decrypt it. Where a policy says `sealock_policy_allow_download`, a consumer
+// orders a download, and sends a request as for a query; the node's result holds the data's key, sealed for the ticket. Who
+// was named as a recipient opens the data with `sealock_exchange_open_shared`, and the owner with `sealock_owner_download`.
+//
+// An order of downloads pays for no query, nor the other way round.
+
+// An asset's data, in the hands of somebody who may decrypt it. Nothing is read until it is asked for; then no more is
+// fetched and decrypted than is asked for, and all of it is checked.
+//
+// Made by: `sealock_download_ticket_open`, `sealock_exchange_open_shared`, `sealock_owner_download`. Freed by:
+// `sealock_download_free`, which wipes the key. Thread-safe.
+struct sealock_download;
+
+// An order of an asset's data: the right to its key, some number of times.
+//
+// Made by: `sealock_consumer_order_download`, `sealock_download_orders_get`. Freed by: `sealock_download_order_free`; the
+// order itself stays on the ledger. Thread-safe: each request takes a use of its own.
+struct sealock_download_order;
+
+// A list of orders of data.
+//
+// Made by: `sealock_consumer_download_orders`. Freed by: `sealock_download_orders_free`. It never changes; thread-safe.
+struct sealock_download_orders;
+
+// A request for data with the key that its result is sealed to.
+//
+// Made by: `sealock_download_order_request`, `sealock_download_order_request_use`, `sealock_download_tickets_get`. Freed by:
+// `sealock_download_ticket_free`; the keys stay in the wallet until `sealock_consumer_forget`. Thread-safe.
+struct sealock_download_ticket;
+
+// A list of tickets of downloads.
+//
+// Made by: `sealock_consumer_download_tickets`. Freed by: `sealock_download_tickets_free`. It never changes; thread-safe.
+struct sealock_download_tickets;
+
+// Spends one datatoken on an order of the data itself.
+//
+// Fails with SEALOCK_ERROR_POLICY_DENIED if the asset's policy allows no download; with SEALOCK_ERROR_INSUFFICIENT_BALANCE:
+// buy first.
+sealock_status sealock_consumer_order_download(const sealock_consumer *consumer,
+                                               const sealock_asset *asset,
+                                               sealock_download_order **out,
+                                               sealock_error **error);
+
+// As `sealock_consumer_orders`, the orders of the data itself.
+sealock_status sealock_consumer_download_orders(const sealock_consumer *consumer,
+                                                const sealock_asset *asset,
+                                                sealock_download_orders **out,
+                                                sealock_error **error);
+
+// As `sealock_consumer_tickets`, the requests for data itself.
+sealock_status sealock_consumer_download_tickets(const sealock_consumer *consumer,
+                                                 sealock_download_tickets **out,
+                                                 sealock_error **error);
+
+// Makes the request for the data's key, and proves that some order pays for it. Takes the order's next use. The keys are in
+// the wallet before this returns. `watch` may be NULL.
+//
+// Fails with SEALOCK_ERROR_POLICY_DENIED, and nothing was taken then; with SEALOCK_ERROR_USE_LIMIT_REACHED,
+// SEALOCK_ERROR_ORDER_EXPIRED.
+sealock_status sealock_download_order_request(const sealock_download_order *order,
+                                              const sealock_watch *watch,
+                                              sealock_download_ticket **out,
+                                              sealock_error **error);
+
+// As `sealock_download_order_request`, for a use of the caller's choice, counted from 0: see `sealock_order_request_use`.
+sealock_status sealock_download_order_request_use(const sealock_download_order *order,
+                                                  uint64_t use_index,
+                                                  sealock_download_ticket **out,
+                                                  sealock_error **error);
+
+// Uses that are left, as far as this wallet knows.
+sealock_status sealock_download_order_uses_left(const sealock_download_order *order,
+                                                uint64_t *out,
+                                                sealock_error **error);
+
+// The last second in which the order is valid, since 1970-01-01 UTC.
+sealock_status sealock_download_order_expiry(const sealock_download_order *order,
+                                             uint64_t *out,
+                                             sealock_error **error);
+
+// The asset.
+sealock_status sealock_download_order_asset(const sealock_download_order *order,
+                                            sealock_asset **out,
+                                            sealock_error **error);
+
+// Frees an order. NULL is fine.
+sealock_status sealock_download_order_free(sealock_download_order *order);
+
+// How many orders the list holds.
+sealock_status sealock_download_orders_count(const sealock_download_orders *orders,
+                                             size_t *out,
+                                             sealock_error **error);
+
+// An order of the list, counted from 0. It outlives the list.
+sealock_status sealock_download_orders_get(const sealock_download_orders *orders,
+                                           size_t index,
+                                           sealock_download_order **out,
+                                           sealock_error **error);
+
+// Frees a list of orders. NULL is fine.
+sealock_status sealock_download_orders_free(sealock_download_orders *orders);
+
+// The request to send, see `sealock_ticket_request`. A node runs it like any other.
+sealock_status sealock_download_ticket_request(const sealock_download_ticket *ticket,
+                                               sealock_request **out,
+                                               sealock_error **error);
+
+// The name of the job, a digest.
+sealock_status sealock_download_ticket_job(const sealock_download_ticket *ticket,
+                                           uint8_t *out,
+                                           size_t out_length,
+                                           sealock_error **error);
+
+// Proves the same request again, see `sealock_ticket_renew`.
+sealock_status sealock_download_ticket_renew(sealock_download_ticket *ticket, sealock_error **error);
+
+// Opens the result: checks that the receipt is the owner's and is about this request and this result, unwraps the key, and
+// checks that it opens the data that the asset describes.
+//
+// Fails with SEALOCK_ERROR_BAD_SIGNATURE or SEALOCK_ERROR_WRONG_KEY for a receipt or a result that is not for this request,
+// or was changed; with SEALOCK_ERROR_INVALID_MANIFEST for the key of other data.
+sealock_status sealock_download_ticket_open(const sealock_download_ticket *ticket,
+                                            const sealock_result *result,
+                                            const sealock_receipt *receipt,
+                                            sealock_download **out,
+                                            sealock_error **error);
+
+// Frees a ticket. NULL is fine.
+sealock_status sealock_download_ticket_free(sealock_download_ticket *ticket);
+
+// How many tickets the list holds.
+sealock_status sealock_download_tickets_count(const sealock_download_tickets *tickets,
+                                              size_t *out,
+                                              sealock_error **error);
+
+// A ticket of the list, counted from 0. It outlives the list.
+sealock_status sealock_download_tickets_get(const sealock_download_tickets *tickets,
+                                            size_t index,
+                                            sealock_download_ticket **out,
+                                            sealock_error **error);
+
+// Frees a list of tickets. NULL is fine.
+sealock_status sealock_download_tickets_free(sealock_download_tickets *tickets);
+
+// Opens an asset's data with a key that its owner has shared it with. It takes no order, and tells nobody. The exchange's
+// store has to reach the data; no ledger is asked.
+//
+// Fails with SEALOCK_ERROR_WRONG_KEY if the key is no recipient's; with SEALOCK_ERROR_NOT_FOUND.
+sealock_status sealock_exchange_open_shared(const sealock_exchange *exchange,
+                                            const sealock_asset *asset,
+                                            const sealock_recipient_key *key,
+                                            sealock_download **out,
+                                            sealock_error **error);
+
+// The data of an asset of this owner's.
+//
+// Fails with SEALOCK_ERROR_KEY_DESTROYED; with SEALOCK_ERROR_NOT_FOUND if the key store has no key of it.
+sealock_status sealock_owner_download(const sealock_owner *owner,
+                                      const sealock_asset *asset,
+                                      sealock_download **out,
+                                      sealock_error **error);
+
+// The asset.
+sealock_status sealock_download_asset(const sealock_download *download,
+                                      sealock_asset **out,
+                                      sealock_error **error);
+
+// The CID of the signed manifest that says what the data consists of.
+sealock_status sealock_download_manifest(const sealock_download *download,
+                                         sealock_buffer **out,
+                                         sealock_error **error);
+
+// Bytes of the table as Parquet.
+sealock_status sealock_download_size(const sealock_download *download, uint64_t *out, sealock_error **error);
+
+// Writes the table as Parquet to a file, in constant memory, and puts out its length in bytes. A file that was there before
+// is replaced when the new one is whole. `watch` may be NULL.
+//
+// Fails with SEALOCK_ERROR_TAMPERED or SEALOCK_ERROR_TRUNCATED for data that was changed; with SEALOCK_ERROR_IO, and with
+// SEALOCK_ERROR_TIMEOUT if no peer has it.
+sealock_status sealock_download_write_to(const sealock_download *download,
+                                         const char *path,
+                                         const sealock_watch *watch,
+                                         uint64_t *out,
+                                         sealock_error **error);
+
+// The table, in memory. `watch` may be NULL.
+//
+// Fails as `sealock_download_write_to`; with SEALOCK_ERROR_SCHEMA_MISMATCH and the like if the data is not what the asset's
+// schema says.
+sealock_status sealock_download_table(const sealock_download *download,
+                                      const sealock_watch *watch,
+                                      sealock_table **out,
+                                      sealock_error **error);
+
+// As `sealock_download_table`, as an Arrow stream: see `sealock_table_to_arrow_stream`.
+sealock_status sealock_download_to_arrow_stream(const sealock_download *download,
+                                                const sealock_watch *watch,
+                                                struct ArrowArrayStream *out,
+                                                sealock_error **error);
+
+// Some columns and rows of the table: `rows` rows from `first_row` on, counted from 0. Fetches and decrypts no more than
+// they take.
+//
+// Fails with SEALOCK_ERROR_UNKNOWN_COLUMN; with SEALOCK_ERROR_INVALID_ARGUMENT for rows that the table does not have.
+sealock_status sealock_download_columns(const sealock_download *download,
+                                        const char *const *columns,
+                                        size_t count,
+                                        uint64_t first_row,
+                                        uint64_t rows,
+                                        sealock_table **out,
+                                        sealock_error **error);
+
+// Reads the table's Parquet from byte `offset` on into `buffer`, and puts out how many bytes that were: fewer than
+// `buffer_length` only at the end. Fetches and decrypts chunks of 16 KiB as needed.
+//
+// Fails as `sealock_download_write_to`. What is in the buffer then is not to be used.
+sealock_status sealock_download_read(const sealock_download *download,
+                                     uint64_t offset,
+                                     uint8_t *buffer,
+                                     size_t buffer_length,
+                                     size_t *out,
+                                     sealock_error **error);
+
+// Frees a download. NULL is fine.
+sealock_status sealock_download_free(sealock_download *download);
+
+// ==========================
+// Changing a published asset
+//
+// An owner lets others decrypt an asset's data, changes its keys, encrypts it anew as its next epoch, or destroys a key. Each
+// change ends with one transaction, a new description: an interruption at any point leaves the old asset or the new one, and
+// repeating the call is always right. The functions put out the asset as it is then; handles of the asset from before stay as
+// they were, and what they lead to is refused.
+//
+// They fail with SEALOCK_ERROR_NOT_AUTHORIZED for another owner's asset, and with SEALOCK_ERROR_KEY_DESTROYED.
+
+// Lets the holders of these public keys, see Recipients, decrypt the asset's data without an order, with
+// `sealock_exchange_open_shared`: until the next epoch, and **for good what they read**. Earlier recipients stay.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for a key that is none.
+sealock_status sealock_owner_share(const sealock_owner *owner,
+                                   const sealock_asset *asset,
+                                   const uint8_t *recipients,
+                                   size_t recipients_length,
+                                   sealock_asset **out,
+                                   sealock_error **error);
+
+// Changes the owner's own key of the asset's data: for a key store that somebody may have seen a copy of. No data is
+// encrypted anew. **Who has seen the data's key, too, is shut out by `sealock_owner_reencrypt` alone.**
+sealock_status sealock_owner_rewrap(const sealock_owner *owner,
+                                    const sealock_asset *asset,
+                                    sealock_asset **out,
+                                    sealock_error **error);
+
+// Encrypts the asset's data anew under fresh keys: the next epoch. Keys of earlier epochs open nothing of it, and its
+// recipients are these alone. The blocks of earlier epochs are given up unless `keep_previous` is not 0. `watch` may be NULL.
+//
+// **What somebody has read before, or kept a copy of, stays readable to them.**
+sealock_status sealock_owner_reencrypt(const sealock_owner *owner,
+                                       const sealock_asset *asset,
+                                       const uint8_t *recipients,
+                                       size_t recipients_length,
+                                       int32_t keep_previous,
+                                       const sealock_watch *watch,
+                                       sealock_asset **out,
+                                       sealock_error **error);
+
+// Replaces the asset's data: encrypts another table as the next epoch, otherwise as `sealock_owner_reencrypt`. Policy and
+// terms stay.
+//
+// **An answer from before and one from after differ by the rows that changed: few of them can be told by comparing.** Change
+// many at once, or publish another asset.
+//
+// Fails as `sealock_owner_publish` for what of the policy does not fit the table.
+sealock_status sealock_owner_update(const sealock_owner *owner,
+                                    const sealock_asset *asset,
+                                    const sealock_table *table,
+                                    const uint8_t *recipients,
+                                    size_t recipients_length,
+                                    int32_t keep_previous,
+                                    const sealock_watch *watch,
+                                    sealock_published **out,
+                                    sealock_error **error);
+
+// Destroys the owner's key of the asset's present epoch, as `sealock_owner_destroy_epoch` does, and takes its datatokens off
+// sale. **It cannot be undone.**
+sealock_status sealock_owner_destroy_key(const sealock_owner *owner,
+                                         const sealock_asset *asset,
+                                         sealock_destruction_receipt **out,
+                                         sealock_error **error);
+
+// Destroys the owner's key of an epoch of the asset, counted from 0: removes it from the key store, drops what the node has
+// in memory, and gives up the blocks. Jobs, downloads and this owner are refused with SEALOCK_ERROR_KEY_DESTROYED from then
+// on. **It cannot be undone.** Repeating it puts out the same receipt, and finishes what was interrupted.
+//
+// **It takes back nothing that was read**: recipients and buyers keep the keys that they have, and a copy of the key store
+// from before revives the key.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND if this owner has published no such epoch; with SEALOCK_ERROR_IO, and then the key may
+// still be there: repeat it.
+sealock_status sealock_owner_destroy_epoch(const sealock_owner *owner,
+                                           const sealock_asset *asset,
+                                           uint64_t epoch,
+                                           sealock_destruction_receipt **out,
+                                           sealock_error **error);
+
+// The receipt of an epoch's destroyed key; NULL if it was not destroyed.
+sealock_status sealock_owner_destruction_receipt(const sealock_owner *owner,
+                                                 const sealock_asset *asset,
+                                                 uint64_t epoch,
+                                                 sealock_destruction_receipt **out,
+                                                 sealock_error **error);
+
+// Gives up publications that were interrupted and not repeated: what was sealed for them is garbage then. Puts out how many
+// there were.
+sealock_status sealock_owner_discard_unfinished(const sealock_owner *owner,
+                                                size_t *out,
+                                                sealock_error **error);
+
+// =======================
+// Receipts of destruction
+//
+// An owner's signed word that the key of an epoch is gone. It is a promise that is attributable, and no proof: nothing can
+// prove that no copy was kept. It says nothing of keys that others hold.
+
+// A signed statement that the key of an epoch is gone.
+//
+// Made by: `sealock_owner_destroy_key`, `sealock_owner_destroy_epoch`, `sealock_owner_destruction_receipt`,
+// `sealock_destruction_receipt_from_bytes`. Freed by: `sealock_destruction_receipt_free`. It never changes; thread-safe.
+struct sealock_destruction_receipt;
+
+// What a receipt of destruction says. Its texts are `sealock_destruction_receipt_asset` and `_manifest`.
+typedef struct {
+    // `sizeof(sealock_destruction)`, filled in by the caller.
+    size_t struct_size;
+    // The epoch whose key is gone.
+    uint64_t epoch;
+    // When, in seconds since 1970-01-01 UTC.
+    uint64_t destroyed_at;
+    // The address of whose key it was.
+    uint8_t owner[SEALOCK_ADDRESS_BYTES];
+    // The dataset, as in `sealock_asset_dataset`.
+    uint8_t dataset[SEALOCK_DIGEST_BYTES];
+} sealock_destruction;
+
+// What the receipt says. **Call `sealock_destruction_receipt_verify` first.** Set `out->struct_size` before.
+sealock_status sealock_destruction_receipt_statement(const sealock_destruction_receipt *receipt,
+                                                     sealock_destruction *out,
+                                                     sealock_error **error);
+
+// The identifier of the asset.
+sealock_status sealock_destruction_receipt_asset(const sealock_destruction_receipt *receipt,
+                                                 sealock_buffer **out,
+                                                 sealock_error **error);
+
+// The CID of the epoch's last manifest, which the key unwrapped.
+sealock_status sealock_destruction_receipt_manifest(const sealock_destruction_receipt *receipt,
+                                                    sealock_buffer **out,
+                                                    sealock_error **error);
+
+// Checks that `owner`, an address, signed it, and that it names the owner.
+//
+// Fails with SEALOCK_ERROR_BAD_SIGNATURE otherwise.
+sealock_status sealock_destruction_receipt_verify(const sealock_destruction_receipt *receipt,
+                                                  const uint8_t *owner,
+                                                  size_t owner_length,
+                                                  sealock_error **error);
+
+// The receipt's canonical encoding.
+sealock_status sealock_destruction_receipt_to_bytes(const sealock_destruction_receipt *receipt,
+                                                    sealock_buffer **out,
+                                                    sealock_error **error);
+
+// Reads a receipt. Its signature is not checked: call `sealock_destruction_receipt_verify`.
+sealock_status sealock_destruction_receipt_from_bytes(const uint8_t *bytes,
+                                                      size_t bytes_length,
+                                                      sealock_destruction_receipt **out,
+                                                      sealock_error **error);
+
+// Frees a receipt. NULL is fine.
+sealock_status sealock_destruction_receipt_free(sealock_destruction_receipt *receipt);
 
 // =======
 // Queries

@@ -4,11 +4,12 @@
 
 use sealock::Asset;
 use sealock::asset::Price;
+use sealock::envelope::DatasetRef;
 use sealock::exchange::Estimate;
 use sealock::ledger::Amount;
 
 use crate::account::SEALOCK_ADDRESS_BYTES;
-use crate::buffer::{Buffer, sealock_buffer};
+use crate::buffer::{Buffer, Texts, sealock_buffer, sealock_texts};
 use crate::call::{call, free};
 use crate::error::{sealock_error, sealock_status};
 use crate::handle::{find, handles};
@@ -17,8 +18,8 @@ use crate::schema::{copied, sealock_schema};
 
 /// A published asset.
 ///
-/// Made by: `sealock_published_asset`, `sealock_exchange_asset`, `sealock_assets_get`, `sealock_asset_from_bytes`. Freed by:
-/// `sealock_asset_free`. It never changes; thread-safe.
+/// Made by: `sealock_published_asset`, `sealock_exchange_asset`, `sealock_assets_get`, `sealock_asset_from_bytes`, and what
+/// changes an asset. Freed by: `sealock_asset_free`. It never changes; thread-safe.
 pub struct sealock_asset {
     _opaque: (),
 }
@@ -116,6 +117,38 @@ pub unsafe extern "C" fn sealock_asset_nft(
     call!(error, |c| {
         let out = c.address_out("out", out, out_length)?;
         out.put(*find(asset)?.nft().as_bytes());
+    })
+}
+
+/// The CIDs of what the asset consists of, each the root of a graph of blocks: its encrypted data, and the key that proofs are
+/// made with. A store that has them all serves the asset.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_asset_roots(
+    asset: *const sealock_asset,
+    out: *mut *mut sealock_texts,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.issue(Texts::from_iter(find(asset)?.roots()));
+    })
+}
+
+/// The name of the asset's dataset, a digest, and its epoch: how many times it was encrypted anew.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_asset_dataset(
+    asset: *const sealock_asset,
+    out: *mut u8,
+    out_length: usize,
+    epoch: *mut u64,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let (out, number) = (c.digest_out("out", out, out_length), c.out("epoch", epoch));
+        let (out, number) = (out?, number?);
+        let DatasetRef { dataset, epoch } = find(asset)?.dataset();
+        out.put(*dataset.as_bytes());
+        number.put(epoch);
     })
 }
 

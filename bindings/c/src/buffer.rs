@@ -3,14 +3,17 @@
 //! Bytes or text that a function made. A buffer is wiped when it is freed. What `sealock_buffer_data` and
 //! `sealock_buffer_text` return belongs to the buffer and is valid until any
 //! thread frees it.
+//!
+//! A list of texts gives out each of them as a buffer.
 
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::call::free;
-use crate::error::sealock_status;
+use crate::call::{call, free};
+use crate::error::{sealock_error, sealock_status};
+use crate::exchange::element;
 use crate::handle::{find, handles};
 
 /// Bytes or text.
@@ -21,7 +24,23 @@ pub struct sealock_buffer {
     _opaque: (),
 }
 
-handles! { sealock_buffer => Buffer }
+/// A list of texts.
+///
+/// Made by: functions with an argument `sealock_texts **`. Freed by: `sealock_texts_free`. It never changes; thread-safe.
+pub struct sealock_texts {
+    _opaque: (),
+}
+
+handles! { sealock_buffer => Buffer, sealock_texts => Texts }
+
+/// Texts.
+pub(crate) struct Texts(Vec<String>);
+
+impl<T: ToString> FromIterator<T> for Texts {
+    fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Self {
+        Self(texts.into_iter().map(|text| text.to_string()).collect())
+    }
+}
 
 /// Bytes with a NUL behind their end.
 pub(crate) struct Buffer {
@@ -91,4 +110,37 @@ pub unsafe extern "C" fn sealock_wipe(bytes: *mut c_void, length: usize) {
         // SAFETY: the header asks that there are as many bytes, which nobody uses during the call.
         unsafe { std::slice::from_raw_parts_mut(bytes.cast::<u8>(), length) }.zeroize();
     }
+}
+
+/// How many texts the list holds.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_texts_count(
+    texts: *const sealock_texts,
+    out: *mut usize,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.put(find(texts)?.0.len());
+    })
+}
+
+/// A text of the list, counted from 0. It outlives the list.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_texts_get(
+    texts: *const sealock_texts,
+    index: usize,
+    out: *mut *mut sealock_buffer,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.issue(Buffer::from(element(&find(texts)?.0, index)?));
+    })
+}
+
+/// Frees a list of texts. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_texts_free(texts: *mut sealock_texts) -> sealock_status {
+    free(texts)
 }

@@ -207,6 +207,20 @@ impl Caller {
         self.out_with(name, out.cast(), [0; N])
     }
 
+    /// Where bytes are to be put. They are zero until then. NULL is fine where there are none.
+    #[allow(clippy::mut_from_ref, reason = "the bytes are the caller's, who uses them nowhere else during the call")]
+    pub(crate) fn bytes_out(&self, name: &str, out: *mut u8, length: usize) -> Result<&mut [u8], Failure> {
+        // What can be read can be written to: the check is the same.
+        if self.bytes(name, out, length)?.is_empty() {
+            return Ok(&mut []);
+        }
+        // SAFETY: by the promise of `new`, there are `length` bytes, which nobody else uses during the call. The slice that
+        // was checked is gone.
+        let out = unsafe { std::slice::from_raw_parts_mut(out, length) };
+        out.fill(0);
+        Ok(out)
+    }
+
     /// A structure that begins with its size, which must be the one of this version.
     pub(crate) fn sized<T: Copy>(&self, name: &str, sized: *const T) -> Result<T, Failure> {
         self.check(name, sized)?;

@@ -12,8 +12,8 @@ use crate::handle::{find, handles};
 
 /// A request for one job.
 ///
-/// Made by: `sealock_ticket_request`, `sealock_request_from_bytes`. Freed by: `sealock_request_free`. It never changes;
-/// thread-safe.
+/// Made by: `sealock_ticket_request`, `sealock_download_ticket_request`, `sealock_request_from_bytes`. Freed by:
+/// `sealock_request_free`. It never changes; thread-safe.
 pub struct sealock_request {
     _opaque: (),
 }

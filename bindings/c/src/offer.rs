@@ -6,6 +6,7 @@ use std::ffi::c_char;
 use std::sync::{Arc, Mutex};
 
 use sealock::asset::{Table, Terms};
+use sealock::envelope::RecipientPublicKey;
 use sealock::owner::Offer;
 use sealock::policy::Policy;
 
@@ -43,6 +44,7 @@ pub(crate) struct Draft {
     set: Vec<(Text, String)>,
     tags: Vec<String>,
     cap: Option<u64>,
+    recipients: Vec<RecipientPublicKey>,
 }
 
 #[derive(Clone, Copy)]
@@ -56,7 +58,9 @@ enum Text {
 
 impl Draft {
     pub(crate) fn offer(&self) -> Offer<'_> {
-        let mut offer = Offer::new(&*self.name, &self.table, self.policy.clone(), self.terms.clone()).tags(&self.tags);
+        let mut offer = Offer::new(&*self.name, &self.table, self.policy.clone(), self.terms.clone())
+            .tags(&self.tags)
+            .recipients(self.recipients.iter().copied());
         for (which, text) in &self.set {
             offer = match which {
                 Text::Description => offer.description(text),
@@ -151,6 +155,7 @@ pub unsafe extern "C" fn sealock_offer_new(
             set: Vec::new(),
             tags: Vec::new(),
             cap: None,
+            recipients: Vec::new(),
         }));
     })
 }
@@ -238,6 +243,20 @@ pub unsafe extern "C" fn sealock_offer_cap(
 ) -> sealock_status {
     call!(error, |_| {
         change(offer, |draft: Draft| Ok(Draft { cap: Some(datatokens), ..draft }))?;
+    })
+}
+
+/// Who may decrypt the data without an order, as in `sealock_owner_share`. Called again, it replaces.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_recipients(
+    offer: *mut sealock_offer,
+    recipients: *const u8,
+    recipients_length: usize,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let recipients = c.recipients("recipients", recipients, recipients_length)?;
+        change(offer, |draft: Draft| Ok(Draft { recipients, ..draft }))?;
     })
 }
 

@@ -19,7 +19,7 @@ use crate::watch::sealock_watch;
 
 /// A party that publishes.
 ///
-/// Made by: `sealock_exchange_owner`, `sealock_exchange_owner_afresh`. Freed by: `sealock_owner_free`; the account's node
+/// Made by: `sealock_exchange_owner`, `sealock_exchange_owner_afresh`, and the same `_from_key_store`. Freed by: `sealock_owner_free`; the account's node
 /// closes when its nodes are freed, too. Thread-safe.
 pub struct sealock_owner {
     _opaque: (),
@@ -27,7 +27,7 @@ pub struct sealock_owner {
 
 /// What publishing did.
 ///
-/// Made by: `sealock_owner_publish`. Freed by: `sealock_published_free`. It never changes; thread-safe.
+/// Made by: `sealock_owner_publish`, `sealock_owner_update`. Freed by: `sealock_published_free`. It never changes; thread-safe.
 pub struct sealock_published {
     _opaque: (),
 }
@@ -68,6 +68,9 @@ impl Default for sealock_suppression {
 
 /// Publishes a table: folds it into its protected cube, encrypts and stores it, mints the data NFT and its datatoken, sets
 /// terms and price, and last the description, by which the asset is found. `watch` may be NULL.
+///
+/// On an exchange with a folder, publishing the same table again goes on where an interrupted or cancelled upload was;
+/// `sealock_owner_discard_unfinished` gives it up.
 ///
 /// Fails with what is wrong with the offer, before anything leaves. A failure on the way leaves an NFT that no consumer
 /// finds.

@@ -130,6 +130,18 @@ pub unsafe extern "C" fn sealock_policy_min_group_size(
     })
 }
 
+/// Lets buyers of a download decrypt the data itself: see Downloads. **What they have read cannot be taken back, and no group
+/// is too small for it.**
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_policy_allow_download(
+    policy: *mut sealock_policy,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        change(policy, |policy: Policy| Ok(policy.allow_download()))?;
+    })
+}
+
 /// Answers at most this many jobs, over all orders.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_policy_max_jobs(

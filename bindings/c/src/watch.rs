@@ -1,6 +1,6 @@
 //! Watching and cancelling long work
 //!
-//! `sealock_owner_publish`, `sealock_order_request` and `sealock_node_run` take a `const sealock_watch *`, which may be
+//! What may take long (publishing, requesting, running a job, moving data) takes a `const sealock_watch *`, which may be
 //! NULL. A call that is cancelled returns SEALOCK_ERROR_CANCELLED, leaves nothing half done, and every handle stays usable.
 //! Where nothing can be taken back any more, cancelling comes too late, and the call succeeds.
 
@@ -8,6 +8,7 @@ use std::ffi::{c_char, c_void};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use sealock::progress::Step;
 
@@ -15,13 +16,28 @@ use crate::call::{Caller, User, call, free};
 use crate::error::{Failure, c_text, sealock_error, sealock_status};
 use crate::handle::{find, handles};
 
-/// Called now and then with how far long work is: the stage's name (valid during the call), how much of it is done, and how
-/// much there is, or SEALOCK_UNKNOWN. Returns 0 to go on; anything else cancels.
+/// How far long work is. The library fills it in, and it is valid during the call. Later versions may add to its end, and
+/// then make `struct_size` larger.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sealock_step {
+    /// `sizeof(sealock_step)`, as this library has it.
+    pub struct_size: usize,
+    /// The name of the stage that the work is in.
+    pub stage: *const c_char,
+    /// How much of the stage is done, in its unit: bytes, rows, transactions, jobs.
+    pub done: u64,
+    /// How much there is to do, or SEALOCK_UNKNOWN.
+    pub total: u64,
+    /// How many milliseconds the rest of the stage will take at the rate so far, or SEALOCK_UNKNOWN.
+    pub remaining: u64,
+}
+
+/// Called now and then with how far long work is. Returns 0 to go on; anything else cancels.
 ///
 /// It is called by the thread that made the call, or by one that works for it; never by two at once for one call. It must
 /// not throw or jump out, and it may call the library. `user` is used by one thread at a time, not always the same.
-pub type sealock_progress_callback =
-    Option<unsafe extern "C" fn(user: *mut c_void, stage: *const c_char, done: u64, total: u64) -> i32>;
+pub type sealock_progress_callback = Option<unsafe extern "C" fn(user: *mut c_void, step: *const sealock_step) -> i32>;
 
 /// How to watch long work. Fill it with zeros, then set what is wanted.
 #[repr(C)]
@@ -73,9 +89,16 @@ impl Watch {
             let mut stop = cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::SeqCst));
             if let Some(progress) = progress {
                 let stage = c_text(step.stage.name());
-                let total = step.total.unwrap_or(u64::MAX);
+                let milliseconds = |eta: Duration| u64::try_from(eta.as_millis()).unwrap_or(u64::MAX);
+                let told = sealock_step {
+                    struct_size: size_of::<sealock_step>(),
+                    stage: stage.as_ptr(),
+                    done: step.done,
+                    total: step.total.unwrap_or(u64::MAX),
+                    remaining: step.eta.map_or(u64::MAX, milliseconds),
+                };
                 // SAFETY: the header asks that it can be called like this until the call returns.
-                stop |= unsafe { progress(user.0, stage.as_ptr(), step.done, total) } != 0;
+                stop |= unsafe { progress(user.0, &raw const told) } != 0;
             }
             if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }

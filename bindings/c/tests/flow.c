@@ -1,10 +1,9 @@
 // The roles talk to each other: what an owner and a consumer say and hear, step by step.
 
 #define _XOPEN_SOURCE 700
-#include <ftw.h>
 #include <math.h>
-#include <unistd.h>
 
+#include "folder.h"
 #include "market.h"
 
 static int same(sealock_buffer *left, sealock_buffer *right) {
@@ -160,15 +159,10 @@ static void everything_travels_as_bytes(void) {
     close_market(&m);
 }
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *where) {
-    (void)status, (void)kind, (void)where;
-    return remove(path);
-}
-
 // A consumer whose program ended finds orders and tickets again; an owner's node completes what it had admitted.
 static void a_restart_loses_nothing(void) {
     char folder[] = "/tmp/sealock-flow-XXXXXX";
-    CHECK(mkdtemp(folder) != NULL);
+    make_folder(folder);
     struct market m = open_market(folder);
     uint8_t secrets[2][SEALOCK_SECRET_BYTES], nft[SEALOCK_ADDRESS_BYTES], job[SEALOCK_DIGEST_BYTES];
     MUST(sealock_account_expose_secret(m.owner_account, secrets[0], sizeof secrets[0], &error));
@@ -256,7 +250,7 @@ static void a_restart_loses_nothing(void) {
     sealock_owner_free(owner);
     sealock_exchange_free(exchange);
     sealock_query_free(query);
-    nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    remove_folder(folder);
 }
 
 // What an asset shows, and what money does.

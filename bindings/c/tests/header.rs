@@ -6,9 +6,38 @@ use std::path::{Path, PathBuf};
 use sealock::ErrorKind;
 
 /// One section of the header each, in its order.
-const SECTIONS: [&str; 23] = [
-    "error", "buffer", "library", "logging", "watch", "account", "exchange", "ledger", "arrow", "column", "schema",
-    "table", "policy", "offer", "owner", "asset", "consumer", "order", "ticket", "job", "receipt", "node", "query",
+const SECTIONS: [&str; 31] = [
+    "error",
+    "buffer",
+    "library",
+    "logging",
+    "watch",
+    "account",
+    "keystore",
+    "exchange",
+    "store",
+    "ipfs",
+    "kubo",
+    "ledger",
+    "arrow",
+    "column",
+    "schema",
+    "table",
+    "policy",
+    "offer",
+    "owner",
+    "asset",
+    "consumer",
+    "order",
+    "ticket",
+    "job",
+    "receipt",
+    "node",
+    "recipient",
+    "download",
+    "epoch",
+    "destruction",
+    "query",
 ];
 
 fn here() -> &'static Path {

@@ -2,8 +2,14 @@
 //
 // misuse.py writes the calls from the header. It fails if the library has a function that the header has not.
 
-#include <math.h>
+#define _XOPEN_SOURCE 700
 
+#include <math.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include "folder.h"
 #include "market.h"
 
 #define POISON ((uintptr_t)0xa5a5a5a5a5a5a5a5u)
@@ -71,11 +77,10 @@ SIZED(sealock_suppression)
 SIZED(sealock_estimate)
 SIZED(sealock_statement)
 SIZED(sealock_job)
-
-static sealock_watch *wrong_watch(void) {
-    static sealock_watch watch = {.struct_size = 8};
-    return &watch;
-}
+SIZED(sealock_blocks)
+SIZED(sealock_destruction)
+SIZED(sealock_watch)
+SIZED(sealock_kubo_options)
 
 // Arrow structures whose releases are counted: what goes in is released once, whatever is wrong with the rest of the call.
 
@@ -135,6 +140,74 @@ static struct ArrowArray *released_ArrowArray(void) {
 
 #include "misuse_calls.h"
 
+// Whoever answers a client's first question is a daemon to it. It says no more: what is asked here is asked wrongly.
+static void *answer_once(void *with) {
+    static const char said[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+                               "Content-Length: 17\r\n\r\n{\"Version\":\"0.0\"}";
+    char asked[4096];
+    size_t length = 0;
+    int client = accept(*(int *)with, NULL, NULL);
+    while (length + 1 < sizeof asked) {
+        ssize_t got = recv(client, asked + length, sizeof asked - 1 - length, 0);
+        if (got <= 0) break;
+        asked[length += (size_t)got] = 0;
+        if (strstr(asked, "\r\n\r\n")) break;
+    }
+    CHECK(send(client, said, sizeof said - 1, 0) == sizeof said - 1);
+    close(client);
+    return NULL;
+}
+
+static sealock_kubo *connect_daemon(void) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof at;
+    int listening = socket(AF_INET, SOCK_STREAM, 0);
+    pthread_t thread;
+    char address[64];
+    sealock_kubo *daemon;
+    CHECK(bind(listening, (struct sockaddr *)&at, sizeof at) == 0 && listen(listening, 1) == 0);
+    CHECK(getsockname(listening, (struct sockaddr *)&at, &length) == 0);
+    CHECK(pthread_create(&thread, NULL, answer_once, &listening) == 0);
+    snprintf(address, sizeof address, "http://127.0.0.1:%d", ntohs(at.sin_port));
+    MUST(sealock_kubo_connect(address, NULL, &daemon, &error));
+    pthread_join(thread, NULL);
+    close(listening);
+    return daemon;
+}
+
+static char folder[] = "/tmp/sealock-misuse-XXXXXX";
+
+// A node that talks to nobody.
+static void open_node(void) {
+    make_folder(folder);
+    MUST(sealock_ipfs_config_new(&valid_sealock_ipfs_config, &error));
+    MUST(sealock_ipfs_config_listen(valid_sealock_ipfs_config, NULL, 0, &error));
+    MUST(sealock_ipfs_open(folder, valid_sealock_ipfs_config, &valid_sealock_ipfs, &error));
+}
+
+// What leads to the data itself.
+static void open_data(const struct market *m) {
+    sealock_download_ticket *ticket;
+    MUST(sealock_consumer_buy(m->consumer, m->asset, 1, &error));
+    MUST(sealock_consumer_order_download(m->consumer, m->asset, &valid_sealock_download_order, &error));
+    MUST(sealock_download_order_request(valid_sealock_download_order, NULL, &ticket, &error));
+    valid_sealock_download_ticket = ticket;
+    MUST(sealock_consumer_download_orders(m->consumer, m->asset, &valid_sealock_download_orders, &error));
+    MUST(sealock_consumer_download_tickets(m->consumer, &valid_sealock_download_tickets, &error));
+    MUST(sealock_owner_download(m->owner, m->asset, &valid_sealock_download, &error));
+    MUST(sealock_recipient_key_generate(&valid_sealock_recipient_key, &error));
+    MUST(sealock_key_store_in_memory(m->owner_account, &valid_sealock_key_store, &error));
+    MUST(sealock_asset_roots(m->asset, &valid_sealock_texts, &error));
+    // The key of another asset is destroyed.
+    sealock_published *published;
+    sealock_asset *asset;
+    MUST(sealock_owner_publish(m->owner, m->offer, NULL, &published, &error));
+    MUST(sealock_published_asset(published, &asset, &error));
+    MUST(sealock_owner_destroy_key(m->owner, asset, &valid_sealock_destruction_receipt, &error));
+    sealock_asset_free(asset);
+    sealock_published_free(published);
+}
+
 // Every type of handle once.
 static void make_all(void) {
     struct market m = open_market(NULL);
@@ -168,6 +241,9 @@ static void make_all(void) {
     MUST(sealock_asset_did(m.asset, &valid_sealock_buffer, &error));
     MUST(sealock_cancel_new(&valid_sealock_cancel, &error));
     CHECK(sealock_schema_from_json(NULL, 0, &valid_sealock_schema, &valid_sealock_error) == SEALOCK_ERROR_MALFORMED);
+    open_data(&m);
+    open_node();
+    valid_sealock_kubo = connect_daemon();
     sealock_account_free(m.consumer_account);
     valid_sealock_exchange = m.exchange;
     valid_sealock_account = m.owner_account;
@@ -200,5 +276,6 @@ int main(void) {
     free_all();
     misuse_freed();
     CHECK(made == released);
+    remove_folder(folder);
     return failures("misuse");
 }

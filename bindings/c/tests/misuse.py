@@ -10,9 +10,16 @@ import subprocess
 import sys
 
 # Arguments that may be NULL, beside `error`.
-NULLABLE = {"watch", "progress", "user", "receiver", "cancel"}
+NULLABLE = {"watch", "options", "progress", "user", "receiver", "cancel"}
 # Texts that have to be something for the other arguments to be looked at.
-TEXTS = {"cap": '"1"', "amount": '"1"', "min": '"0"', "max": '"1"', "value": '"1"'}
+TEXTS = {
+    "cap": '"1"',
+    "amount": '"1"',
+    "min": '"0"',
+    "max": '"1"',
+    "value": '"1"',
+    "cid": '"bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"',
+}
 # Numbers that have to be something.
 NUMBERS = {"op": "SEALOCK_OP_EQ", "aggregation": "SEALOCK_AGGREGATION_COUNT", "level": "SEALOCK_LOG_OFF"}
 SIZES = {
@@ -27,6 +34,10 @@ SIZES = {
     "digest": 32,
     "secret": 32,
 }
+# The same of lists, which may have others.
+LIST_SIZES = {"recipients": 64}
+# Outputs that may have any size.
+ANY_SIZE = {"buffer"}
 EXTREMES = {
     "int32_t": ["INT32_MIN", "-1", "INT32_MAX"],
     "int64_t": ["INT64_MIN", "-1", "INT64_MAX"],
@@ -73,7 +84,7 @@ class Function:
         """Bytes of an output, by what it is."""
         if argument == "base_token":
             return 20
-        for ending, size in (("from_text", 32), ("digest", 32), ("job", 32), ("secret", 32)):
+        for ending, size in (("from_text", 32), ("digest", 32), ("job", 32), ("secret", 32), ("public", 32), ("dataset", 32)):
             if self.name.endswith(ending):
                 return 20 if "address" in self.name else size
         return 20
@@ -108,7 +119,7 @@ class Function:
             if previous[0] == "char *":
                 return "sizeof outs.bytes"
             if previous[0] == "const uint8_t *":
-                return str(SIZES.get(previous[1], 8))
+                return str((SIZES | LIST_SIZES).get(previous[1], 8))
             return "1" if argument == "count" else "0"
         if kind in EXTREMES:
             return NUMBERS.get(argument, "0")
@@ -190,7 +201,12 @@ class Function:
                     self.harmless(index + 1, "sizeof some_bytes")
             elif kind in ("uint8_t *", "char *") and self.arguments[index + 1][0] == "size_t":
                 self.case(index, "NULL", f"argument {argument}")
-                for size in ("0", "19"):
+                if argument in ANY_SIZE:
+                    self.case(index, "(uint8_t *)1", f"argument {argument}")
+                    self.case(index + 1, "SIZE_MAX", f"argument {argument}")
+                    self.harmless(index + 1, "0")
+                    self.harmless(index + 1, "sizeof outs.bytes")
+                for size in ("0", "19") if argument not in ANY_SIZE else ():
                     self.case(index + 1, size, f"argument {self.arguments[index + 1][1]}: expected")
             elif kind in EXTREMES:
                 previous = self.arguments[index - 1][0] if index else ""
@@ -203,12 +219,11 @@ class Function:
                 self.case(index, "NULL", f"argument {argument}")
                 if argument != "out":
                     self.case(index, f"released_{kind.split()[1]}()", "released")
-            elif kind.startswith(("sealock_", "const sealock_watch")) and kind.endswith(" *") and "status" not in kind:
+            elif kind.startswith(("sealock_", "const sealock_")) and kind.endswith(" *") and "status" not in kind:
                 if argument not in NULLABLE:
                     self.case(index, "NULL", f"argument {argument}")
-                    self.case(index, f"wrong_{kind[:-2]}()", f"argument {argument}->struct_size")
-                else:
-                    self.case(index, "wrong_watch()", f"argument {argument}->struct_size")
+                wrong = kind.removeprefix("const ").removesuffix(" *")
+                self.case(index, f"wrong_{wrong}()", f"argument {argument}->struct_size")
             elif argument not in NULLABLE and self.name != "sealock_wipe":
                 self.case(index, "NULL", f"argument {argument}")
                 self.case(index, f"({kind})1", f"argument {argument}")

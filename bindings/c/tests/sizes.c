@@ -14,6 +14,7 @@ int main(void) {
     CHECK(sealock_digest_bytes() == SEALOCK_DIGEST_BYTES);
     CHECK(sealock_digest_text_bytes() == SEALOCK_DIGEST_TEXT_BYTES);
     CHECK(sealock_secret_bytes() == SEALOCK_SECRET_BYTES);
+    CHECK(sealock_recipient_bytes() == SEALOCK_RECIPIENT_BYTES);
     CHECK(sealock_nullifier_bytes() == SEALOCK_NULLIFIER_BYTES);
     CHECK(sizeof((sealock_statement *)0)->nullifier == SEALOCK_NULLIFIER_BYTES);
 

@@ -123,8 +123,8 @@ struct long_call {
     sealock_ticket *ticket;
 };
 
-static int32_t begun(void *user, const char *stage, uint64_t done, uint64_t total) {
-    (void)stage, (void)done, (void)total;
+static int32_t begun(void *user, const sealock_step *step) {
+    (void)step;
     atomic_store((atomic_int *)user, 1);
     return 0;
 }

@@ -10,10 +10,13 @@ struct watcher {
     sealock_cancel *cancel; // set at the call `stop_at` instead of asking to stop
 };
 
-static int32_t watching(void *user, const char *stage, uint64_t done, uint64_t total) {
+static int32_t watching(void *user, const sealock_step *step) {
     struct watcher *watcher = user;
-    CHECK(total == SEALOCK_UNKNOWN || done <= total);
-    snprintf(watcher->calls == 0 ? watcher->first : watcher->last, sizeof watcher->last, "%s", stage);
+    CHECK(step->struct_size == sizeof *step);
+    CHECK(step->total == SEALOCK_UNKNOWN || step->done <= step->total);
+    // Nobody knows how long the rest of something will take whose end is not known.
+    CHECK(step->remaining == SEALOCK_UNKNOWN || step->total != SEALOCK_UNKNOWN);
+    snprintf(watcher->calls == 0 ? watcher->first : watcher->last, sizeof watcher->last, "%s", step->stage);
     watcher->calls++;
     if (watcher->calls != watcher->stop_at) return 0;
     if (watcher->cancel) MUST(sealock_cancel_request(watcher->cancel, &error));
