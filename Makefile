@@ -28,7 +28,7 @@ check: deny $(VENV)/.ready ## Formatting, lints, licences and advisories of depe
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-bench: ## Measure, and write docs/benchmarks.md
+bench: $(VENV)/.ready core/tests/interop/node_modules/.ready ## Measure, and write docs/benchmarks.md
 	cargo build --workspace --benches
 	scripts/bench > docs/benchmarks.md.new
 	mv docs/benchmarks.md.new docs/benchmarks.md

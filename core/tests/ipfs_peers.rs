@@ -2,7 +2,6 @@
 #![cfg(feature = "ipfs")]
 
 #[path = "support/store_conformance.rs"]
-#[allow(dead_code, reason = "for its data")]
 mod conformance;
 #[path = "support/peers.rs"]
 mod peers;
@@ -15,7 +14,7 @@ use conformance::data;
 use peers::Peer;
 use sealock::progress::quiet;
 use sealock::store::unixfs::{self, Profile, Reader};
-use sealock::store::{Cid, IpfsConfig, IpfsStore, Store};
+use sealock::store::{Cid, IpfsConfig, IpfsStore, Store, StoreError};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::tempdir;
@@ -105,4 +104,40 @@ fn helia_and_the_node_exchange_blocks_over_tcp() {
         assert_eq!(take(&here, &root), bytes);
         assert_eq!(add(&here, &bytes, profile), root);
     }
+}
+
+#[test]
+fn a_peer_that_sends_garbage_or_stalls_costs_time_and_nothing_else() {
+    let mut liar = Peer::helia();
+    let folder = tempdir().unwrap();
+    let config = IpfsConfig::new().block_timeout(Duration::from_secs(2));
+    let honest = node(&folder.path().join("honest"));
+    for (seed, how) in [(20, "garbage"), (21, "stall")] {
+        let bytes = data(1_500_000, seed);
+        let root = add(&honest, &bytes, Profile::UnixfsV1_2025);
+        let path = folder.path().join(how);
+        let here = IpfsStore::open(&path, &config).unwrap();
+        here.connect(liar.addr("tcp")).unwrap();
+        liar.ask(json!({"do": "lie", "how": how}));
+        let error = here.fetch(&root, &mut quiet()).unwrap_err();
+        assert!(matches!(&error, StoreError::Timeout { cid, .. } if *cid == root), "{how}: {error}");
+        assert!(!here.has(&root).unwrap());
+        assert_eq!(files(&path.join("blockstore")), 0, "nothing that it sent is kept");
+        // The caller need not wait for the stalling peer.
+        let stopped = here.fetch(&root, &mut |_| std::ops::ControlFlow::Break(()));
+        assert!(matches!(stopped, Err(StoreError::Cancelled)));
+        // With an honest peer beside it, the file arrives: who stalls is passed over after some seconds.
+        drop(here);
+        let here = node(&path);
+        here.connect(liar.addr("tcp")).unwrap();
+        here.connect(&address(&honest, "tcp")).unwrap();
+        assert_eq!(take(&here, &root), bytes, "{how}");
+        liar.ask(json!({"do": "lie"}));
+    }
+}
+
+/// How many files there are.
+fn files(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
 }

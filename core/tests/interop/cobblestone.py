@@ -2,16 +2,29 @@
 
 usage: cobblestone.py seal|open KEY CONTEXT IN OUT
        cobblestone.py hpke-open SECRET INFO IN OUT      (keys, context and info in hex)
+       cobblestone.py speed BYTES      prints the seconds that sealing so many bytes in memory takes
 """
 
 import sys
+import time
 
 from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 
+def speed(size: int) -> None:
+    data = bytes(size)
+    sealing = Cobblestone256Encryptor(bytes(32), b"bench")
+    start = time.perf_counter()
+    sealing.update(data)
+    sealing.finalize()
+    print(time.perf_counter() - start)
+
+
 def main() -> None:
+    if sys.argv[1] == "speed":
+        return speed(int(sys.argv[2]))
     verb, key, context, source, sink = sys.argv[1:]
     key_bytes, context_bytes = bytes.fromhex(key), bytes.fromhex(context)
     with open(source, "rb") as file:

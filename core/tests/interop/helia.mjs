@@ -3,8 +3,9 @@
 // add {path, profile?} -> {cid}            get {cid} -> {size, sha256}        block {cid} -> {size}
 // pin {cid} -> {blocks}: the whole graph   has {cid} -> {has}                 connect {addr} -> null
 // id -> {id, addrs}, as in the ready line  peers -> {peers}
+// lie {how} -> null: from now on it says that it has every block, and sends 'garbage', or nothing, to 'stall'
 
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { withBitswap } from '@helia/bitswap'
 import { withLibp2pLight } from '@helia/libp2p'
@@ -14,12 +15,27 @@ import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
+import { MemoryBlockstore } from 'blockstore-core'
 import { createHeliaLight } from 'helia'
 import { CID } from 'multiformats/cid'
 import { serve } from './peer.mjs'
 import { options } from './profiles.mjs'
 
-const helia = withBitswap(withLibp2pLight(createHeliaLight(), {
+let lie
+
+class Blocks extends MemoryBlockstore {
+  has (cid, options) {
+    return lie === undefined ? super.has(cid, options) : true
+  }
+
+  async * get (cid, options) {
+    if (lie === 'stall') await new Promise(() => {})
+    if (lie === 'garbage') yield randomBytes(1000)
+    else yield * super.get(cid, options)
+  }
+}
+
+const helia = withBitswap(withLibp2pLight(createHeliaLight({ blockstore: new Blocks() }), {
   addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
   transports: [tcp()],
   connectionEncrypters: [noise()],
@@ -61,5 +77,6 @@ await serve(id(), {
     for await (const _ of helia.pins.add(CID.parse(cid))) blocks++
     return { blocks }
   },
+  lie: ({ how }) => { lie = how },
   has: async ({ cid }) => ({ has: await helia.blockstore.has(CID.parse(cid)) })
 })
