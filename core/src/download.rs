@@ -102,6 +102,9 @@ impl Grant {
     }
 }
 
+/// Reads an asset's data at any place.
+pub type DataReader = SealedReader<unixfs::Reader<Arc<dyn Store>>>;
+
 /// An asset's data, in the hands of somebody who may decrypt it: a buyer, a named recipient, the owner.
 ///
 /// Holds the dataset key, wiped when it is dropped. Nothing is read until it is asked for.
@@ -197,7 +200,7 @@ impl Download {
     ///
     /// # Errors
     /// Those of the store; [`ErrorKind::WrongKey`](crate::ErrorKind::WrongKey) if the key does not open it.
-    pub fn reader(&self) -> Result<SealedReader<unixfs::Reader<Arc<dyn Store>>>> {
+    pub fn reader(&self) -> Result<DataReader> {
         Ok(envelope::open_object(Arc::clone(&self.store), &self.manifest, &self.key, TABLE_OBJECT)?)
     }
 
@@ -205,7 +208,7 @@ impl Download {
     ///
     /// # Errors
     /// As [`Download::reader`]; [`ErrorKind::Malformed`](crate::ErrorKind::Malformed) if the data is no Parquet.
-    pub fn columns(&self) -> Result<StoredTable<SealedReader<unixfs::Reader<Arc<dyn Store>>>>> {
+    pub fn columns(&self) -> Result<StoredTable<DataReader>> {
         StoredTable::open(self.asset.schema().clone(), self.reader()?)
     }
 

@@ -83,6 +83,25 @@ impl Asset {
         self.0.data().to_string()
     }
 
+    /// What its data is encrypted as. Each encryption under new keys is another epoch of the same dataset.
+    #[getter]
+    fn dataset(&self) -> String {
+        self.0.dataset().dataset.to_string()
+    }
+
+    /// Counts the encryptions of the data under new keys, from 0.
+    #[getter]
+    fn epoch(&self) -> u64 {
+        self.0.dataset().epoch
+    }
+
+    /// The CIDs of the roots of everything that the store holds of it: the manifest, and the key that access proofs are made
+    /// with.
+    #[getter]
+    fn roots<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.0.roots().map(|root| root.to_string()))
+    }
+
     /// The name.
     #[getter]
     fn name(&self) -> &str {

@@ -8,6 +8,7 @@
 //! be broken off. Its result is dropped. Calls that need something to themselves, an account's node, a folder, a job, wait
 //! for abandoned calls first, which may still hold it.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +16,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use sealock::progress::{Progress, Stage, Step};
 
+use crate::convert;
 use crate::error::{Failure, Result};
 
 /// How long the calling thread sleeps before it looks for signals again.
@@ -42,6 +45,24 @@ static CLOSING: AtomicBool = AtomicBool::new(false);
 static CLOSER: OnceLock<std::thread::ThreadId> = OnceLock::new();
 /// How long the interpreter waits for calls when it goes.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// Whether this is the thread of a call, which does not hold the interpreter.
+    static WORKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work`, which takes a while, without holding the interpreter, on whatever thread this is.
+pub fn detached(work: impl FnOnce() + Send) {
+    if WORKING.get() {
+        return work();
+    }
+    let mut work = Some(work);
+    let _ = Python::try_attach(|py| work.take().map(|work| py.detach(work)));
+    // An interpreter that is gone cannot be attached to.
+    if let Some(work) = work {
+        work();
+    }
+}
 
 /// Whether the interpreter is about to go: from then on no working thread may enter it.
 pub fn closing() -> bool {
@@ -164,7 +185,7 @@ pub struct Call<'py> {
 }
 
 impl<'py> Call<'py> {
-    /// Tells `progress` how far the call is. `True` shows bars; anything else is called with stage, done and total.
+    /// Tells `progress` how far the call is. `True` shows bars; for anything else see `sealock._progress`.
     pub fn progress(mut self, progress: Option<Bound<'py, PyAny>>) -> PyResult<Self> {
         if let Some(progress) = progress {
             let py = progress.py();
@@ -198,6 +219,7 @@ impl<'py> Call<'py> {
         let running = Running::begin();
         let spawned = thread.spawn(move || {
             let _running = running;
+            WORKING.set(true);
             serve(&theirs, alone, told, work);
         });
         spawned.map_err(|e| Failure::Python(e.into()))?;
@@ -256,8 +278,14 @@ impl<'py> Call<'py> {
 
     fn show(&self, steps: Vec<Step>) -> PyResult<()> {
         let Some(progress) = &self.progress else { return Ok(()) };
-        for Step { stage, done, total, .. } in steps {
-            progress.call1((stage.name(), done, total))?;
+        let py = progress.py();
+        for Step { stage, done, total, eta } in steps {
+            let fields = PyDict::new(py);
+            fields.set_item("stage", stage.name())?;
+            fields.set_item("done", done)?;
+            fields.set_item("total", total)?;
+            fields.set_item("eta", eta.map(|eta| convert::from_duration(py, eta)).transpose()?)?;
+            progress.call_method1("on_step", (convert::record(py, "Step", &fields)?,))?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::answer::Answer;
 use crate::asset::Asset;
 use crate::call::{Call, quick};
 use crate::convert;
+use crate::download::{DownloadOrder, DownloadTicket};
 use crate::error::{Failure, Result};
 use crate::job::{JobRequest, Receipt, SealedResult};
 use crate::query::Query;
@@ -44,6 +45,12 @@ impl Consumer {
         quick(py, move || Ok(Order(Arc::new(consumer.order(&asset)?))))
     }
 
+    /// Spends one datatoken on an order of the data itself, if its policy allows downloads. It pays for no query.
+    fn order_download(&self, py: Python<'_>, asset: &Asset) -> Result<DownloadOrder> {
+        let (consumer, asset) = (Arc::clone(&self.0), asset.0.clone());
+        quick(py, move || Ok(DownloadOrder(Arc::new(consumer.order_download(&asset)?))))
+    }
+
     /// The orders of the asset that this account has made, found on the ledger by the account's key alone.
     fn orders(&self, py: Python<'_>, asset: &Asset) -> Result<Vec<Order>> {
         let (consumer, asset) = (Arc::clone(&self.0), asset.0.clone());
@@ -51,10 +58,26 @@ impl Consumer {
             .run(py, move |_| Ok(consumer.orders(&asset)?.into_iter().map(|order| Order(Arc::new(order))).collect()))
     }
 
+    /// As `orders`, the orders of the data itself.
+    fn download_orders(&self, py: Python<'_>, asset: &Asset) -> Result<Vec<DownloadOrder>> {
+        let (consumer, asset) = (Arc::clone(&self.0), asset.0.clone());
+        Call::default().run(py, move |_| {
+            let orders = consumer.download_orders(&asset)?;
+            Ok(orders.into_iter().map(|order| DownloadOrder(Arc::new(order))).collect())
+        })
+    }
+
     /// The requests that were made and whose answers have not been forgotten.
     fn tickets(&self, py: Python<'_>) -> Result<Vec<JobTicket>> {
         let consumer = Arc::clone(&self.0);
         Call::default().run(py, move |_| Ok(consumer.tickets()?.into_iter().map(JobTicket::new).collect()))
+    }
+
+    /// As `tickets`, the requests for data itself.
+    fn download_tickets(&self, py: Python<'_>) -> Result<Vec<DownloadTicket>> {
+        let consumer = Arc::clone(&self.0);
+        Call::default()
+            .run(py, move |_| Ok(consumer.download_tickets()?.into_iter().map(DownloadTicket::new).collect()))
     }
 
     /// Removes the keys of a job's request. Its result cannot be opened afterwards.

@@ -1,18 +1,21 @@
 //! From Python's values to the library's, and back.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyMapping, PyMemoryView, PyString,
-    PyTuple, PyType, PyTzInfo,
+    PyBool, PyByteArray, PyBytes, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyMapping, PyMemoryView, PyRange,
+    PyString, PyTuple, PyType, PyTzInfo,
 };
 use sealock::asset::Value;
 use sealock::ledger::Amount;
+use sealock::store::{Cid, StoreError};
 use sealock::time::Timestamp;
 use sealock::{Address, Digest};
+use zeroize::Zeroizing;
 
 use crate::error::{Failure, Result};
 
@@ -42,6 +45,24 @@ fn text<'a>(what: &str, object: &'a Bound<'_, PyAny>) -> Result<std::borrow::Cow
         .cast::<PyString>()
         .map_err(|_| Failure::wrong_type(format!("{what}: expected a str, got {}", type_name(object))))?;
     Ok(text.to_cow()?)
+}
+
+/// A text that is wiped here. Python's own copy stays: see the README.
+pub fn secret_text(what: &str, object: &Bound<'_, PyAny>) -> Result<Zeroizing<String>> {
+    let text = object
+        .cast::<PyString>()
+        .map_err(|_| Failure::wrong_type(format!("{what}: expected a str, got {}", type_name(object))))?;
+    // What Python would raise quotes the text.
+    let text = text.to_cow().map_err(|_| {
+        Failure::argument(format!("{what}: it has characters that are none"), "pass a text without surrogates")
+    })?;
+    Ok(Zeroizing::new(text.into_owned()))
+}
+
+/// A CID, from its text.
+pub fn cid(object: &Bound<'_, PyAny>) -> Result<Cid> {
+    let text = text("cid", object)?;
+    Ok(Cid::try_from(&*text).map_err(|e| StoreError::InvalidCid { why: e.to_string() })?)
 }
 
 /// An address, from its text.
@@ -184,6 +205,41 @@ pub fn seconds(what: &str, object: &Bound<'_, PyAny>) -> Result<u64> {
         return whole(what, object);
     }
     Err(Failure::wrong_type(format!("{what}: expected a timedelta or int seconds, got {}", type_name(object))))
+}
+
+/// A span of time: a `timedelta`, or seconds, also as a float.
+pub fn duration(what: &str, object: &Bound<'_, PyAny>) -> Result<Duration> {
+    let number = object.is_instance_of::<PyFloat>() || object.is_instance_of::<PyInt>();
+    let seconds = if object.is_instance_of::<PyDelta>() {
+        object.call_method0("total_seconds")?.extract()?
+    } else if number && !object.is_instance_of::<PyBool>() {
+        // What no float can hold is too long in any case.
+        object.extract().unwrap_or(f64::INFINITY)
+    } else {
+        let got = type_name(object);
+        return Err(Failure::wrong_type(format!("{what}: expected seconds or a timedelta, got {got}")));
+    };
+    let span = Duration::try_from_secs_f64(seconds).ok().filter(|span| !span.is_zero() && *span <= LONGEST);
+    span.ok_or_else(|| {
+        let got = object.str().map_or_else(|_| "a huge number".to_string(), |s| s.to_string());
+        let got: String = got.chars().take(40).collect();
+        Failure::argument(format!("{what}: {got} is no time to wait"), "pass seconds, more than 0 and at most a year")
+    })
+}
+
+/// The longest time that anything is waited for.
+const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// A `range` of rows.
+pub fn range(what: &str, object: &Bound<'_, PyAny>) -> Result<Range<u64>> {
+    let range = object
+        .cast::<PyRange>()
+        .map_err(|_| Failure::wrong_type(format!("{what}: expected a range, got {}", type_name(object))))?;
+    if !range.getattr("step")?.eq(1)? {
+        return Err(Failure::argument(format!("{what}: {} leaves rows out", range.repr()?), "pass a range of step 1"));
+    }
+    let (start, stop): (u64, u64) = (whole(what, &range.getattr("start")?)?, whole(what, &range.getattr("stop")?)?);
+    Ok(start..stop.max(start))
 }
 
 /// A span of time as a `timedelta`.

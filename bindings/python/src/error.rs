@@ -41,11 +41,14 @@ from_sealock! {
     sealock::account::AccountError,
     sealock::asset::AssetError,
     sealock::codec::CodecError,
+    sealock::envelope::EnvelopeError,
+    sealock::keystore::KeyStoreError,
     sealock::ledger::LedgerError,
     sealock::policy::PolicyError,
     sealock::program::ProgramError,
     sealock::receipt::ReceiptError,
     sealock::release::ReleaseError,
+    sealock::store::StoreError,
 }
 
 impl From<PyErr> for Failure {

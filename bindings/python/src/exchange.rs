@@ -4,14 +4,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use sealock::keystore;
+use sealock::store::car;
 
 use crate::account::Account;
 use crate::asset::Asset;
 use crate::call::{Call, quick};
 use crate::consumer::Consumer;
 use crate::convert;
+use crate::download::Download;
 use crate::error::{Failure, Result};
+use crate::file::Place;
+use crate::keys::{KeyStore, RecipientKey};
 use crate::owner::Owner;
+use crate::store::{Backing, Store};
 
 /// Where parties meet: a block store, a ledger and a clock. `Exchange.local(path)` or `Exchange.in_memory()`.
 #[pyclass(frozen, module = "sealock")]
@@ -20,15 +27,49 @@ pub struct Exchange {
     place: String,
 }
 
+/// Whose owner side is opened.
+enum Party {
+    Account(sealock::Account),
+    Keys(Arc<keystore::KeyStore>),
+}
+
+impl Party {
+    fn read(object: &Bound<'_, PyAny>) -> Result<Self> {
+        if let Ok(account) = object.cast::<Account>() {
+            return Ok(Party::Account(account.get().again()?));
+        }
+        if let Ok(keys) = object.cast::<KeyStore>() {
+            return Ok(Party::Keys(Arc::clone(&keys.get().0)));
+        }
+        let got = convert::type_name(object);
+        Err(Failure::wrong_type(format!("account: expected an Account or a KeyStore, got {got}")))
+    }
+}
+
 #[pymethods]
 impl Exchange {
     /// An exchange in a folder of this machine. The folder is made if there is none.
     ///
     /// One process has it open at a time, until every handle from it is gone.
+    ///
+    /// Blocks are kept in the folder. With an `IpfsNode` as `store` they are kept in the node, which peers fetch them from;
+    /// with a `KuboDaemon` in the folder, and what is pinned in the daemon as well. Either stays open while the exchange does,
+    /// whether its own handle is closed or not.
     #[staticmethod]
-    fn local(py: Python<'_>, path: PathBuf) -> Result<Self> {
-        let place = path.display().to_string();
-        let inner = Call::default().alone().run(py, move |_| Ok(sealock::Exchange::local(path)?))?;
+    #[pyo3(signature = (path, *, store = None))]
+    fn local(py: Python<'_>, path: PathBuf, store: Option<&Store>) -> Result<Self> {
+        let mut place = path.display().to_string();
+        if let Some(store) = store {
+            place = format!("{place}, {}", store.shown());
+        }
+        let store = store.map(Store::backing).transpose()?;
+        let inner = Call::default().alone().run(py, move |_| {
+            Ok(match store {
+                None => sealock::Exchange::local(path)?,
+                Some(Backing::Ipfs(node)) => sealock::Exchange::local_with(path, node)?,
+                Some(Backing::Kubo(daemon)) => sealock::Exchange::local_tiered(path, daemon)?,
+            })
+        })?;
         Ok(Self { inner, place })
     }
 
@@ -41,16 +82,29 @@ impl Exchange {
 
     /// The owner side of an account: publishes tables and runs the node that answers for them. The first time, it makes
     /// the key that access proofs are made with, which takes about a second.
-    fn owner(&self, py: Python<'_>, account: &Account) -> Result<Owner> {
-        let (exchange, account) = (self.inner.clone(), account.again()?);
-        Call::default().alone().run(py, move |_| Ok(Owner(Arc::new(exchange.owner(account)?))))
+    ///
+    /// The keys of its data are in the exchange's folder, under a key derived from the account's; or, if a `KeyStore` is
+    /// passed, in that. Use the one or the other for an account.
+    fn owner(&self, py: Python<'_>, account: &Bound<'_, PyAny>) -> Result<Owner> {
+        let (exchange, party) = (self.inner.clone(), Party::read(account)?);
+        Call::default().alone().run(py, move |_| {
+            Ok(Owner(Arc::new(match party {
+                Party::Account(account) => exchange.owner(account)?,
+                Party::Keys(keys) => exchange.owner_from(keys)?,
+            })))
+        })
     }
 
     /// As `owner`, for an account whose journal is lost. What it published before is no longer served: without the journal,
     /// uses that were spent could be spent again.
-    fn owner_afresh(&self, py: Python<'_>, account: &Account) -> Result<Owner> {
-        let (exchange, account) = (self.inner.clone(), account.again()?);
-        Call::default().alone().run(py, move |_| Ok(Owner(Arc::new(exchange.owner_afresh(account)?))))
+    fn owner_afresh(&self, py: Python<'_>, account: &Bound<'_, PyAny>) -> Result<Owner> {
+        let (exchange, party) = (self.inner.clone(), Party::read(account)?);
+        Call::default().alone().run(py, move |_| {
+            Ok(Owner(Arc::new(match party {
+                Party::Account(account) => exchange.owner_afresh(account)?,
+                Party::Keys(keys) => exchange.owner_afresh_from(keys)?,
+            })))
+        })
     }
 
     /// The consumer side of an account: buys, orders, asks.
@@ -69,6 +123,49 @@ impl Exchange {
     fn assets(&self, py: Python<'_>) -> Result<Vec<Asset>> {
         let exchange = self.inner.clone();
         Call::default().run(py, move |_| Ok(exchange.assets()?.into_iter().map(Asset).collect()))
+    }
+
+    /// Opens an asset's data with a key that its owner shared it with: see `Owner.share`. It takes no order, and tells nobody.
+    /// Raises `WrongKey` if it was not shared with that key.
+    fn open_shared(&self, py: Python<'_>, asset: &Asset, key: &RecipientKey) -> Result<Download> {
+        let (exchange, asset, key) = (self.inner.clone(), asset.0.clone(), Arc::clone(&key.0));
+        Call::default().run(py, move |_| Download::new(exchange.open_shared(&asset, &key)?))
+    }
+
+    /// Writes everything that the store holds of an asset as a CAR, version 1, to a path or to a binary file. It is
+    /// ciphertext. A file at a path is replaced when all of it was written, and not touched before.
+    #[pyo3(signature = (asset, target, *, progress = None))]
+    fn export_car<'py>(
+        &self,
+        py: Python<'py>,
+        asset: &Asset,
+        target: &Bound<'py, PyAny>,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let (exchange, roots, place) = (self.inner.clone(), asset.0.roots(), Place::read("target", "write", target)?);
+        let exported = Call::default()
+            .progress(progress)?
+            .run(py, move |progress| place.write(|sink| Ok(car::export(exchange.store(), &roots, sink, progress)?)))?;
+        let fields = PyDict::new(py);
+        fields.set_item("blocks", exported.blocks)?;
+        fields.set_item("bytes", exported.bytes)?;
+        Ok(convert::record(py, "Exported", &fields)?)
+    }
+
+    /// Reads a CAR, version 1, from a path or a binary file into the store, and pins its roots: all or none. Returns them.
+    /// Every block is checked against its CID.
+    #[pyo3(signature = (source, *, progress = None))]
+    fn import_car<'py>(
+        &self,
+        py: Python<'py>,
+        source: &Bound<'py, PyAny>,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyTuple>> {
+        let (exchange, place) = (self.inner.clone(), Place::read("source", "read", source)?);
+        let imported = Call::default()
+            .progress(progress)?
+            .run(py, move |progress| place.read_from(|source| Ok(car::import(exchange.store(), source, progress)?)))?;
+        Ok(PyTuple::new(py, imported.roots.iter().map(|root| root.to_string()))?)
     }
 
     /// Deploys a token to pay with, of at most `cap` whole tokens. Returns its address; the account may mint it.

@@ -3,14 +3,20 @@
 //! What is imported shares the memory of the DataFrame. The library's checked table is made from it and is a snapshot of
 //! its own: whatever becomes of the DataFrame afterwards does not change it.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, RecordBatch, RecordBatchReader};
 use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyTuple};
+use pyo3_arrow::PyTable;
 use pyo3_arrow::input::AnyRecordBatch;
+use sealock::asset;
 use sealock::codec::CodecError;
 
-use crate::call::{caught_as, closing, going};
+use crate::call::{caught_as, closing, going, quick};
 use crate::convert;
 use crate::error::{Failure, Result};
+use crate::schema::Schema;
 
 /// A stream of batches that has not been read yet.
 pub type Reader = Box<dyn RecordBatchReader + Send>;
@@ -83,4 +89,61 @@ fn without_index(batch: RecordBatch) -> Result<RecordBatch> {
     let kept = schema.fields().iter().enumerate().filter(|(_, field)| !label(field.name()));
     let kept: Vec<usize> = kept.map(|(index, _)| index).collect();
     Ok(batch.project(&kept)?)
+}
+
+/// A table that was decrypted, and checked against its asset's schema. From `Download.table`.
+///
+/// It exports Arrow data: `pl.DataFrame(table)`, `pa.table(table)`, and for pandas `pa.table(table).to_pandas()`.
+#[pyclass(frozen, eq, module = "sealock")]
+#[derive(Clone, PartialEq)]
+pub struct Table(pub Arc<asset::Table>);
+
+#[pymethods]
+impl Table {
+    /// The columns.
+    #[getter]
+    fn schema(&self) -> Schema {
+        Schema(self.0.schema().clone())
+    }
+
+    /// The names of the columns.
+    #[getter]
+    fn columns<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, self.0.schema().columns().iter().map(|column| &column.name))
+    }
+
+    /// Number of rows.
+    fn __len__(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Exports a stream of record batches (Arrow PyCapsule interface): booleans, categories as dictionaries, integers of 64
+    /// bits, decimals.
+    #[pyo3(signature = (requested_schema = None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyCapsule>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let batches = quick(py, || Ok(self.0.to_batches()))?;
+        let table = PyTable::try_new(batches, self.0.arrow_schema())?;
+        Ok(table.into_pyobject(py)?.call_method1("__arrow_c_stream__", (requested_schema,))?)
+    }
+
+    /// Exports the schema (Arrow PyCapsule interface).
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyCapsule>> {
+        Ok(pyo3_arrow::ffi::to_schema_pycapsule(py, self.0.arrow_schema().as_ref())?)
+    }
+
+    /// The shape; never values.
+    fn __repr__(&self) -> String {
+        format!("Table({} rows: {})", self.0.len(), {
+            let names: Vec<&str> = self.0.schema().columns().iter().map(|column| column.name.as_str()).collect();
+            names.join(", ")
+        })
+    }
+
+    fn __reduce__(&self) -> Result<()> {
+        Err(Failure::not_pickled("Table", "make a DataFrame of it, or write it with Download.write_to"))
+    }
 }

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
-use sealock::{job, receipt, release};
+use sealock::{destruction, job, receipt, release};
 
 use crate::convert;
 use crate::error::{Failure, Result};
@@ -155,6 +155,79 @@ impl Receipt {
     fn __repr__(&self) -> String {
         let said = self.0.statement();
         format!("Receipt(number={}, job={})", said.number, said.job)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> Result<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        Ok(convert::rebuilt::<Self>(py, "from_bytes", self.to_bytes(py)?)?)
+    }
+}
+
+/// An owner's signed word that its key of an epoch is gone. It is a promise that is attributable, and no proof: nothing can
+/// prove that no copy was kept. It says nothing of keys that others hold.
+#[pyclass(frozen, eq, module = "sealock")]
+#[derive(Clone, PartialEq)]
+pub struct DestructionReceipt(pub destruction::DestructionReceipt);
+
+#[pymethods]
+impl DestructionReceipt {
+    /// Checks that `owner` (an address) signed it. Raises `BadSignature` otherwise.
+    fn verify(&self, owner: &Bound<'_, PyAny>) -> Result<()> {
+        Ok(self.0.verify(convert::address(owner)?)?)
+    }
+
+    /// Whose key it was. Call `verify` first.
+    #[getter]
+    fn owner(&self) -> String {
+        self.0.statement().owner.to_string()
+    }
+
+    /// The DID of the asset.
+    #[getter]
+    fn asset(&self) -> &str {
+        &self.0.statement().asset
+    }
+
+    /// The dataset.
+    #[getter]
+    fn dataset(&self) -> String {
+        self.0.statement().dataset.to_string()
+    }
+
+    /// The epoch whose key is gone. Others may have theirs.
+    #[getter]
+    fn epoch(&self) -> u64 {
+        self.0.statement().epoch
+    }
+
+    /// The CID of the epoch's last manifest, which the key unwrapped.
+    #[getter]
+    fn manifest(&self) -> String {
+        self.0.statement().manifest.to_string()
+    }
+
+    /// When.
+    #[getter]
+    fn destroyed_at<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::from_timestamp(py, self.0.statement().destroyed_at)
+    }
+
+    /// Canonical DAG-CBOR.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.0.to_bytes()?))
+    }
+
+    /// Reads canonical DAG-CBOR.
+    #[classmethod]
+    fn from_bytes(_class: &Bound<'_, PyType>, bytes: &Bound<'_, PyAny>) -> Result<Self> {
+        Ok(Self(destruction::DestructionReceipt::from_bytes(&convert::bytes("receipt", bytes)?)?))
+    }
+
+    fn __hash__(&self) -> Result<u64> {
+        Ok(crate::hash(&self.0.to_bytes()?))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("DestructionReceipt(asset={}, epoch={})", self.asset(), self.epoch())
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> Result<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {

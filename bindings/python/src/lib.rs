@@ -9,14 +9,18 @@ mod asset;
 mod call;
 mod consumer;
 mod convert;
+mod download;
 mod error;
 mod exchange;
+mod file;
 mod frame;
 mod job;
+mod keys;
 mod owner;
 mod policy;
 mod query;
 mod schema;
+mod store;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -63,10 +67,19 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<consumer::Consumer>()?;
     module.add_class::<consumer::JobTicket>()?;
     module.add_class::<consumer::Order>()?;
+    module.add_class::<download::Download>()?;
+    module.add_class::<download::DownloadOrder>()?;
+    module.add_class::<download::DownloadTicket>()?;
+    module.add_class::<download::Reader>()?;
     module.add_class::<exchange::Exchange>()?;
+    module.add_class::<frame::Table>()?;
+    module.add_class::<job::DestructionReceipt>()?;
     module.add_class::<job::JobRequest>()?;
     module.add_class::<job::Receipt>()?;
     module.add_class::<job::SealedResult>()?;
+    module.add_class::<keys::KeyStore>()?;
+    module.add_class::<keys::RecipientKey>()?;
+    module.add_class::<keys::RecipientPublicKey>()?;
     module.add_class::<owner::Node>()?;
     module.add_class::<owner::Owner>()?;
     module.add_class::<policy::Policy>()?;
@@ -79,6 +92,9 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<query::Secret>()?;
     module.add_class::<schema::Column>()?;
     module.add_class::<schema::Schema>()?;
+    module.add_class::<store::IpfsNode>()?;
+    module.add_class::<store::KuboDaemon>()?;
+    module.add_class::<store::Store>()?;
     module.add_function(wrap_pyfunction!(call::check_process, module)?)?;
     module.add_function(wrap_pyfunction!(call::close, module)?)?;
     module.add_function(wrap_pyfunction!(error::error_kinds, module)?)?;

@@ -7,13 +7,16 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use sealock::asset::{self, Table, Terms};
+use sealock::exchange::Published;
 use sealock::job::{self, JobId};
-use sealock::owner::Offer;
+use sealock::owner::{NewEpoch, Offer};
 
 use crate::asset::Asset;
 use crate::call::{Call, quick};
+use crate::download::Download;
 use crate::error::{Failure, Result};
-use crate::job::{JobRequest, Receipt, SealedResult};
+use crate::job::{DestructionReceipt, JobRequest, Receipt, SealedResult};
+use crate::keys::RecipientPublicKey;
 use crate::policy::{Policy, Price};
 use crate::schema::Schema;
 use crate::{convert, frame};
@@ -44,12 +47,13 @@ impl Owner {
     /// the data NFT and its datatokens, and describes it. The DataFrame is read once: what becomes of it later changes nothing.
     ///
     /// `policy` is a `Policy` or a dict of its keyword arguments. `valid_for` is a `timedelta` or whole seconds, `cap` a
-    /// number of datatokens. `progress` is `True` for bars, or is called with stage, done and total.
+    /// number of datatokens. `recipients` may decrypt the data without an order: see `share`. `progress` is `True` for bars, or
+    /// is called with stage, done and total; with a method `on_step`, that is called with a `Step`.
     ///
     /// Without a `schema` one is inferred, with an `InferredSchemaWarning`: it is public and quotes the data.
     #[pyo3(signature = (
         data, *, name, policy, price, schema = None, uses_per_order = None, valid_for = None, description = None,
-        author = None, license = None, tags = None, cap = None, progress = None
+        author = None, license = None, tags = None, cap = None, recipients = None, progress = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn publish<'py>(
@@ -67,6 +71,7 @@ impl Owner {
         license: Option<String>,
         tags: Option<&Bound<'py, PyAny>>,
         cap: Option<&Bound<'py, PyAny>>,
+        recipients: Option<&Bound<'py, PyAny>>,
         progress: Option<Bound<'py, PyAny>>,
     ) -> Result<Bound<'py, PyAny>> {
         let policy = Policy::read(policy)?;
@@ -84,6 +89,7 @@ impl Owner {
         }
         let tags = tags.map(|tags| convert::texts("tags", tags)).transpose()?;
         let cap = cap.map(|cap| convert::whole("cap", cap)).transpose()?;
+        let recipients = recipients.map(|keys| RecipientPublicKey::list("recipients", keys)).transpose()?;
         let reader = frame::reader(data)?;
         let (batches, schema) = match schema {
             Some(schema) => (Err(reader), schema.0.clone()),
@@ -119,19 +125,113 @@ impl Owner {
             if let Some(cap) = cap {
                 offer = offer.cap(cap);
             }
+            if let Some(recipients) = recipients {
+                offer = offer.recipients(recipients);
+            }
             Ok(owner.publish_with(&offer, progress)?)
         })?;
-        let suppression = PyDict::new(py);
-        suppression.set_item("cells", published.suppression.cells)?;
-        suppression.set_item("suppressed_cells", published.suppression.suppressed_cells)?;
-        suppression.set_item("rows", published.suppression.rows)?;
-        suppression.set_item("suppressed_rows", published.suppression.suppressed_rows)?;
-        suppression.set_item("suppressed_values", published.suppression.suppressed_values)?;
-        let fields = PyDict::new(py);
-        fields.set_item("asset", Bound::new(py, Asset(published.asset))?)?;
-        fields.set_item("suppression", convert::record(py, "Suppression", &suppression)?)?;
-        fields.set_item("sealed_bytes", published.sealed_bytes)?;
-        Ok(convert::record(py, "Published", &fields)?)
+        record(py, published)
+    }
+
+    /// Lets the holders of these keys (`RecipientKey.public`) decrypt the asset's data, without an order, until the next epoch
+    /// and for good what they read: `Exchange.open_shared`. Earlier recipients stay. Returns the asset as it is now.
+    fn share(&self, py: Python<'_>, asset: &Asset, recipients: &Bound<'_, PyAny>) -> Result<Asset> {
+        let recipients = RecipientPublicKey::list("recipients", recipients)?;
+        let (owner, asset) = (Arc::clone(&self.0), asset.0.clone());
+        Call::default().run(py, move |_| Ok(Asset(owner.share(&asset, &recipients)?)))
+    }
+
+    /// Changes the owner's own key of the asset's data: for a key store that somebody may have seen a copy of. Who has seen
+    /// the data's key, too, is shut out by `reencrypt` alone. No object is touched. Returns the asset as it is now.
+    fn rewrap(&self, py: Python<'_>, asset: &Asset) -> Result<Asset> {
+        let (owner, asset) = (Arc::clone(&self.0), asset.0.clone());
+        Call::default().run(py, move |_| Ok(Asset(owner.rewrap(&asset)?)))
+    }
+
+    /// Encrypts the asset's data anew under fresh keys: the next epoch. Keys of earlier epochs open nothing of it, and
+    /// recipients are those named now. Blocks of earlier epochs are given up unless `keep_previous`. Returns the asset as it is
+    /// now. What somebody has read before stays read.
+    #[pyo3(signature = (asset, *, recipients = None, keep_previous = false, progress = None))]
+    fn reencrypt<'py>(
+        &self,
+        py: Python<'py>,
+        asset: &Asset,
+        recipients: Option<&Bound<'py, PyAny>>,
+        keep_previous: bool,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> Result<Asset> {
+        let how = epoch(recipients, keep_previous)?;
+        let (owner, asset) = (Arc::clone(&self.0), asset.0.clone());
+        let call = Call::default().progress(progress)?;
+        call.run(py, move |progress| Ok(Asset(owner.reencrypt_with(&asset, &how, progress)?)))
+    }
+
+    /// Replaces the asset's data by another DataFrame, encrypted under fresh keys as the next epoch. Policy and terms stay,
+    /// and so does the schema unless one is given.
+    ///
+    /// An answer from before and one from after differ by the rows that changed: few of them can be told by comparing.
+    #[pyo3(signature = (asset, data, *, schema = None, recipients = None, keep_previous = false, progress = None))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
+    fn update<'py>(
+        &self,
+        py: Python<'py>,
+        asset: &Asset,
+        data: &Bound<'py, PyAny>,
+        schema: Option<&Schema>,
+        recipients: Option<&Bound<'py, PyAny>>,
+        keep_previous: bool,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let how = epoch(recipients, keep_previous)?;
+        let (owner, asset) = (Arc::clone(&self.0), asset.0.clone());
+        let schema = schema.map_or_else(|| asset.schema().clone(), |schema| schema.0.clone());
+        let reader = frame::reader(data)?;
+        let published = Call::default().progress(progress)?.run(py, move |progress| {
+            let table = Table::from_batches(schema, frame::batches(reader)?)?;
+            Ok(owner.update_with(&asset, &table, &how, progress)?)
+        })?;
+        record(py, published)
+    }
+
+    /// The data of an asset of this owner's.
+    fn download(&self, py: Python<'_>, asset: &Asset) -> Result<Download> {
+        let (owner, asset) = (Arc::clone(&self.0), asset.0.clone());
+        Call::default().run(py, move |_| Download::new(owner.download(&asset)?))
+    }
+
+    /// Destroys the key of the epoch that `asset` was described with, which is the present one unless `asset` is old: see
+    /// `destroy_epoch`.
+    fn destroy_key(&self, py: Python<'_>, asset: &Asset) -> Result<DestructionReceipt> {
+        let (owner, asset) = (Arc::clone(&self.0), asset.0.clone());
+        Call::default().run(py, move |_| Ok(DestructionReceipt(owner.destroy_key(&asset)?)))
+    }
+
+    /// Destroys the owner's key of an epoch of the asset, and gives up its blocks. Then jobs, downloads and this owner are
+    /// refused with `KeyDestroyed`. **It cannot be undone.** Repeating it returns the same receipt, and finishes what was
+    /// interrupted.
+    ///
+    /// It takes back nothing that was read: recipients and buyers keep the keys that they have. A copy of the key store from
+    /// before revives the key, so destroy those, too.
+    fn destroy_epoch(&self, py: Python<'_>, asset: &Asset, epoch: &Bound<'_, PyAny>) -> Result<DestructionReceipt> {
+        let (owner, asset, epoch) = (Arc::clone(&self.0), asset.0.clone(), convert::whole("epoch", epoch)?);
+        Call::default().run(py, move |_| Ok(DestructionReceipt(owner.destroy_epoch(&asset, epoch)?)))
+    }
+
+    /// The receipt of an epoch whose key was destroyed; `None` if it was not.
+    fn destruction_receipt(
+        &self,
+        py: Python<'_>,
+        asset: &Asset,
+        epoch: &Bound<'_, PyAny>,
+    ) -> Result<Option<DestructionReceipt>> {
+        let (owner, asset, epoch) = (Arc::clone(&self.0), asset.0.clone(), convert::whole("epoch", epoch)?);
+        quick(py, move || Ok(owner.destruction_receipt(&asset, epoch)?.map(DestructionReceipt)))
+    }
+
+    /// Gives up publications that were interrupted and not repeated. Returns how many there were.
+    fn discard_unfinished(&self, py: Python<'_>) -> Result<usize> {
+        let owner = Arc::clone(&self.0);
+        Call::default().run(py, move |_| Ok(owner.discard_unfinished()?))
     }
 
     fn __repr__(&self) -> String {
@@ -141,6 +241,30 @@ impl Owner {
     fn __reduce__(&self) -> Result<()> {
         Err(Failure::not_pickled("Owner", "it holds a secret key and is open in this process; see Exchange.owner"))
     }
+}
+
+/// What publishing did, as a record.
+fn record(py: Python<'_>, published: Published) -> Result<Bound<'_, PyAny>> {
+    let suppression = PyDict::new(py);
+    suppression.set_item("cells", published.suppression.cells)?;
+    suppression.set_item("suppressed_cells", published.suppression.suppressed_cells)?;
+    suppression.set_item("rows", published.suppression.rows)?;
+    suppression.set_item("suppressed_rows", published.suppression.suppressed_rows)?;
+    suppression.set_item("suppressed_values", published.suppression.suppressed_values)?;
+    let fields = PyDict::new(py);
+    fields.set_item("asset", Bound::new(py, Asset(published.asset))?)?;
+    fields.set_item("suppression", convert::record(py, "Suppression", &suppression)?)?;
+    fields.set_item("sealed_bytes", published.sealed_bytes)?;
+    Ok(convert::record(py, "Published", &fields)?)
+}
+
+/// How an asset is encrypted anew.
+fn epoch(recipients: Option<&Bound<'_, PyAny>>, keep_previous: bool) -> Result<NewEpoch> {
+    let mut how = NewEpoch::new();
+    if let Some(recipients) = recipients {
+        how = how.recipients(RecipientPublicKey::list("recipients", recipients)?);
+    }
+    Ok(if keep_previous { how.keep_previous() } else { how })
 }
 
 /// The node of one owner: admits jobs, computes, releases. From `Owner.node`.

@@ -15,6 +15,7 @@ use crate::query::Program;
 ///
 /// `programs` is `None` (no program), `"any"` (any program within the other rules), or digests of programs.
 /// `min_group_size` counts rows: combinations of all `dimensions` with fewer of them stay out of every answer.
+/// `allow_download` lets buyers decrypt the data itself, all of it and for good.
 #[pyclass(frozen, eq, module = "sealock")]
 #[derive(Clone, PartialEq)]
 pub struct Policy(pub policy::Policy);
@@ -65,7 +66,7 @@ impl Policy {
     #[new]
     #[pyo3(signature = (
         *, dimensions = None, measures = None, aggregations = None, programs = None, min_group_size = None, max_jobs = None,
-        expires = None, purpose = None
+        expires = None, purpose = None, allow_download = false
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
@@ -77,6 +78,7 @@ impl Policy {
         max_jobs: Option<&Bound<'_, PyAny>>,
         expires: Option<&Bound<'_, PyAny>>,
         purpose: Option<String>,
+        allow_download: bool,
     ) -> Result<Self> {
         let mut policy = policy::Policy::deny_all();
         if let Some(columns) = dimensions {
@@ -116,6 +118,9 @@ impl Policy {
         }
         if let Some(purpose) = purpose {
             policy = policy.purpose(purpose);
+        }
+        if allow_download {
+            policy = policy.allow_download();
         }
         Ok(Self(policy))
     }
@@ -171,6 +176,12 @@ impl Policy {
     #[getter]
     fn purpose<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyAny>> {
         self.rule(py, "purpose")
+    }
+
+    /// Whether buyers may decrypt the data itself.
+    #[getter]
+    fn allow_download(&self) -> bool {
+        self.0.allows_download()
     }
 
     /// The digest that proofs and receipts name the policy by.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import io
 import itertools
 import logging
 import sys
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -123,6 +125,37 @@ def test_progress_is_told_in_order(market: Market, query: sl.Query) -> None:
     stages = [stage for stage, _ in itertools.groupby(stage for stage, _, _ in steps)]
     assert stages == ["load key", "encrypt", "prove", "admit", "compute", "release"]
     assert all(0 <= done and (total is None or done <= total) for _, done, total in steps)
+
+
+def test_whole_steps_are_told_to_a_listener(market: Market, query: sl.Query) -> None:
+    class Listener:
+        def __init__(self) -> None:
+            self.steps: list[sl.Step] = []
+
+        def on_step(self, step: sl.Step) -> None:
+            self.steps.append(step)
+
+    listener = Listener()
+    ticket = market.order.request(query, progress=listener)
+    assert listener.steps[-1] == sl.Step(stage="prove", done=1, total=1, eta=None)
+    jobs = Listener()
+    market.owner.node.submit(ticket.request, progress=jobs).result(30)
+    assert [step.stage for step in jobs.steps if step.done == step.total][-1] == "release"
+    car = Listener()
+    market.exchange.export_car(market.asset, io.BytesIO(), progress=car)
+    assert car.steps[-1].eta == timedelta(0) and all(step.stage == "export" for step in car.steps)
+
+
+def test_the_bars_show_the_time_that_is_left(capfd: pytest.CaptureFixture[str]) -> None:
+    from sealock._progress import reporter
+
+    bars = reporter(True)
+    assert bars is not None
+    # Half of it was there already: at tqdm's own rate, the rest would take no time.
+    bars.on_step(sl.Step(stage="upload", done=0, total=10**9, eta=None))
+    bars.on_step(sl.Step(stage="upload", done=10**9 // 2, total=10**9, eta=timedelta(minutes=61)))
+    bars.close()  # type: ignore[attr-defined]
+    assert "<1:01:00" in capfd.readouterr().err
 
 
 def test_publishing_tells_rows_and_bytes(market: Market) -> None:

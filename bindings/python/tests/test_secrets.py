@@ -81,6 +81,8 @@ def test_references_and_data_pickle(
         sl.Price.free(3),
         asset.estimate(query),
         query.program,
+        sl.Step(stage="fold", done=1, total=None, eta=None),
+        sl.Freed(blocks=1, bytes=2),
         ticket.request,
         released,
         released.receipt.statement,

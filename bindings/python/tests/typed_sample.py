@@ -40,6 +40,28 @@ def everything(table: sl.Answer, folder: Path, account: sl.Account, token: str) 
     return exchange.balance_of(token, account.address)
 
 
+class Bar:
+    def on_step(self, step: sl.Step) -> None:
+        print(step.stage, step.done, step.total, step.eta)
+
+
+def data_itself(exchange: sl.Exchange, owner: sl.Owner, asset: sl.Asset, folder: Path) -> sl.DestructionReceipt | None:
+    with sl.IpfsNode(folder, dht=True, block_timeout=timedelta(seconds=5)) as node:
+        node.fetch(asset.roots[0], progress=Bar())
+        shared: sl.Exchange = sl.Exchange.local(folder, store=node)
+    daemon: sl.Store = sl.KuboDaemon("http://127.0.0.1:5001", token="secret", timeout=2.5)
+    key = sl.RecipientKey.generate()
+    new: sl.Asset = owner.reencrypt(owner.share(asset, [key.public]), keep_previous=True)
+    download: sl.Download = shared.open_shared(new, key)
+    length: int = download.write_to(folder / "table.parquet", progress=Bar())
+    with download.reader() as file, open(folder / "asset.car", "wb") as car:
+        print(file.read(4), exchange.export_car(asset, car).bytes, length, daemon.pins())
+    roots: tuple[str, ...] = exchange.import_car(folder / "asset.car")
+    keys: sl.KeyStore = sl.KeyStore.create(folder / "keys", sl.Account.generate(), "passphrase")
+    print(roots, exchange.owner(keys).address, len(download.table(["plan"], range(10))))
+    return owner.destruction_receipt(new, new.epoch)
+
+
 async def waits(node: sl.Node, ticket: sl.JobTicket) -> sl.Answer:
     released: sl.Released = await node.submit(ticket.request)
     return ticket.open(*released)

@@ -24,7 +24,7 @@ use crate::keystore::KeyStore;
 use crate::ledger::{EmbeddedLedger, EventKind, FixedRate, Ledger};
 use crate::order::{Consumer, OrderError};
 use crate::owner::Owner;
-use crate::store::{DiskStore, MemoryStore, Store, unixfs};
+use crate::store::{DiskStore, MemoryStore, Store, Tiered, unixfs};
 use crate::time::{Clock, SystemClock};
 use crate::wallet::Wallet;
 use crate::{Account, Address};
@@ -188,6 +188,17 @@ impl Exchange {
         Ok(Self::new(store, ledger, clock, Some(state)))
     }
 
+    /// As [`Exchange::local`], with a store that is far away behind the folder's own: what is pinned is kept in both. See
+    /// [`Tiered`].
+    ///
+    /// # Errors
+    /// As [`Exchange::local`].
+    pub fn local_tiered(path: impl AsRef<Path>, far: impl Store + 'static) -> Result<Self> {
+        let path = path.as_ref();
+        let near = DiskStore::open(folder(path)?.join("store"))?;
+        Self::local_with(path, Tiered::new(near, far))
+    }
+
     /// An exchange that is gone when it is dropped.
     ///
     /// # Errors
@@ -231,15 +242,17 @@ impl Exchange {
     /// [`ErrorKind::Locked`] while the account's node runs elsewhere; [`ErrorKind::CorruptState`] if the ledger has assets of
     /// the account and their journal is gone.
     pub fn owner(&self, account: Account) -> Result<Owner> {
-        self.open_owner(account.address(), || self.key_store(account), false)
+        self.open_owner(account.address(), || Ok(self.key_store(account)?.into()), false)
     }
 
     /// The owner side of the account in a key store, which keeps the keys of its datasets, too. They are not the keys that
-    /// [`Exchange::owner`] keeps: use the one or the other for an account.
+    /// [`Exchange::owner`] keeps: use the one or the other for an account. A key store that is shared stays open until its last
+    /// holder lets go of it.
     ///
     /// # Errors
     /// As [`Exchange::owner`].
-    pub fn owner_from(&self, keys: KeyStore) -> Result<Owner> {
+    pub fn owner_from(&self, keys: impl Into<Arc<KeyStore>>) -> Result<Owner> {
+        let keys = keys.into();
         self.open_owner(keys.address(), || Ok(keys), false)
     }
 
@@ -249,18 +262,24 @@ impl Exchange {
     /// # Errors
     /// [`ErrorKind::Locked`] while the account's node runs elsewhere.
     pub fn owner_afresh(&self, account: Account) -> Result<Owner> {
-        self.open_owner(account.address(), || self.key_store(account), true)
+        self.open_owner(account.address(), || Ok(self.key_store(account)?.into()), true)
     }
 
     /// As [`Exchange::owner_afresh`], with a key store.
     ///
     /// # Errors
     /// As [`Exchange::owner_afresh`].
-    pub fn owner_afresh_from(&self, keys: KeyStore) -> Result<Owner> {
+    pub fn owner_afresh_from(&self, keys: impl Into<Arc<KeyStore>>) -> Result<Owner> {
+        let keys = keys.into();
         self.open_owner(keys.address(), || Ok(keys), true)
     }
 
-    fn open_owner(&self, address: Address, keys: impl FnOnce() -> Result<KeyStore>, afresh: bool) -> Result<Owner> {
+    fn open_owner(
+        &self,
+        address: Address,
+        keys: impl FnOnce() -> Result<Arc<KeyStore>>,
+        afresh: bool,
+    ) -> Result<Owner> {
         let opened = self.opened("node", address)?;
         let journal = match self.state_file("node", address, "redb") {
             Some(path) => Journal::open(path)?,

@@ -94,7 +94,7 @@ impl std::fmt::Debug for Computed {
 /// The node of one owner, serving the owner's assets.
 pub struct Node {
     pub(crate) exchange: Exchange,
-    pub(crate) keys: KeyStore,
+    pub(crate) keys: Arc<KeyStore>,
     pub(crate) journal: Journal,
     pub(crate) verifying_key: VerifyingKey,
     pub(crate) served: Mutex<BTreeMap<Did, Arc<Served>>>,
@@ -115,7 +115,7 @@ impl<E: Into<Rejection>> From<E> for Stopped {
 }
 
 impl Node {
-    pub(crate) fn new(exchange: Exchange, keys: KeyStore, journal: Journal, verifying_key: VerifyingKey) -> Self {
+    pub(crate) fn new(exchange: Exchange, keys: Arc<KeyStore>, journal: Journal, verifying_key: VerifyingKey) -> Self {
         let (served, under_way, refusals) = Default::default();
         Self { exchange, keys, journal, verifying_key, served, under_way, refusals }
     }

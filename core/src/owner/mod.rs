@@ -148,7 +148,7 @@ impl Owner {
         Ok(journal.kept(ACCESS_KEY)?.is_some())
     }
 
-    pub(crate) fn open(exchange: Exchange, keys: KeyStore, journal: Journal, opened: Opened) -> Result<Self> {
+    pub(crate) fn open(exchange: Exchange, keys: Arc<KeyStore>, journal: Journal, opened: Opened) -> Result<Self> {
         let row = match journal.kept(ACCESS_KEY)? {
             Some(bytes) => bytes,
             None => {

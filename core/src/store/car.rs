@@ -135,7 +135,7 @@ pub fn export(store: &dyn Store, roots: &[Cid], sink: impl Write, progress: &mut
     out.section(&[&to_canonical("CAR header", &header).expect("a list of CIDs and a number have a canonical form")])?;
 
     let mut seen = HashSet::new();
-    let mut path = vec![roots.to_vec().into_iter()];
+    let mut path = vec![Vec::from(roots).into_iter()];
     while let Some(links) = path.last_mut() {
         let leaf = |cid: &&Cid| cid.codec() == Codec::Raw.code();
         let leaves = links.as_slice().iter().take_while(leaf).take(READ_AHEAD).count();

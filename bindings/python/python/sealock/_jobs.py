@@ -8,8 +8,8 @@ from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from ._progress import Report, reporter
-from ._records import Released
+from ._progress import Listener, Report, reporter
+from ._records import Released, Step
 from ._sealock import check_process
 from .errors import Locked
 
@@ -86,22 +86,30 @@ class Job:
         raise TypeError("Job can be neither pickled nor copied: it runs in this process")
 
 
-def submit(node: Node, request: JobRequest | bytes, progress: bool | Report | None) -> Job:
+class _Watch:
+    """Passes steps on until the job is cancelled."""
+
+    def __init__(self, cancel: threading.Event, listener: Listener | None) -> None:
+        self._cancel = cancel
+        self._listener = listener
+
+    def on_step(self, step: Step) -> None:
+        if self._cancel.is_set():
+            raise CancelledError
+        if self._listener is not None:
+            self._listener.on_step(step)
+
+
+def submit(node: Node, request: JobRequest | bytes, progress: bool | Report | Listener | None) -> Job:
     """Runs `node.run(request)` on another thread."""
     check_process()
-    cancel, report = threading.Event(), reporter(progress)
-
-    def step(stage: str, done: int, total: int | None) -> None:
-        if cancel.is_set():
-            raise CancelledError
-        if report is not None:
-            report(stage, done, total)
+    cancel, listener = threading.Event(), reporter(progress)
 
     def run() -> Released:
         try:
-            return node.run(request, progress=step)
+            return node.run(request, progress=_Watch(cancel, listener))
         finally:
-            close = getattr(report, "close", None)
+            close = getattr(listener, "close", None)
             if close is not None:
                 close()
 

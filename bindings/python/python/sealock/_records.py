@@ -28,6 +28,21 @@ class Suppression:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """How far a long call is."""
+
+    #: The part that it is in: "fold", "store", "fetch", "upload", "export", "import", "open", "publish", "load key",
+    #: "encrypt", "prove", "admit", "compute" or "release".
+    stage: str
+    #: How much of the part is done: bytes of what is stored or moved, rows, transactions, proofs.
+    done: int
+    #: How much there is to do, where that is known.
+    total: int | None
+    #: How long the rest of the part will take at the rate so far, where that can be said.
+    eta: timedelta | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Published:
     """What publishing did."""
 
@@ -113,6 +128,32 @@ class JobRecord:
     admitted_at: datetime
     #: Number of its receipt, once it is complete.
     receipt: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Epoch:
+    """One encryption of a dataset, under keys of its own."""
+
+    #: The dataset, as `Asset.dataset` names it.
+    dataset: str
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Freed:
+    """What a garbage collection freed."""
+
+    blocks: int
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exported:
+    """What was written as a CAR."""
+
+    blocks: int
+    #: Length of the CAR.
+    bytes: int
 
 
 class Released(NamedTuple):

@@ -11,7 +11,6 @@
 
 mod runtime;
 
-use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -106,9 +105,7 @@ pub struct IpfsStore {
 
 struct Inner {
     disk: DiskStore,
-    /// An [`Ipfs`]. Under its own name, every crate that drops a store would compile the drop of a whole libp2p swarm anew,
-    /// which takes the compiler minutes.
-    node: Box<dyn Any + Send + Sync>,
+    node: Ipfs,
     dht: bool,
     block_timeout: Duration,
     // Last, so that everything that runs on it is gone before.
@@ -123,7 +120,11 @@ impl IpfsStore {
     /// [`StoreError::InUse`] while another node runs there; [`StoreError::InvalidAddress`]; [`StoreError::Io`], if an
     /// address is taken for instance; those of [`DiskStore::open`].
     pub fn open(path: impl AsRef<Path>, config: &IpfsConfig) -> Result<Self> {
-        let path = path.as_ref();
+        Self::start(path.as_ref(), config)
+    }
+
+    /// Apart from the generic one, so that the swarm is compiled here and not again in every crate that opens a node.
+    fn start(path: &Path, config: &IpfsConfig) -> Result<Self> {
         let listen = config.listen.iter().map(|a| parse_address(a)).collect::<Result<Vec<_>>>()?;
         let bootstrap = config.bootstrap.iter().map(|a| parse_peer_address(a)).collect::<Result<Vec<_>>>()?;
         let disk = DiskStore::open(path)?;
@@ -147,13 +148,7 @@ impl IpfsStore {
         let node = runtime.wait_beside(STEP_TIMEOUT, || setup(folder, limit, dht));
         let node = node.ok_or_else(|| late("starting the node"))?.map_err(|e| start_error(path, e))?;
         let store = Self {
-            inner: Arc::new(Inner {
-                disk,
-                node: Box::new(node),
-                dht: config.dht,
-                block_timeout: config.block_timeout,
-                runtime,
-            }),
+            inner: Arc::new(Inner { disk, node, dht: config.dht, block_timeout: config.block_timeout, runtime }),
         };
         for address in listen {
             let listening = {
@@ -187,7 +182,7 @@ impl IpfsStore {
 
     /// The node's peer id, which stays the same for its repository.
     pub fn peer_id(&self) -> String {
-        self.inner.node().keypair().public().to_peer_id().to_string()
+        self.inner.node.keypair().public().to_peer_id().to_string()
     }
 
     /// The multiaddresses that the node listens on, each with its peer id: what another node connects to.
@@ -270,7 +265,7 @@ impl IpfsStore {
         T: Send + 'static,
         F: Future<Output = Result<T, anyhow::Error>> + Send + 'static,
     {
-        match self.inner.runtime.wait(STEP_TIMEOUT, step(self.inner.node())) {
+        match self.inner.runtime.wait(STEP_TIMEOUT, step(self.inner.node.clone())) {
             Some(done) => done.map_err(|e| format!("{e:#}")),
             None => Err(format!("no answer within {} s", STEP_TIMEOUT.as_secs())),
         }
@@ -295,7 +290,7 @@ impl IpfsStore {
         if peers == 0 && !dht {
             return Err(StoreError::NotFound { cid: *cid });
         }
-        let wanted = self.inner.node().get_block(cid).timeout(limit.saturating_add(STEP_TIMEOUT));
+        let wanted = self.inner.node.get_block(cid).timeout(limit.saturating_add(STEP_TIMEOUT));
         match runtime.wait_unless(*limit, stop, wanted) {
             Some(Ok(block)) => Block::verify(cid, block.data().to_vec()),
             Some(Err(why)) => Err(failed(format!("fetching {cid}"), format!("{why:#}"))),
@@ -310,15 +305,9 @@ impl IpfsStore {
 
 const AGENT: &str = concat!("sealock/", env!("CARGO_PKG_VERSION"));
 
-impl Inner {
-    fn node(&self) -> Ipfs {
-        self.node.downcast_ref::<Ipfs>().expect("nothing else is put there").clone()
-    }
-}
-
 impl Drop for Inner {
     fn drop(&mut self) {
-        let node = self.node();
+        let node = self.node.clone();
         if self.runtime.wait(STEP_TIMEOUT, node.exit_daemon()).is_none() {
             tracing::warn!("the node did not stop in time");
         }
