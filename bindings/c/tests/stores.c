@@ -470,12 +470,63 @@ static void no_daemon(void) {
     FAILS(SEALOCK_ERROR_UNREACHABLE, sealock_kubo_connect("http://127.0.0.1:1", &options, &daemon, &error));
 }
 
-int main(void) {
+// A market whose data goes to a daemon, and another that has it from there.
+static void with_a_daemon(const char *folder, const char *address) {
+    sealock_kubo *daemon;
+    sealock_buffer *text;
+    sealock_texts *texts;
+    sealock_exchange *elsewhere, *none;
+    sealock_recipient_key *key;
+    sealock_asset *shared;
+    sealock_download *data;
+    sealock_table *table;
+    uint8_t public[SEALOCK_RECIPIENT_BYTES];
+    struct told told = {0};
+    sealock_watch watch = {.struct_size = sizeof watch, .progress = tell, .user = &told};
+    MUST(sealock_kubo_connect(address, NULL, &daemon, &error));
+    MUST(sealock_kubo_version(daemon, &text, &error));
+    printf("  a daemon of version %s\n", sealock_buffer_text(text));
+    sealock_buffer_free(text);
+    MUST(sealock_kubo_identity(daemon, &text, &texts, &error));
+    CHECK(sealock_buffer_length(text) > 10);
+    sealock_buffer_free(text);
+    sealock_texts_free(texts);
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_exchange_local_with_kubo("", daemon, &none, &error));
+    struct market m = {0};
+    MUST(sealock_exchange_local_with_kubo(in(folder, "near").text, daemon, &m.exchange, &error));
+    MUST(sealock_exchange_local_with_kubo(in(folder, "far").text, daemon, &elsewhere, &error));
+    sealock_kubo_free(daemon);
+    MUST(sealock_account_generate(&m.owner_account, &error));
+    MUST(sealock_exchange_owner(m.exchange, m.owner_account, &m.owner, &error));
+    m.schema = people_schema();
+    MUST(sealock_table_from_csv(m.schema, (const uint8_t *)PEOPLE, strlen(PEOPLE), 0, &m.table, &error));
+    m.policy = people_policy();
+    MUST(sealock_terms_free_of_charge(5, &m.terms, &error));
+    MUST(sealock_offer_new("People", m.table, m.policy, m.terms, &m.offer, &error));
+    MUST(sealock_owner_publish(m.owner, m.offer, &watch, &m.published, &error));
+    CHECK(told.known > 0);
+    MUST(sealock_published_asset(m.published, &m.asset, &error));
+    MUST(sealock_recipient_key_generate(&key, &error));
+    MUST(sealock_recipient_key_public(key, public, sizeof public, &error));
+    MUST(sealock_owner_share(m.owner, m.asset, public, sizeof public, &shared, &error));
+    MUST(sealock_exchange_open_shared(elsewhere, shared, key, &data, &error));
+    MUST(sealock_download_table(data, NULL, &table, &error));
+    CHECK(rows_of(table) == 8);
+    sealock_download_free(data);
+    sealock_asset_free(shared);
+    sealock_recipient_key_free(key);
+    sealock_exchange_free(elsewhere);
+    close_market(&m);
+}
+
+// With the address of a daemon's RPC as its argument, uses that, too.
+int main(int count, char **arguments) {
     char folder[] = "/tmp/sealock-stores-XXXXXX";
     make_folder(folder);
     two_nodes_exchange_an_asset(folder);
     a_node_alone(folder);
     no_daemon();
+    if (count > 1) with_a_daemon(folder, arguments[1]);
     remove_folder(folder);
     return failures("stores");
 }
