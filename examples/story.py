@@ -28,11 +28,13 @@ def story(folder: Path) -> None:
     clock = Steps()
     records = read_records(DATA)
 
-    clock.step("An exchange opens: a folder with a block store and a ledger. No chain, no service, no network.")
-    exchange = sl.Exchange.local(folder)
+    clock.step("An exchange opens: a ledger in a folder, and an IPFS node on loopback. No chain, no service.")
+    desk = sl.IpfsNode(folder / "desk")
+    exchange = sl.Exchange.local(folder, store=desk)
     market = sl.Account.generate()
     ocean = exchange.deploy_token(market, "Ocean", "OCEAN", cap=1_000_000)
-    insurer = exchange.owner(sl.Account.generate())
+    account = sl.Account.generate()
+    insurer = exchange.owner(account)
     clock.done("the insurer makes the key that access proofs are made with; its secret part is forgotten")
 
     clock.step("The insurer publishes its table: encrypts it, stores it, mints a data NFT and datatokens.")
@@ -62,6 +64,28 @@ def story(folder: Path) -> None:
         asset.did,
         f"groups smaller than 5: {published.suppression.suppressed_rows} rows withheld",
         "the store learns sizes; the ledger learns who published, the columns, the price and the policy",
+    )
+
+    clock.step(
+        "The insurer's compute node, another node of the network, fetches the asset over QUIC. The first one stops."
+    )
+    rack = sl.IpfsNode(folder / "rack")
+    rack.connect(next(address for address in desk.addresses if "quic" in address))
+    fetched: dict[str, int] = {}
+    for root in asset.roots:
+
+        def count(stage: str, done: int, total: int | None, root: str = root) -> None:
+            fetched[root] = done
+
+        rack.fetch(root, progress=count)
+        rack.pin(root)
+    del insurer, exchange
+    desk.close()
+    exchange = sl.Exchange.local(folder, store=rack)
+    insurer = exchange.owner(account)
+    clock.done(
+        f"{sum(fetched.values())} bytes, each block checked against its CID",
+        "peers learn CIDs and sizes",
     )
 
     clock.step("Four researchers buy a datatoken each and order. Each order carries a commitment to a fresh secret.")

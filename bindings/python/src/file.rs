@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pyo3::exceptions::{PyBlockingIOError, PyTypeError, PyValueError};
@@ -16,6 +17,9 @@ use crate::error::{Failure, Result};
 
 /// Every piece that is handed to a Python object takes the interpreter once.
 const BUFFER: usize = 1 << 20;
+
+/// Tells the files of this process apart that are being written.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A path, or a Python object.
 pub enum Place {
@@ -55,7 +59,7 @@ impl Place {
             Place::Path(path) if fs::metadata(&path).is_ok_and(|found| !found.is_file()) => fill(&path, work),
             Place::Path(path) => {
                 let mut partial = path.clone().into_os_string();
-                partial.push(format!(".{}.partial", std::process::id()));
+                partial.push(format!(".{}-{}.partial", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
                 let partial = PathBuf::from(partial);
                 let written = fill(&partial, work).and_then(|done| {
                     fs::rename(&partial, &path).map_err(failed(&path.display().to_string()))?;

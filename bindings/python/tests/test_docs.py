@@ -43,7 +43,7 @@ def test_the_story_has_the_steps_of_the_one_in_rust() -> None:
         return re.findall(r"clock\.step\(\s*\"(.*?)\",?\s*\)", path.read_text())
 
     rust, python = steps(REPOSITORY / "examples/story.rs"), steps(REPOSITORY / "examples/story.py")
-    assert len(rust) == 8 and rust == python
+    assert len(rust) == 9 and rust == python
 
 
 @pytest.mark.filterwarnings("default")
