@@ -39,7 +39,7 @@ fn add(store: &dyn Store, bytes: &[u8], profile: Profile) -> Cid {
 /// Fetches and pins a whole file, and reads it.
 fn take(store: &IpfsStore, root: &Cid) -> Vec<u8> {
     let _adding = store.adding().unwrap();
-    store.fetch(root, &mut quiet()).unwrap();
+    store.fetch(root, &mut quiet()).unwrap_or_else(|e| panic!("{e}, connected to {:?}", store.peers()));
     store.pin(root).unwrap();
     let mut bytes = Vec::new();
     Reader::open(store.disk(), root).unwrap().read_to_end(&mut bytes).unwrap();
@@ -80,6 +80,7 @@ fn kubo_and_the_node_exchange_blocks_over_tcp_and_quic() {
     let mut kubo = Peer::kubo();
     for (transport, profile) in [("tcp", PROFILES[0]), ("quic-v1", PROFILES[1])] {
         for peer_dials in [false, true] {
+            println!("over {transport}, Kubo dials: {peer_dials}");
             there_and_back(&mut kubo, transport, profile, peer_dials);
         }
     }

@@ -33,13 +33,13 @@ handles! { sealock_key_store => Keys }
 
 /// A key store that no owner has yet, or that of an owner.
 pub(crate) enum Keys {
-    Own(Mutex<Option<KeyStore>>),
+    Own(Box<Mutex<Option<KeyStore>>>),
     Of(Arc<Owner>),
 }
 
 impl From<KeyStore> for Keys {
     fn from(keys: KeyStore) -> Self {
-        Self::Own(Mutex::new(Some(keys)))
+        Self::Own(Box::new(Mutex::new(Some(keys))))
     }
 }
 

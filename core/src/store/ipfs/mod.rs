@@ -14,7 +14,7 @@ mod runtime;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cid::Cid;
 use rust_ipfs::builder::DefaultIpfsBuilder;
@@ -29,6 +29,8 @@ use crate::progress::Progress;
 /// How long a step of the network other than the transfer of a block may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_CONNECTIONS_PER_PEER: u32 = 8;
+/// How long a block is waited for before the peers are asked again; each time twice as long.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(3);
 /// How many peers that provide a block are looked for.
 const WANTED_PROVIDERS: usize = 20;
 
@@ -290,14 +292,22 @@ impl IpfsStore {
         if peers == 0 && !dht {
             return Err(StoreError::NotFound { cid: *cid });
         }
-        let wanted = self.inner.node.get_block(cid).timeout(limit.saturating_add(STEP_TIMEOUT));
-        match runtime.wait_unless(*limit, stop, wanted) {
-            Some(Ok(block)) => Block::verify(cid, block.data().to_vec()),
-            Some(Err(why)) => Err(failed(format!("fetching {cid}"), format!("{why:#}"))),
-            None if stop.load(Ordering::Relaxed) => Err(StoreError::Cancelled),
-            None => {
-                let asked = if peers == 1 { "1 peer was asked".into() } else { format!("{peers} peers were asked") };
-                Err(StoreError::Timeout { cid: *cid, waited: *limit, asked })
+        // The node asks each peer once. It reads one stream of a peer's at a time, and an answer that comes on another is lost;
+        // so it is made to ask again, the longer the later.
+        let (start, mut attempt) = (Instant::now(), FIRST_ATTEMPT);
+        loop {
+            let left = limit.saturating_sub(start.elapsed());
+            let wanted = self.inner.node.get_block(cid).timeout(limit.saturating_add(STEP_TIMEOUT));
+            match runtime.wait_unless(left.min(attempt), stop, wanted) {
+                Some(Ok(block)) => return Block::verify(cid, block.data().to_vec()),
+                Some(Err(why)) => return Err(failed(format!("fetching {cid}"), format!("{why:#}"))),
+                None if stop.load(Ordering::Relaxed) => return Err(StoreError::Cancelled),
+                None if left <= attempt => {
+                    let asked =
+                        if peers == 1 { "1 peer was asked".into() } else { format!("{peers} peers were asked") };
+                    return Err(StoreError::Timeout { cid: *cid, waited: *limit, asked });
+                }
+                None => attempt *= 2,
             }
         }
     }
