@@ -119,7 +119,8 @@ fn blocks_that_a_power_cut_tore_are_not_taken_for_whole() {
     let root = graph(&from);
     fetch(&from, &to, &root).unwrap();
     // As a file system may leave what was not synced: the right names, zeros or nothing in them, or too much.
-    let damage: [&dyn Fn(&Path, u64); 3] = [
+    type Damage<'a> = &'a dyn Fn(&Path, u64);
+    let damage: [Damage<'_>; 3] = [
         &|path, _| fs::write(path, b"").unwrap(),
         &|path, len| fs::write(path, vec![0; len as usize]).unwrap(),
         &|path, len| fs::File::options().write(true).open(path).unwrap().set_len(len + (3 << 20)).unwrap(),

@@ -162,6 +162,7 @@ impl RecipientPublicKey {
     }
 
     /// The 32 bytes.
+    #[expect(clippy::wrong_self_convention, reason = "Python objects are passed by reference")]
     fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, self.0.as_bytes())
     }
