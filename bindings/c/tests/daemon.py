@@ -1,6 +1,6 @@
 """Runs a program with the address of an IPFS daemon's RPC as its last argument. The daemon is that of core's tests.
 
-    daemon.py <program> [arguments]
+daemon.py <program> [arguments]
 """
 
 import json

@@ -84,7 +84,14 @@ class Function:
         """Bytes of an output, by what it is."""
         if argument == "base_token":
             return 20
-        for ending, size in (("from_text", 32), ("digest", 32), ("job", 32), ("secret", 32), ("public", 32), ("dataset", 32)):
+        for ending, size in (
+            ("from_text", 32),
+            ("digest", 32),
+            ("job", 32),
+            ("secret", 32),
+            ("public", 32),
+            ("dataset", 32),
+        ):
             if self.name.endswith(ending):
                 return 20 if "address" in self.name else size
         return 20
