@@ -29,8 +29,10 @@ use crate::progress::Progress;
 /// How long a step of the network other than the transfer of a block may take.
 const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_CONNECTIONS_PER_PEER: u32 = 8;
-/// How long a block is waited for before the peers are asked again; each time twice as long.
-const FIRST_ATTEMPT: Duration = Duration::from_secs(3);
+/// How long a block is waited for before the peers are asked again; each time half as long again.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(2);
+/// Blocks on their way at once: see [`IpfsStore::request`] for what more would cost.
+const PARALLEL: usize = 4;
 /// How many peers that provide a block are looked for.
 const WANTED_PROVIDERS: usize = 20;
 
@@ -307,7 +309,7 @@ impl IpfsStore {
                         if peers == 1 { "1 peer was asked".into() } else { format!("{peers} peers were asked") };
                     return Err(StoreError::Timeout { cid: *cid, waited: *limit, asked });
                 }
-                None => attempt *= 2,
+                None => attempt = attempt * 3 / 2,
             }
         }
     }
@@ -351,7 +353,8 @@ impl Store for IpfsStore {
             answer
         };
         // Nobody waits for a block any more once the caller stops.
-        transfer_by(&|cid| self.find(cid, &stop), self.disk(), root, &Options::fetch(), &mut told).map(drop)
+        transfer_by(&|cid| self.find(cid, &stop), self.disk(), root, &Options::fetch().parallel(PARALLEL), &mut told)
+            .map(drop)
     }
 
     fn pin(&self, root: &Cid) -> Result<()> {
