@@ -294,8 +294,8 @@ impl IpfsStore {
         if peers == 0 && !dht {
             return Err(StoreError::NotFound { cid: *cid });
         }
-        // The node asks each peer once. It reads one stream of a peer's at a time, and an answer that comes on another is lost;
-        // so it is made to ask again, the longer the later.
+        // The node asks each peer once. By its source, a new stream of a peer's takes the place of one that is not read to its
+        // end, and an answer is lost; so it is made to ask again, the longer the later.
         let (start, mut attempt) = (Instant::now(), FIRST_ATTEMPT);
         loop {
             let left = limit.saturating_sub(start.elapsed());
