@@ -26,7 +26,7 @@ const VERSION: &str = "sealock/v1/store\n";
 /// unsynced                    empty; blocks that are younger may not have reached the disk
 /// ```
 ///
-/// The folder is a repository of the embedded IPFS node at the same time.
+/// An embedded IPFS node has its key beside them in `identity`, and locks `node.lock` while it runs.
 ///
 /// A block is written to `tmp/` and renamed, and is not synced. [`Store::pin`] syncs everything before the pin appears:
 /// what is pinned survives a power cut. What is not pinned may be torn by one; so the file `unsynced` stays until the
@@ -42,8 +42,9 @@ pub struct DiskStore {
 const BLOCKS: &str = "blockstore";
 const EXTENSION: &str = ".data";
 const UNSYNCED: &str = "unsynced";
+const NODE_LOCK: &str = "node.lock";
 /// Names of the store's own, and of the embedded node's.
-const OWN: [&str; 9] = ["version", "lock", BLOCKS, "pins", "tmp", UNSYNCED, "datastore", "repo_lock", "identity"];
+const OWN: [&str; 8] = ["version", "lock", BLOCKS, "pins", "tmp", UNSYNCED, NODE_LOCK, "identity"];
 
 impl DiskStore {
     /// Opens the store in the folder `root`, which is made if there is none or it is empty. Removes what a crash left.
@@ -112,6 +113,19 @@ impl DiskStore {
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         self.write(path, |file| file.write_all(bytes).and_then(|()| file.sync_all()))?;
         path.parent().map_or(Ok(()), sync_dir)
+    }
+
+    /// A file that is locked until it is closed, so that at most one node runs here.
+    #[cfg(feature = "ipfs")]
+    pub(super) fn lock_node(&self) -> Result<File> {
+        let path = self.root.join(NODE_LOCK);
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(StoreError::io("opening the node's lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::InUse { path: self.root.display().to_string() }),
+            Err(std::fs::TryLockError::Error(e)) => Err(StoreError::io("locking the node's folder")(e)),
+        }
     }
 
     /// As [`write_synced`](Self::write_synced), for its owner's eyes alone.

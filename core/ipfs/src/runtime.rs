@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use super::super::{Result, StoreError};
+use crate::{Error, Result};
 
 /// How long tasks may take to end when the runtime stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -13,21 +13,22 @@ const TICK: Duration = Duration::from_millis(50);
 ///
 /// A store is synchronous. Unlike tokio's own `block_on`, waiting works on any thread, one that runs asynchronous tasks of
 /// somebody else's included.
-pub(super) struct Runtime(Option<tokio::runtime::Runtime>);
+pub(crate) struct Runtime(Option<tokio::runtime::Runtime>);
 
 impl Runtime {
-    pub(super) fn start() -> Result<Self> {
+    pub(crate) fn start() -> Result<Self> {
         let built = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(16)
             .thread_name("sealock-ipfs")
             .enable_all()
             .build();
-        Ok(Self(Some(built.map_err(StoreError::io("starting the node's threads"))?)))
+        let built = built.map_err(|e| Error::Failed(format!("starting threads: {e}")))?;
+        Ok(Self(Some(built)))
     }
 
     /// What a future gives within `limit`. It is dropped if it takes longer.
-    pub(super) fn wait<F>(&self, limit: Duration, future: F) -> Option<F::Output>
+    pub(crate) fn wait<F>(&self, limit: Duration, future: F) -> Option<F::Output>
     where
         F: IntoFuture<Output: Send + 'static, IntoFuture: Send + 'static>,
     {
@@ -35,7 +36,7 @@ impl Runtime {
     }
 
     /// As [`wait`](Self::wait), until `stop` is set.
-    pub(super) fn wait_unless<F>(&self, limit: Duration, stop: &AtomicBool, future: F) -> Option<F::Output>
+    pub(crate) fn wait_unless<F>(&self, limit: Duration, stop: &AtomicBool, future: F) -> Option<F::Output>
     where
         F: IntoFuture<Output: Send + 'static, IntoFuture: Send + 'static>,
     {
@@ -58,7 +59,7 @@ impl Runtime {
 
 impl Runtime {
     /// As [`wait`](Self::wait), for a future that stays on the thread that makes it.
-    pub(super) fn wait_beside<F: Future<Output: Send>>(
+    pub(crate) fn wait_beside<F: Future<Output: Send>>(
         &self,
         limit: Duration,
         make: impl FnOnce() -> F + Send,

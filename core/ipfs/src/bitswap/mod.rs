@@ -1,0 +1,212 @@
+//! Bitswap 1.2 (<https://specs.ipfs.tech/bitswap-protocol/>): a behaviour of libp2p.
+
+mod handler;
+mod message;
+mod serves;
+mod wants;
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use cid::Cid;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use libp2p::core::Endpoint;
+use libp2p::core::transport::PortUse;
+use libp2p::swarm::behaviour::ConnectionEstablished;
+use libp2p::swarm::{
+    ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandlerInEvent,
+    ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use self::handler::{Handler, Report, Task};
+use self::message::Message;
+use self::serves::{Answer, Serves};
+use self::wants::Wants;
+use crate::Blocks;
+
+/// How often the behaviour looks for what is late.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the node has its bitswap do.
+pub(crate) enum Order {
+    /// Get a block for whoever listens at `done`, until [`Order::Unwant`].
+    Want {
+        cid: Cid,
+        id: u64,
+        done: oneshot::Sender<Bytes>,
+    },
+    Unwant {
+        cid: Cid,
+        id: u64,
+    },
+    /// These blocks are here now.
+    Added(Vec<Cid>),
+}
+
+pub(crate) struct Behaviour {
+    blocks: Arc<dyn Blocks>,
+    orders: mpsc::UnboundedReceiver<Order>,
+    wants: Wants,
+    serves: Serves,
+    /// Each peer's connections; messages go over the first.
+    connections: HashMap<PeerId, Vec<ConnectionId>>,
+    answers: FuturesUnordered<JoinHandle<Answer>>,
+    events: VecDeque<(PeerId, Task)>,
+    tick: Interval,
+}
+
+impl Behaviour {
+    /// To be called within a runtime.
+    pub(crate) fn new(blocks: Arc<dyn Blocks>, orders: mpsc::UnboundedReceiver<Order>) -> Self {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            blocks,
+            orders,
+            wants: Wants::default(),
+            serves: Serves::default(),
+            connections: HashMap::new(),
+            answers: FuturesUnordered::new(),
+            events: VecDeque::new(),
+            tick,
+        }
+    }
+
+    /// Messages to this peer may have been lost.
+    fn restart(&mut self, peer: PeerId) {
+        self.wants.disconnected(&peer, Instant::now());
+        self.serves.lost(&peer);
+        if self.connections.contains_key(&peer) {
+            self.wants.connected(peer, Instant::now());
+        }
+    }
+
+    /// A connection has closed, or is of no use.
+    fn remove(&mut self, peer: PeerId, connection: ConnectionId) {
+        let Some(connections) = self.connections.get_mut(&peer) else { return };
+        let was_used = connections.first() == Some(&connection);
+        connections.retain(|id| *id != connection);
+        if connections.is_empty() {
+            self.connections.remove(&peer);
+            self.serves.disconnected(&peer);
+        }
+        if was_used {
+            self.restart(peer);
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Want { cid, id, done } => self.wants.add(cid, id, done, Instant::now()),
+            Order::Unwant { cid, id } => self.wants.remove(&cid, id),
+            Order::Added(cids) => self.serves.added(&cids),
+        }
+    }
+}
+
+impl NetworkBehaviour for Behaviour {
+    type ConnectionHandler = Handler;
+    type ToSwarm = Infallible;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<Handler, ConnectionDenied> {
+        Ok(Handler::default())
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<Handler, ConnectionDenied> {
+        Ok(Handler::default())
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, .. }) => {
+                let connections = self.connections.entry(peer_id).or_default();
+                connections.push(connection_id);
+                if connections.len() == 1 {
+                    self.wants.connected(peer_id, Instant::now());
+                }
+            }
+            FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {
+                self.remove(peer_id, connection_id);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, peer: PeerId, connection: ConnectionId, report: Report) {
+        let now = Instant::now();
+        match report {
+            Report::Received(received) => {
+                for (cid, bytes) in &received.blocks {
+                    self.wants.received(peer, cid, bytes, now);
+                }
+                for cid in &received.have {
+                    self.wants.offered(peer, cid, now);
+                }
+                for cid in &received.dont_have {
+                    self.wants.refused(peer, cid, now);
+                }
+                self.serves.update(peer, &received);
+            }
+            Report::Answered => self.serves.sent(&peer),
+            Report::Broken => self.restart(peer),
+            Report::Unsupported => self.remove(peer, connection),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Infallible, THandlerInEvent<Self>>> {
+        while let Poll::Ready(Some(order)) = self.orders.poll_recv(cx) {
+            self.obey(order);
+        }
+        while self.tick.poll_tick(cx).is_ready() {
+            self.wants.tick(Instant::now());
+        }
+        while let Some(batch) = self.serves.next() {
+            let blocks = self.blocks.clone();
+            self.answers.push(tokio::task::spawn_blocking(move || batch.answer(&blocks)));
+        }
+        while let Poll::Ready(Some(made)) = self.answers.poll_next_unpin(cx) {
+            // It fails when the runtime stops.
+            if let Ok(answer) = made {
+                if self.serves.made(&answer) {
+                    self.events.push_back((answer.peer, Task::Answer(answer.message)));
+                }
+                cx.waker().wake_by_ref();
+            }
+        }
+        while let Some((peer, entries)) = self.wants.outgoing() {
+            self.events.push_back((peer, Task::Ask(Message::wanting(entries))));
+        }
+        while let Some((peer_id, event)) = self.events.pop_front() {
+            if let Some(connection) = self.connections.get(&peer_id).and_then(|connections| connections.first()) {
+                return Poll::Ready(ToSwarm::NotifyHandler {
+                    peer_id,
+                    handler: NotifyHandler::One(*connection),
+                    event,
+                });
+            }
+        }
+        Poll::Pending
+    }
+}
