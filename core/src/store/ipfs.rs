@@ -255,7 +255,7 @@ impl Store for IpfsStore {
         };
         // Nobody waits for a block any more once the caller stops.
         let get = |cid: &Cid| Ok(self.find(cid, &stop)?.0);
-        transfer_by(&get, self, root, &Options::fetch().parallel(PARALLEL), &mut told).map(drop)
+        transfer_by(&get, self.disk(), root, &Options::fetch().parallel(PARALLEL), &mut told).map(drop)
     }
 
     fn pin(&self, root: &Cid) -> Result<()> {
