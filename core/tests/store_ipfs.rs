@@ -230,6 +230,10 @@ fn addresses_are_checked_and_peers_are_who_they_say() {
     let config = IpfsConfig::new().bootstrap(["/ip4/127.0.0.1/tcp/1"]);
     let error = IpfsStore::open(folder.path().join("x"), &config).unwrap_err();
     assert!(matches!(error, StoreError::InvalidAddress { .. }), "{error}");
+    assert!(!folder.path().join("x").exists(), "nothing is made for a configuration that cannot be");
+    // Nor is it looked for a node that runs there already.
+    let error = IpfsStore::open(folder.path().join("here"), &config).unwrap_err();
+    assert!(matches!(error, StoreError::InvalidAddress { .. }), "{error}");
     // Nobody listens on port 1.
     let error = here.connect("/ip4/127.0.0.1/tcp/1").unwrap_err();
     assert!(matches!(error, StoreError::Unreachable { .. }) && error.kind() == ErrorKind::Unreachable, "{error}");

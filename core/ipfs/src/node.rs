@@ -67,6 +67,23 @@ pub struct Setup {
     pub agent: &'static str,
 }
 
+impl Setup {
+    /// Checks the addresses, without starting anything.
+    ///
+    /// # Errors
+    /// [`Error::InvalidAddress`].
+    pub fn check(&self) -> Result<()> {
+        self.addresses().map(drop)
+    }
+
+    /// Where to listen, and whom to dial.
+    fn addresses(&self) -> Result<(Vec<Multiaddr>, Vec<Multiaddr>)> {
+        let listen = self.listen.iter().map(|a| parse(a)).collect::<Result<_>>()?;
+        let bootstrap = self.bootstrap.iter().map(|a| parse_with_peer(a)).collect::<Result<_>>()?;
+        Ok((listen, bootstrap))
+    }
+}
+
 /// What became of a wanted block.
 #[derive(Debug)]
 pub enum Got {
@@ -94,8 +111,7 @@ impl Node {
     /// # Errors
     /// [`Error::InvalidAddress`]; [`Error::Failed`], if an address is taken for instance.
     pub fn start(identity: Identity, setup: &Setup, blocks: Arc<dyn Blocks>) -> Result<Self> {
-        let listen = setup.listen.iter().map(|a| parse(a)).collect::<Result<Vec<_>>>()?;
-        let bootstrap = setup.bootstrap.iter().map(|a| parse_with_peer(a)).collect::<Result<Vec<_>>>()?;
+        let (listen, bootstrap) = setup.addresses()?;
         let runtime = Runtime::start()?;
         let (orders, received) = mpsc::unbounded_channel();
         let Setup { max_connections: limit, agent, dht, .. } = *setup;

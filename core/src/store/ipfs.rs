@@ -106,6 +106,7 @@ impl IpfsStore {
     /// [`StoreError::InUse`] while another node runs there; [`StoreError::InvalidAddress`]; [`StoreError::Io`], if an
     /// address is taken for instance; those of [`DiskStore::open`].
     pub fn open(path: impl AsRef<Path>, config: &IpfsConfig) -> Result<Self> {
+        config.setup.check().map_err(failed("starting the node"))?;
         let disk = Arc::new(DiskStore::open(path.as_ref())?);
         let lock = disk.lock_node()?;
         let identity = identity(&disk)?;
