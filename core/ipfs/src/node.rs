@@ -23,6 +23,9 @@ const MAX_CONNECTIONS_PER_PEER: u32 = 8;
 const WANTED_PROVIDERS: usize = 20;
 /// How long the connected peers are asked for a block before the DHT is.
 const PEERS_FIRST: Duration = Duration::from_secs(1);
+/// How often, and how many times, a new peer is looked up among those that have said what they are.
+const IDENTIFY_EVERY: Duration = Duration::from_millis(100);
+const IDENTIFY_TIMES: u32 = 100;
 /// How long to wait before the DHT is asked for a block again.
 const DHT_AGAIN: Duration = Duration::from_secs(10);
 
@@ -114,12 +117,13 @@ impl Node {
         let (listen, bootstrap) = setup.addresses()?;
         let runtime = Runtime::start()?;
         let (orders, received) = mpsc::unbounded_channel();
+        let (met, meetings) = mpsc::unbounded_channel();
         let Setup { max_connections: limit, agent, dht, .. } = *setup;
         let start = || async move {
             let builder = IpfsBuilder::<Behaviour>::with_keypair(&identity.0)?
                 .with_identify(IdentifyConfiguration { agent_version: agent.into(), ..Default::default() })
                 .with_ping(ping::Config::default())
-                .with_custom_behaviour(move |_| Ok(Behaviour::new(blocks, received)))
+                .with_custom_behaviour(move |_| Ok(Behaviour::new(blocks, received, met)))
                 .set_connection_limits(move |limits: ConnectionLimits| {
                     let limits = limits.with_max_established(Some(limit)).with_max_pending_incoming(Some(limit));
                     limits.with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
@@ -130,6 +134,7 @@ impl Node {
         };
         let started = runtime.wait_beside(STEP_TIMEOUT, start);
         let ipfs = started.ok_or_else(|| late("starting"))?.map_err(|e| Error::Failed(format!("{e:#}")))?;
+        runtime.spawn(identify(ipfs.clone(), meetings, orders.clone()));
         let node = Self { ipfs, orders, next_want: AtomicU64::new(0), dht, runtime };
         for address in listen {
             let what = format!("listening on {address}");
@@ -246,6 +251,22 @@ impl Drop for Node {
         if self.runtime.wait(STEP_TIMEOUT, ipfs.exit_daemon()).is_none() {
             tracing::warn!("the node did not stop in time");
         }
+    }
+}
+
+/// Tells the bitswap what program each new peer is, once the peer has said so.
+async fn identify(ipfs: Ipfs, mut met: mpsc::UnboundedReceiver<PeerId>, orders: mpsc::UnboundedSender<Order>) {
+    while let Some(peer) = met.recv().await {
+        let (ipfs, orders) = (ipfs.clone(), orders.clone());
+        tokio::spawn(async move {
+            for _ in 0..IDENTIFY_TIMES {
+                if let Ok(info) = ipfs.identity(Some(peer)).await {
+                    let _ = orders.send(Order::Known { peer, agent: info.agent_version });
+                    return;
+                }
+                tokio::time::sleep(IDENTIFY_EVERY).await;
+            }
+        });
     }
 }
 

@@ -72,6 +72,15 @@ impl Runtime {
     }
 }
 
+impl Runtime {
+    /// Runs a task that nobody waits for. It ends with the runtime at the latest.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.0 {
+            runtime.spawn(task);
+        }
+    }
+}
+
 impl Drop for Runtime {
     fn drop(&mut self) {
         let Some(runtime) = self.0.take() else { return };

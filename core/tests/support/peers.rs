@@ -62,7 +62,7 @@ impl Peer {
         Self::start("kubo.py", &python())
     }
 
-    /// Helia 7, TCP: `add`, `get`, `block`, `pin`, `has`, `connect`, `peers`, and `lie`, for a peer that sends garbage or stalls.
+    /// Helia 7, TCP and QUIC: `add`, `get`, `block`, `pin`, `has`, `connect`, `peers`, and `lie`, for a peer that sends garbage or stalls.
     pub fn helia() -> Self {
         Self::start("helia.mjs", &node())
     }

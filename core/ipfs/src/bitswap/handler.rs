@@ -7,12 +7,14 @@ use libp2p::core::upgrade::ReadyUpgrade;
 use libp2p::swarm::handler::{ConnectionEvent, DialUpgradeError, StreamUpgradeError};
 use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, StreamProtocol, SubstreamProtocol};
 
-use super::message::{Channel, Message, Received, channel, encode};
+use super::message::{Channel, MAX_MESSAGE, Message, Received, channel, encode};
 
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
-/// How many streams a peer may have open on one connection. Of more, the one that has been silent longest is dropped: with
-/// [`MAX_MESSAGE`](super::message::MAX_MESSAGE), this bounds what a peer can make a connection keep.
+/// How many streams a peer may have open on one connection. Of more, the oldest is dropped.
 const MAX_INBOUND: usize = 32;
+/// How many bytes of unfinished messages a connection keeps. Of more, the oldest streams are dropped:
+/// an honest peer such as Kubo writes eight answers of about a block each at once.
+const MAX_UNFINISHED: usize = 3 * MAX_MESSAGE;
 /// How often a message is tried, each time on a new stream.
 const MAX_ATTEMPTS: u32 = 3;
 
@@ -40,7 +42,7 @@ pub(crate) enum Report {
 /// when the peer has closed it.
 #[derive(Default)]
 pub(crate) struct Handler {
-    /// The one that was silent longest first.
+    /// The oldest first.
     inbound: VecDeque<Channel>,
     outbound: Outbound,
     outgoing: VecDeque<Outgoing>,
@@ -159,7 +161,17 @@ impl Handler {
                 Poll::Ready(None) => {}
             }
         }
+        self.drop_excess();
         None
+    }
+
+    fn drop_excess(&mut self) {
+        let mut unfinished: usize = self.inbound.iter().map(|stream| stream.read_buffer().len()).sum();
+        while unfinished > MAX_UNFINISHED
+            && let Some(stream) = self.inbound.pop_front()
+        {
+            unfinished -= stream.read_buffer().len();
+        }
     }
 }
 

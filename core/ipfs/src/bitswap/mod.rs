@@ -17,6 +17,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::behaviour::ConnectionEstablished;
 use libp2p::swarm::{
     ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandlerInEvent,
@@ -50,11 +51,21 @@ pub(crate) enum Order {
     },
     /// These blocks are here now.
     Added(Vec<Cid>),
+    /// A peer says what it is.
+    Known {
+        peer: PeerId,
+        agent: String,
+    },
 }
+
+/// Programs that may be asked for many blocks at once over yamux: see [`Wants::spare`].
+const SPLITS_FRAMES: [&str; 4] = ["kubo/", "go-ipfs/", "rust-ipfs/", "sealock/"];
 
 pub(crate) struct Behaviour {
     blocks: Arc<dyn Blocks>,
     orders: mpsc::UnboundedReceiver<Order>,
+    /// Who is told of peers of which [`Order::Known`] is to come.
+    met: mpsc::UnboundedSender<PeerId>,
     wants: Wants,
     serves: Serves,
     /// Each peer's connections; messages go over the first.
@@ -66,12 +77,17 @@ pub(crate) struct Behaviour {
 
 impl Behaviour {
     /// To be called within a runtime.
-    pub(crate) fn new(blocks: Arc<dyn Blocks>, orders: mpsc::UnboundedReceiver<Order>) -> Self {
+    pub(crate) fn new(
+        blocks: Arc<dyn Blocks>,
+        orders: mpsc::UnboundedReceiver<Order>,
+        met: mpsc::UnboundedSender<PeerId>,
+    ) -> Self {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             blocks,
             orders,
+            met,
             wants: Wants::default(),
             serves: Serves::default(),
             connections: HashMap::new(),
@@ -83,10 +99,12 @@ impl Behaviour {
 
     /// Messages to this peer may have been lost.
     fn restart(&mut self, peer: PeerId) {
-        self.wants.disconnected(&peer, Instant::now());
+        let (now, spared) = (Instant::now(), self.wants.is_spared(&peer));
+        self.wants.disconnected(&peer, now);
         self.serves.lost(&peer);
         if self.connections.contains_key(&peer) {
-            self.wants.connected(peer, Instant::now());
+            self.wants.spare(peer, spared, now);
+            self.wants.connected(peer, now);
         }
     }
 
@@ -107,8 +125,13 @@ impl Behaviour {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Want { cid, id, done } => self.wants.add(cid, id, done, Instant::now()),
-            Order::Unwant { cid, id } => self.wants.remove(&cid, id),
+            Order::Unwant { cid, id } => self.wants.remove(&cid, id, Instant::now()),
             Order::Added(cids) => self.serves.added(&cids),
+            Order::Known { peer, agent } => {
+                if self.connections.contains_key(&peer) && SPLITS_FRAMES.iter().any(|name| agent.starts_with(name)) {
+                    self.wants.spare(peer, false, Instant::now());
+                }
+            }
         }
     }
 }
@@ -140,11 +163,18 @@ impl NetworkBehaviour for Behaviour {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, .. }) => {
+            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, endpoint, .. }) => {
                 let connections = self.connections.entry(peer_id).or_default();
                 connections.push(connection_id);
-                if connections.len() == 1 {
-                    self.wants.connected(peer_id, Instant::now());
+                let (now, is_first) = (Instant::now(), connections.len() == 1);
+                // QUIC has streams of its own, and no yamux.
+                if !endpoint.get_remote_address().iter().any(|part| part == Protocol::QuicV1) {
+                    self.wants.spare(peer_id, true, now);
+                    // It fails when the node stops.
+                    let _ = self.met.send(peer_id);
+                }
+                if is_first {
+                    self.wants.connected(peer_id, now);
                 }
             }
             FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {

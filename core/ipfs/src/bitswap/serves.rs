@@ -48,8 +48,8 @@ pub(super) struct Batch {
 pub(super) struct Answer {
     pub peer: PeerId,
     pub message: Message,
-    /// What the peer has been told or given.
-    done: Vec<Cid>,
+    /// What the peer has been told or given, as it wanted it then.
+    done: Vec<(Cid, Wanted)>,
     /// What did not fit.
     left: Vec<Cid>,
 }
@@ -114,8 +114,11 @@ impl Serves {
     /// Takes note of an answer that was made. Whether it is to be sent.
     pub fn made(&mut self, answer: &Answer) -> bool {
         let Some(peer) = self.peers.get_mut(&answer.peer) else { return false };
-        for cid in &answer.done {
-            peer.wanted.remove(cid);
+        for (cid, answered) in &answer.done {
+            // It may have asked for the block meanwhile, and was only told that it is here.
+            if peer.wanted.get(cid).is_some_and(|wanted| answered.block || !wanted.block) {
+                peer.wanted.remove(cid);
+            }
         }
         for cid in answer.left.iter().rev() {
             if peer.wanted.contains_key(cid) && peer.queued.insert(*cid) {
@@ -157,13 +160,13 @@ impl Batch {
             }
             if !wanted.block && blocks.has(&cid) {
                 answer.message.add_presence(&cid, PresenceType::Have);
-                answer.done.push(cid);
+                answer.done.push((cid, wanted));
             } else if wanted.block
                 && let Some(data) = blocks.get(&cid)
             {
                 bytes += data.len();
                 answer.message.add_block(&cid, data);
-                answer.done.push(cid);
+                answer.done.push((cid, wanted));
             } else if wanted.send_dont_have {
                 // It stays wanted, should it come.
                 answer.message.add_presence(&cid, PresenceType::DontHave);
@@ -270,6 +273,20 @@ mod tests {
         assert_eq!(script.answer().unwrap().blocks, [(second, Bytes::from_static(b"second"))]);
         script.serves.sent(&script.peer);
         assert!(script.answer().is_none());
+    }
+
+    #[test]
+    fn a_block_asked_for_while_its_presence_is_told_is_sent() {
+        let mut script = Script::new();
+        let cid = script.keep("here");
+        script.hear(vec![Entry::have(&cid)], false);
+        let told = script.serves.next().unwrap().answer(&(script.kept.clone() as Arc<dyn Blocks>));
+        script.hear(vec![Entry::block(&cid)], false);
+        assert!(script.serves.made(&told));
+        assert_eq!(told.message.presences.len(), 1);
+        assert_eq!(script.answer().unwrap().blocks, [(cid, Bytes::from_static(b"here"))]);
+        script.serves.sent(&script.peer);
+        assert!(script.answer().is_none(), "once");
     }
 
     #[test]

@@ -17,6 +17,8 @@ const MAX_PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// One peer at a time is asked for a block, the one that owes least of those that have sent blocks before, and the others
 /// whether they have it. When the first says that it has not, goes away, or is silent for too long, one that has it is next.
+///
+/// Some peers owe one block at most, see [`Wants::spare`]. What nobody may be asked for waits until somebody has paid.
 #[derive(Default)]
 pub(super) struct Wants {
     wants: HashMap<Cid, Want>,
@@ -41,8 +43,17 @@ struct Want {
 struct Peer {
     /// Blocks that it was asked for.
     owes: usize,
+    /// Whether it is asked for one block at a time.
+    spared: bool,
     /// When a block last came from it.
     sent: Option<Instant>,
+}
+
+impl Peer {
+    /// Whether it is asked for nothing before it has paid.
+    fn is_busy(&self) -> bool {
+        self.spared && self.owes > 0
+    }
 }
 
 impl Wants {
@@ -67,14 +78,30 @@ impl Wants {
     }
 
     /// Nobody listens under `id` any more.
-    pub fn remove(&mut self, cid: &Cid, id: u64) {
+    pub fn remove(&mut self, cid: &Cid, id: u64, now: Instant) {
         if let MapEntry::Occupied(mut want) = self.wants.entry(*cid) {
             want.get_mut().waiting.remove(&id);
             if want.get().waiting.is_empty() {
                 let want = want.remove();
                 self.end(cid, want, None);
+                self.resume(now);
             }
         }
+    }
+
+    /// From now on asks a peer for one block at a time, or for any number.
+    ///
+    /// js-libp2p writes frames of yamux as large as the window is, and the Rust one closes connections over frames of more
+    /// than 1 MiB. A window gets that large within a message of several blocks, and such messages are made of what is
+    /// asked for together.
+    pub fn spare(&mut self, peer: PeerId, spared: bool, now: Instant) {
+        self.peers.entry(peer).or_default().spared = spared;
+        self.ask_waiting(now);
+    }
+
+    /// Whether a peer is asked for one block at a time.
+    pub fn is_spared(&self, peer: &PeerId) -> bool {
+        self.peers.get(peer).is_some_and(|peer| peer.spared)
     }
 
     /// A peer has come.
@@ -120,6 +147,7 @@ impl Wants {
         if want.source.take_if(|source| *source == peer).is_some() {
             self.forget_debt(peer);
             self.ask(cid, now);
+            self.resume(now);
         }
     }
 
@@ -134,6 +162,7 @@ impl Wants {
             let _ = waiting.send(bytes.clone());
         }
         self.end(cid, want, Some(peer));
+        self.resume(now);
     }
 
     /// Asks again for what does not come.
@@ -156,6 +185,7 @@ impl Wants {
             }
             self.ask_but(&cid, source, now);
         }
+        self.resume(now);
     }
 
     fn is_late(&self, want: &Want, now: Instant) -> bool {
@@ -179,11 +209,12 @@ impl Wants {
         let Some(want) = self.wants.get_mut(cid) else { return };
         if want.source.is_none() {
             // Who was asked and did not offer it has not got it.
-            let may = |peer: &PeerId| want.offers.contains(peer) || !want.asked.contains(peer);
+            let may =
+                |id: &PeerId, peer: &Peer| (want.offers.contains(id) || !want.asked.contains(id)) && !peer.is_busy();
             let rank = |(id, peer): &(&PeerId, &Peer)| {
                 (Some(**id) == last, !want.offers.contains(*id), peer.sent.is_none(), peer.owes)
             };
-            if let Some((&source, _)) = self.peers.iter().filter(|(id, _)| may(id)).min_by_key(rank) {
+            if let Some((&source, _)) = self.peers.iter().filter(|(id, peer)| may(id, peer)).min_by_key(rank) {
                 (want.source, want.since) = (Some(source), now);
                 want.offers.remove(&source);
                 want.asked.insert(source);
@@ -191,10 +222,28 @@ impl Wants {
                 self.outgoing.entry(source).or_default().push(Entry::block(cid));
             }
         }
-        for peer in self.peers.keys() {
-            if want.asked.insert(*peer) {
-                self.outgoing.entry(*peer).or_default().push(Entry::have(cid));
+        for (id, peer) in &self.peers {
+            if !peer.is_busy() && want.asked.insert(*id) {
+                self.outgoing.entry(*id).or_default().push(Entry::have(cid));
             }
+        }
+    }
+
+    /// Asks who has paid for what waits for that.
+    fn resume(&mut self, now: Instant) {
+        if self.peers.values().any(|peer| peer.spared && !peer.is_busy()) {
+            self.ask_waiting(now);
+        }
+    }
+
+    /// Asks for what nobody has been asked for, the longest wait first.
+    fn ask_waiting(&mut self, now: Instant) {
+        let waits = self.wants.iter().filter(|(_, want)| want.source.is_none());
+        let mut waits: Vec<(Option<u64>, Cid)> =
+            waits.map(|(cid, want)| (want.waiting.keys().min().copied(), *cid)).collect();
+        waits.sort_unstable();
+        for (_, cid) in waits {
+            self.ask(&cid, now);
         }
     }
 
@@ -373,9 +422,9 @@ mod tests {
         let (first, _one) = script.want("a");
         let (second, _two) = script.want("a");
         script.source(1);
-        script.wants.remove(&cid("a"), first);
+        script.wants.remove(&cid("a"), first, script.now);
         assert!(script.sent().is_empty());
-        script.wants.remove(&cid("a"), second);
+        script.wants.remove(&cid("a"), second, script.now);
         assert_eq!(script.sent(), BTreeMap::from([(peers[0], vec!["cancel"])]));
         script.wants.received(peers[0], &cid("a"), &DATA, script.now);
         script.wait(100);
@@ -393,6 +442,39 @@ mod tests {
         script.wants.offered(PeerId::random(), &cid("a"), script.now);
         script.wants.disconnected(&PeerId::random(), script.now);
         assert!(script.sent().is_empty());
+    }
+
+    #[test]
+    fn a_spared_peer_owes_one_block_and_is_asked_for_the_next_when_it_has_paid() {
+        let (mut script, peers) = Script::new(1);
+        script.wants.spare(peers[0], true, script.now);
+        let names = ["a", "b", "c", "d", "e"];
+        let listening: Vec<_> = names.iter().map(|name| script.want(name)).collect();
+        let one = BTreeMap::from([(peers[0], vec!["block"])]);
+        assert_eq!(script.sent(), one);
+        script.wants.received(peers[0], &cid("a"), &DATA, script.now);
+        assert_eq!(script.sent(), one);
+        // It has not the second, is silent about the third, and nobody wants the fourth any more.
+        script.wants.refused(peers[0], &cid("b"), script.now);
+        assert_eq!(script.sent(), one);
+        script.wait(5);
+        assert!(script.sent()[&peers[0]].contains(&"block"));
+        script.wants.remove(&cid("d"), listening[3].0, script.now);
+        script.wait(60);
+        assert!(script.wants.peers[&peers[0]].owes <= 1);
+        // Asked one by one, it pays for what is left.
+        for name in ["b", "c", "e", "b", "c", "e"] {
+            script.wants.received(peers[0], &cid(name), &DATA, script.now);
+        }
+        assert!(script.wants.wants.is_empty());
+        assert_eq!(script.wants.peers[&peers[0]].owes, 0);
+
+        // Known to stand any number, it is asked for all.
+        script.sent();
+        let _listening: Vec<_> = names.iter().map(|name| script.want(name)).collect();
+        assert_eq!(script.sent(), one);
+        script.wants.spare(peers[0], false, script.now);
+        assert_eq!(script.sent(), BTreeMap::from([(peers[0], vec!["block"; 4])]));
     }
 
     #[test]
