@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use cid::Cid;
 use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use rust_ipfs::builder::IpfsBuilder;
 use rust_ipfs::p2p::IdentifyConfiguration;
 use rust_ipfs::{ConnectionLimits, DhtMode, Ipfs, Keypair, Multiaddr, PeerId, Protocol, ping};
@@ -126,6 +127,8 @@ impl Node {
                 .with_custom_behaviour(move |_| Ok(Behaviour::new(blocks, received, met)))
                 .set_connection_limits(move |limits: ConnectionLimits| {
                     let limits = limits.with_max_established(Some(limit)).with_max_pending_incoming(Some(limit));
+                    // Strangers leave room for those whom this node dials.
+                    let limits = limits.with_max_established_incoming(Some(limit - limit / 4));
                     limits.with_max_established_per_peer(Some(MAX_CONNECTIONS_PER_PEER))
                 })
                 .enable_tcp()
@@ -285,11 +288,14 @@ async fn providers(ipfs: &Ipfs, cid: &Cid) -> Result<BTreeSet<PeerId>, anyhow::E
 async fn dial_providers(ipfs: &Ipfs, cid: &Cid) {
     tokio::time::sleep(PEERS_FIRST).await;
     loop {
-        for peer in providers(ipfs, cid).await.unwrap_or_default() {
+        let dial = |peer: PeerId| async move {
             if let Err(error) = ipfs.connect(peer).await {
                 tracing::debug!(%peer, %error, "a provider does not answer");
             }
-        }
+        };
+        // At once: who is named and does not answer must not keep the others waiting.
+        let dials: FuturesUnordered<_> = providers(ipfs, cid).await.unwrap_or_default().into_iter().map(dial).collect();
+        dials.collect::<()>().await;
         tokio::time::sleep(DHT_AGAIN).await;
     }
 }

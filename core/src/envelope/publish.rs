@@ -104,14 +104,15 @@ pub fn publish_objects(
                 };
                 let (entry, digest) = seal_object(store, &key, source, publication, &mut told)?;
                 if let Some(journal) = publication.journal {
-                    // Kept until the call is repeated, however long that takes, and recorded before anything is sent.
-                    store.hold(&entry.root)?;
+                    // Kept until the call is repeated, however long that takes, and recorded before anything is sent; and
+                    // before it is kept, so that nothing is kept that nobody knows of.
                     record.done.push(Finished {
                         object: entry.clone(),
                         source: digest,
                         profile: publication.profile.name().into(),
                     });
                     journal.save(&record)?;
+                    store.hold(&entry.root)?;
                 }
                 entry
             }

@@ -78,6 +78,21 @@ pub(super) fn exists(path: &Path) -> Result<bool> {
     path.try_exists().map_err(failed("looking for", path))
 }
 
+/// The file that `path` names now, whatever the working directory is later, behind symbolic links: a write replaces the
+/// file, and must not replace a link to it.
+pub(super) fn resolve(path: &Path) -> Result<PathBuf> {
+    const MAX_LINKS: usize = 40;
+    let mut found = std::path::absolute(path).map_err(failed("resolving", path))?;
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&found) {
+            // Relative to where the link is.
+            Ok(target) => found = found.parent().map_or(target.clone(), |folder| folder.join(&target)),
+            Err(_) => return Ok(found),
+        }
+    }
+    Err(failed("resolving", path)(io::Error::other("too many symbolic links")))
+}
+
 /// A name beside `path`.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();

@@ -33,7 +33,7 @@ use sha2::Sha512;
 use zeroize::Zeroizing;
 
 pub use error::KeyStoreError;
-use file::{Destroyed, Entry, Place, Row, VERSION, exists, lock, read, write};
+use file::{Destroyed, Entry, Place, Row, VERSION, exists, lock, read, resolve, write};
 
 use crate::envelope::{DatasetKey, DatasetRef, EnvelopeError, Manifest, OwnerKey};
 use crate::time::Timestamp;
@@ -101,7 +101,7 @@ impl KeyStore {
             return Err(KeyStoreError::InvalidArgument { what });
         }
         let passphrase = checked(passphrase)?;
-        let path = path.as_ref().to_owned();
+        let path = resolve(path.as_ref())?;
         let lock = lock(&path)?;
         if exists(&path)? {
             return Err(KeyStoreError::Exists { path });
@@ -118,7 +118,7 @@ impl KeyStore {
     /// or is damaged; [`KeyStoreError::Locked`]; [`KeyStoreError::Io`].
     pub fn open(path: impl AsRef<Path>, passphrase: &str) -> Result<Self> {
         let passphrase = checked(passphrase)?;
-        let path = path.as_ref().to_owned();
+        let path = resolve(path.as_ref())?;
         // The lock is a file beside it: none is made where there is nothing to open.
         if !exists(&path)? {
             let source = io::Error::from(io::ErrorKind::NotFound);
@@ -136,6 +136,7 @@ impl KeyStore {
     /// A key store in a new or existing file, under a key derived from the account's.
     pub(crate) fn derived(path: PathBuf, account: Account) -> Result<Self> {
         let passphrase = derived_passphrase(&account);
+        let path = resolve(&path)?;
         let lock = lock(&path)?;
         let row = if exists(&path)? { Some(read(&path, &passphrase)?.0) } else { None };
         let place = Place { path, passphrase, work_factor: DERIVED_WORK_FACTOR, own: false, _lock: lock };

@@ -364,14 +364,9 @@ impl Node {
                         released_at,
                     })
                 };
-                match &grant.work {
-                    // A key is on record before it is destroyed, and its record withdrawn then, or it is not released.
-                    Some(Work::Download) => {
-                        let of = grant.served.asset.dataset();
-                        self.keys.while_held(of, || Ok::<_, Error>(complete()?))?
-                    }
-                    _ => complete()?,
-                }
+                // A result is on record before the key is destroyed, or it is not released. The record of a download is
+                // withdrawn then.
+                self.keys.while_held(grant.served.asset.dataset(), || Ok::<_, Error>(complete()?))?
             }
         };
         Ok((SealedResult::from_bytes(&stored)?, receipt))

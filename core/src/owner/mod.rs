@@ -19,7 +19,7 @@ use crate::asset::{
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::cube::{ProtectedCube, series_bits};
 use crate::download::Download;
-use crate::envelope::{self, DatasetRef, Manifest, RecipientPublicKey, Source};
+use crate::envelope::{self, DatasetRef, EnvelopeError, Manifest, RecipientPublicKey, Source};
 use crate::error::Result;
 use crate::exchange::{
     Asset, COMPUTE_SERVICE, DOWNLOAD_SERVICE, Exchange, ExchangeError, Opened, Published, TABLE_OBJECT,
@@ -248,9 +248,13 @@ impl Owner {
         let parquet = offer.table.to_parquet()?;
         let (journal_file, alone) = self.publication_journal(&parquet).unzip();
         let unfinished = match &journal_file {
-            Some(file) => match file.unfinished()? {
+            Some(file) => match recorded(file)? {
                 // What was sealed for it opens no more.
                 Some(of) if self.node.keys.first(of)?.is_none() => {
+                    file.discard(exchange.store())?;
+                    None
+                }
+                None => {
                     file.discard(exchange.store())?;
                     None
                 }
@@ -343,7 +347,7 @@ impl Owner {
             // A crash may leave a record half written beside the one it was to replace.
             if name.starts_with(&self.publications()) && !name.ends_with(".tmp") {
                 let journal = envelope::Journal::at(entry.path());
-                let of = journal.unfinished()?;
+                let of = recorded(&journal)?;
                 journal.discard(self.node.exchange.store())?;
                 of.map_or(Ok(()), |of| self.node.keys.discard(of))?;
                 discarded += 1;
@@ -416,6 +420,14 @@ impl Owner {
             license: offer.license.clone(),
             tags: offer.tags.clone(),
         }
+    }
+}
+
+/// The publication that a journal records. One that is damaged records none, and can be given up.
+fn recorded(journal: &envelope::Journal) -> Result<Option<DatasetRef>> {
+    match journal.unfinished() {
+        Err(EnvelopeError::Codec(CodecError::Malformed { .. })) => Ok(None),
+        other => Ok(other?),
     }
 }
 

@@ -51,7 +51,14 @@ pub fn reachable<S: Store + ?Sized>(store: &S, roots: &[Cid]) -> Result<HashSet<
         match check_cid(&cid)? {
             Codec::Raw if store.has(&cid)? => {}
             Codec::Raw => return Err(StoreError::NotFound { cid }),
-            Codec::DagPb | Codec::DagCbor => todo.extend(links(&store.get(&cid)?)?),
+            Codec::DagPb | Codec::DagCbor => {
+                for link in links(&store.get(&cid)?)? {
+                    check_cid(&link)?;
+                    if !seen.contains(&link) {
+                        todo.push(link);
+                    }
+                }
+            }
         }
     }
     Ok(seen)

@@ -154,7 +154,15 @@ impl DiskStore {
     fn expect_unsynced(&self) -> Result<()> {
         let path = self.root.join(UNSYNCED);
         if !path.exists() {
-            self.write_synced(&path, b"")?;
+            // Never in place of one that another thread has made meanwhile: it may be older than a block that is there.
+            match File::create_new(&path) {
+                Ok(file) => {
+                    file.sync_all().map_err(StoreError::io("marking the store unsynced"))?;
+                    sync_dir(&self.root)?;
+                }
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(StoreError::io("marking the store unsynced")(e)),
+            }
         }
         self.wrote.store(true, Ordering::Relaxed);
         Ok(())
@@ -225,7 +233,12 @@ impl DiskStore {
     fn clear_tmp(&self, _: &Collecting) -> Result<()> {
         let tmp = self.root.join("tmp");
         for name in list(&tmp)? {
-            fs::remove_file(tmp.join(name)).map_err(StoreError::io("removing an incomplete file"))?;
+            match fs::remove_file(tmp.join(name)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("removing an incomplete file")(e));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -264,6 +277,8 @@ impl Store for DiskStore {
     }
 
     fn pin(&self, root: &Cid) -> Result<()> {
+        // Between the look at the blocks and the pin, a collection would take them.
+        let _adding = self.adding()?;
         let blocks = dag::reachable(self, &[*root])?;
         self.sync_blocks(&blocks)?;
         let path = self.pin_path(root);

@@ -211,7 +211,8 @@ impl Blocks for DiskStore {
     fn get(&self, cid: &Cid) -> Option<Bytes> {
         match Store::get(self, cid) {
             Ok(block) => Some(block.bytes().clone()),
-            Err(StoreError::NotFound { .. }) => None,
+            // Peers may ask for any kind of CID.
+            Err(StoreError::NotFound { .. } | StoreError::UnsupportedCid { .. }) => None,
             Err(error) => {
                 tracing::warn!(%error, "a peer wants a block that cannot be read");
                 None
@@ -236,8 +237,9 @@ impl Store for IpfsStore {
     /// The block, from the disk or from the peers, in which case it is kept. A damaged copy is replaced.
     fn get(&self, cid: &Cid) -> Result<Block> {
         let (block, fetched) = self.find(cid, &AtomicBool::new(false))?;
-        if fetched {
-            self.put(&block)?;
+        // Whoever reads has what he asked for, even if the disk is full. Another process may not collect in between.
+        if fetched && let Err(why) = self.adding().and_then(|_adding| self.put(&block)) {
+            tracing::warn!(%cid, %why, "not kept");
         }
         Ok(block)
     }
@@ -256,7 +258,7 @@ impl Store for IpfsStore {
         };
         // Nobody waits for a block any more once the caller stops.
         let get = |cid: &Cid| Ok(self.find(cid, &stop)?.0);
-        transfer_by(&get, self.disk(), root, &Options::fetch().parallel(PARALLEL), &mut told).map(drop)
+        transfer_by(&get, self.disk(), root, &Options::fetch().parallel(PARALLEL), &mut told, &stop).map(drop)
     }
 
     fn pin(&self, root: &Cid) -> Result<()> {

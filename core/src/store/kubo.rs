@@ -10,6 +10,7 @@ use cid::Cid;
 pub use client::Auth;
 use client::{Ask, Client, Refusal};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::transfer::{Options, transfer};
@@ -99,7 +100,7 @@ struct Pins {
 #[derive(Deserialize)]
 struct GcLine {
     #[serde(rename = "Key", default)]
-    key: Option<Value>,
+    key: Option<IgnoredAny>,
     #[serde(rename = "Error", default)]
     error: Option<String>,
 }
@@ -286,8 +287,9 @@ impl Store for KuboStore {
     fn is_pinned(&self, root: &Cid) -> Result<bool> {
         check_cid(root)?;
         let ask = self.ask_of("pin/ls", root).with("type", &"recursive").with("stream", &true);
-        match self.client.lines::<PinLine>(&ask) {
-            Ok(pins) => Ok(pins.iter().any(|pin| names(&pin.cid, root))),
+        let mut found = false;
+        match self.client.lines(&ask, |pin: PinLine| found |= names(&pin.cid, root)) {
+            Ok(()) => Ok(found),
             Err(refusal) if refusal.says(&NOT_PINNED) => Ok(false),
             Err(refusal) => Err(refusal.into_error(&self.client, &format!("whether {root} is pinned"))),
         }
@@ -295,11 +297,15 @@ impl Store for KuboStore {
 
     fn pins(&self) -> Result<Vec<Cid>> {
         let ask = self.ask("pin/ls").with("type", &"recursive").with("stream", &true);
-        let lines = self.client.lines::<PinLine>(&ask).map_err(|r| r.into_error(&self.client, "for its pins"))?;
-        let parse = |line: PinLine| {
-            Cid::try_from(line.cid.as_str()).map_err(|_| self.client.garbled("pin/ls", "a CID in every line"))
+        let (mut pins, mut garbled) = (Vec::new(), false);
+        let take = |line: PinLine| match Cid::try_from(line.cid.as_str()) {
+            Ok(pin) => pins.push(pin),
+            Err(_) => garbled = true,
         };
-        let mut pins = lines.into_iter().map(parse).collect::<Result<Vec<_>>>()?;
+        self.client.lines(&ask, take).map_err(|r| r.into_error(&self.client, "for its pins"))?;
+        if garbled {
+            return Err(self.client.garbled("pin/ls", "a CID in every line"));
+        }
         pins.sort();
         Ok(pins)
     }
@@ -313,15 +319,21 @@ impl Store for KuboStore {
         let _collecting = self.lock.collecting()?;
         let before = self.repo_bytes()?;
         let ask = self.ask("repo/gc").with("stream-errors", &true).within(self.options.long_timeout);
-        let lines = self.client.lines::<GcLine>(&ask).map_err(|r| r.into_error(&self.client, "to collect garbage"))?;
-        if let Some(error) = lines.iter().find_map(|line| line.error.as_deref()) {
+        let (mut blocks, mut without, mut error) = (0, false, None);
+        let take = |line: GcLine| {
+            blocks += 1;
+            without |= line.key.is_none();
+            error = error.take().or(line.error);
+        };
+        self.client.lines(&ask, take).map_err(|r| r.into_error(&self.client, "to collect garbage"))?;
+        if let Some(error) = error {
             let what = format!("{} collects garbage", self.client.who());
-            return Err(StoreError::Io { what, source: io::Error::other(error.to_owned()) });
+            return Err(StoreError::Io { what, source: io::Error::other(error) });
         }
-        if lines.iter().any(|line| line.key.is_none()) {
+        if without {
             return Err(self.client.garbled("repo/gc", "a \"Key\" in every line"));
         }
-        Ok(Freed { blocks: lines.len() as u64, bytes: before.saturating_sub(self.repo_bytes()?) })
+        Ok(Freed { blocks, bytes: before.saturating_sub(self.repo_bytes()?) })
     }
 }
 

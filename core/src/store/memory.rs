@@ -67,6 +67,7 @@ impl Store for MemoryStore {
     }
 
     fn pin(&self, root: &Cid) -> Result<()> {
+        let _adding = self.adding()?;
         dag::check_complete(self, root)?;
         self.write().pins.insert(*root);
         Ok(())

@@ -55,7 +55,7 @@ impl<F: Store, N: Store> Store for Tiered<F, N> {
             Err(e) if Self::not_near(&e) => {
                 let block = self.far.get(cid)?;
                 // Whoever reads has what he asked for, even if the disk is full.
-                if let Err(why) = self.near.put(&block) {
+                if let Err(why) = self.near.adding().and_then(|_adding| self.near.put(&block)) {
                     tracing::warn!(%cid, %why, "not kept near");
                 }
                 Ok(block)

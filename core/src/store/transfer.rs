@@ -113,23 +113,24 @@ pub fn transfer(
     options: &Options,
     progress: &mut Progress<'_>,
 ) -> Result<Transferred> {
-    transfer_by(&|cid| from.get(cid), to, root, options, progress)
+    transfer_by(&|cid| from.get(cid), to, root, options, progress, &AtomicBool::new(false))
 }
 
-/// As [`transfer`], from wherever `get` gets a block.
+/// As [`transfer`], from wherever `get` gets a block. `stop` is set when no more blocks are wanted, after an error too.
 pub(super) fn transfer_by(
     get: &(dyn Fn(&Cid) -> Result<Block> + Sync),
     to: &dyn Store,
     root: &Cid,
     options: &Options,
     progress: &mut Progress<'_>,
+    stop: &AtomicBool,
 ) -> Result<Transferred> {
     check_cid(root)?;
     let _adding = to.adding()?;
     if options.present == Present::Ask && to.is_pinned(root)? {
         return Ok(Transferred::default());
     }
-    let copier = Copier { get, to, present: options.present, stop: AtomicBool::new(false) };
+    let copier = Copier { get, to, present: options.present, stop };
     std::thread::scope(|scope| {
         let pool = Pool::start(scope, &copier, options.parallel.clamp(1, MAX_PARALLEL));
         let meter = Meter::new(options.stage, None);
@@ -164,7 +165,7 @@ struct Copier<'a> {
     get: &'a (dyn Fn(&Cid) -> Result<Block> + Sync),
     to: &'a dyn Store,
     present: Present,
-    stop: AtomicBool,
+    stop: &'a AtomicBool,
 }
 
 impl Copier<'_> {
@@ -309,9 +310,17 @@ impl Run<'_, '_, '_> {
         self.take_all(|_| Ok(()))
     }
 
-    /// An inner node of a file, copied by this thread while the others copy leaves.
+    /// An inner node of a file.
     fn inner(&mut self, child: &unixfs::Child) -> Result<unixfs::Node> {
-        let copied = self.copier.copy(&Job { cid: child.cid, size: None })?;
+        self.give(Job { cid: child.cid, size: None }, |_| Ok(()))?;
+        // The leaves that were given before come first.
+        let copied = loop {
+            let copied = self.answer()?;
+            if copied.cid == child.cid {
+                break copied;
+            }
+            self.count(&copied)?;
+        };
         let node = unixfs::Node::decode(copied.node.as_ref().expect("a dag-pb block is returned"))?;
         if node.size() != child.size {
             return Err(StoreError::InvalidNode { cid: child.cid, why: ANOTHER_SIZE.into() });
@@ -334,6 +343,13 @@ impl Run<'_, '_, '_> {
 
     /// Takes one answer, and hands a block with links on to `node`.
     fn take(&mut self, mut node: impl FnMut(Block) -> Result<()>) -> Result<()> {
+        let copied = self.answer()?;
+        self.count(&copied)?;
+        copied.node.map_or(Ok(()), &mut node)
+    }
+
+    /// Waits for one answer, and asks the caller meanwhile whether to go on.
+    fn answer(&mut self) -> Result<Copied> {
         let copied = loop {
             match self.pool.results.recv_timeout(TICK) {
                 Ok(answer) => break answer?,
@@ -345,8 +361,7 @@ impl Run<'_, '_, '_> {
             }
         };
         self.pool.pending -= 1;
-        self.count(&copied)?;
-        copied.node.map_or(Ok(()), &mut node)
+        Ok(copied)
     }
 
     fn take_all(&mut self, mut node: impl FnMut(Block) -> Result<()>) -> Result<()> {

@@ -15,6 +15,8 @@ const MAX_INBOUND: usize = 32;
 /// How many bytes of unfinished messages a connection keeps. Of more, the oldest streams are dropped:
 /// an honest peer such as Kubo writes eight answers of about a block each at once.
 const MAX_UNFINISHED: usize = 3 * MAX_MESSAGE;
+/// How many messages may wait to be written. When more do, the peer does not read: they are dropped, and it is asked anew.
+const MAX_OUTGOING: usize = 256;
 /// How often a message is tried, each time on a new stream.
 const MAX_ATTEMPTS: u32 = 3;
 
@@ -200,6 +202,18 @@ impl ConnectionHandler for Handler {
             Task::Ask(message) => (message, false),
             Task::Answer(message) => (message, true),
         };
+        if self.outgoing.len() >= MAX_OUTGOING {
+            if matches!(self.outbound, Outbound::Open(_)) {
+                self.outbound = Outbound::Closed;
+            }
+            self.attempts = 0;
+            self.outgoing.clear();
+            // Told once, however long nobody takes it.
+            if !matches!(self.reports.back(), Some(Report::Broken)) {
+                self.reports.push_back(Report::Broken);
+            }
+            return;
+        }
         self.outgoing.push_back(Outgoing { bytes: encode(&message), is_answer });
     }
 
@@ -243,5 +257,20 @@ impl ConnectionHandler for Handler {
             Some(received) => Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(Report::Received(received))),
             None => Poll::Pending,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Attack: a peer that does not read, or never lets a stream be opened, while this node gets blocks from others.
+    #[test]
+    fn what_a_peer_is_to_be_asked_does_not_grow_without_end() {
+        let mut handler = Handler { outbound: Outbound::Opening, ..Handler::default() };
+        for _ in 0..100_000 {
+            handler.on_behaviour_event(Task::Ask(Message::wanting(Vec::new())));
+        }
+        assert!(handler.outgoing.len() < 10_000, "{} messages wait", handler.outgoing.len());
     }
 }

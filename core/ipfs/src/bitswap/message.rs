@@ -11,6 +11,8 @@ use unsigned_varint::codec::UviBytes;
 
 /// The longest message that is read: the limit of the specification.
 pub(super) const MAX_MESSAGE: usize = 4 << 20;
+/// How many wants, blocks and presences a message may have: each takes two bytes at least, and fifty times as many in memory.
+const MAX_PARTS: usize = 1 << 15;
 const SHA2_256: u64 = 0x12;
 const SHA2_256_LEN: u8 = 32;
 
@@ -140,8 +142,11 @@ pub(crate) struct Want {
 
 impl Received {
     /// Reads a message. What says nothing to this node, like a CID that it cannot read, is left out.
-    pub fn decode(bytes: Bytes) -> Result<Self, prost::DecodeError> {
-        let message = Message::decode(bytes)?;
+    pub fn decode(bytes: Bytes) -> Result<Self, Unreadable> {
+        if count_parts(&bytes).is_none_or(|parts| parts > MAX_PARTS) {
+            return Err(Unreadable);
+        }
+        let message = Message::decode(bytes).map_err(|_| Unreadable)?;
         let wants = message.wants.entries.iter().filter_map(|entry| {
             let (cid, block) = (Cid::try_from(&*entry.cid).ok()?, entry.want == WantType::Block as i32);
             Some(Want { cid, cancel: entry.cancel, block, send_dont_have: entry.send_dont_have })
@@ -157,6 +162,58 @@ impl Received {
         received.blocks = named.collect();
         Ok(received)
     }
+}
+
+/// Bytes that are no message, or one of too many parts.
+#[derive(Debug, thiserror::Error)]
+#[error("malformed, or of more than {MAX_PARTS} parts")]
+pub(crate) struct Unreadable;
+
+/// How many fields a message has, those of its wantlists included; nothing is allocated for them.
+fn count_parts(bytes: &[u8]) -> Option<usize> {
+    const WANTS: u64 = 1 << 3 | 2;
+    fn fields<'a>(mut rest: &'a [u8], mut each: impl FnMut(u64, &'a [u8]) -> Option<()>) -> Option<()> {
+        let number = |rest: &mut &'a [u8]| {
+            // Not `unsigned_varint`, which refuses what is longer than it need be.
+            let mut value = 0u64;
+            for shift in (0..70).step_by(7) {
+                let (byte, left) = rest.split_first()?;
+                *rest = left;
+                value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+                if byte & 0x80 == 0 {
+                    return Some(value);
+                }
+            }
+            None
+        };
+        while !rest.is_empty() {
+            let key = number(&mut rest)?;
+            let length = match key & 7 {
+                0 => number(&mut rest).map(|_| 0)?,
+                1 => 8,
+                2 => usize::try_from(number(&mut rest)?).ok()?,
+                5 => 4,
+                _ => return None,
+            };
+            let (content, left) = rest.split_at_checked(length)?;
+            rest = left;
+            each(key, content)?;
+        }
+        Some(())
+    }
+    let mut count = 0;
+    fields(bytes, |key, content| {
+        count += 1;
+        if key == WANTS {
+            fields(content, |_, _| {
+                count += 1;
+                Some(())
+            })
+        } else {
+            Some(())
+        }
+    })?;
+    Some(count)
 }
 
 /// The CID of a block with the version and the codec that its prefix gives: of SHA2-256 alone, which is all that is asked for.
@@ -256,5 +313,39 @@ mod tests {
         for garbage in [&[0xff; 40][..], &[0x0a, 100], &[0x1a, 5, 0x0a, 9]] {
             assert!(Received::decode(Bytes::copy_from_slice(garbage)).is_err(), "{garbage:?}");
         }
+    }
+
+    /// Attack: 4 MiB of entries of two bytes each.
+    #[test]
+    fn a_message_of_very_many_entries_is_refused() {
+        let entries = (MAX_MESSAGE - 16) / 2;
+        let varint = |mut n: usize| {
+            let mut out = Vec::new();
+            while n >= 0x80 {
+                out.push(n as u8 | 0x80);
+                n >>= 7;
+            }
+            out.push(n as u8);
+            out
+        };
+        let nested = [&[0x0a][..], &varint(2 * entries), &[0x0a, 0].repeat(entries)].concat();
+        for (what, bytes) in
+            [("wants", nested), ("blocks", [0x1a, 0].repeat(entries)), ("presences", [0x22, 0].repeat(entries))]
+        {
+            assert!(bytes.len() <= MAX_MESSAGE);
+            let message = Message::decode(&*bytes).unwrap();
+            let taken = message.wants.entries.capacity() * size_of::<Entry>()
+                + message.blocks.capacity() * size_of::<Payload>()
+                + message.presences.capacity() * size_of::<Presence>();
+            println!("{what}: {} bytes become {taken}", bytes.len());
+            assert!(Received::decode(bytes.into()).is_err(), "{what}");
+        }
+        // Named blocks and wants, which reach the behaviour.
+        let block = [0x1a, 6, 0x0a, 4, 1, 0x55, 0x12, 32].repeat(MAX_MESSAGE / 8);
+        let began = std::time::Instant::now();
+        let received = Received::decode(block.into());
+        let taken = received.as_ref().map_or(0, |r| r.blocks.capacity() * size_of::<(Cid, Bytes)>());
+        println!("empty blocks: {taken} bytes, {:?}", began.elapsed());
+        assert!(received.is_err());
     }
 }

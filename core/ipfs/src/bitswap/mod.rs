@@ -72,6 +72,8 @@ pub(crate) struct Behaviour {
     connections: HashMap<PeerId, Vec<ConnectionId>>,
     answers: FuturesUnordered<JoinHandle<Answer>>,
     events: VecDeque<(PeerId, Task)>,
+    /// Peers whose streams broke since the last tick, and whether they are spared.
+    broken: HashMap<PeerId, bool>,
     tick: Interval,
 }
 
@@ -93,6 +95,7 @@ impl Behaviour {
             connections: HashMap::new(),
             answers: FuturesUnordered::new(),
             events: VecDeque::new(),
+            broken: HashMap::new(),
             tick,
         }
     }
@@ -197,10 +200,19 @@ impl NetworkBehaviour for Behaviour {
                 for cid in &received.dont_have {
                     self.wants.refused(peer, cid, now);
                 }
-                self.serves.update(peer, &received);
+                // Nobody hears an answer whose connections all refuse our streams; and nothing would forget what it wants.
+                if self.connections.contains_key(&peer) {
+                    self.serves.update(peer, &received);
+                }
             }
             Report::Answered => self.serves.sent(&peer),
-            Report::Broken => self.restart(peer),
+            Report::Broken => {
+                // Asked again at the next tick: a peer may break every stream as fast as it is opened.
+                let spared = self.wants.is_spared(&peer);
+                self.broken.entry(peer).or_insert(spared);
+                self.wants.disconnected(&peer, now);
+                self.serves.lost(&peer);
+            }
             Report::Unsupported => self.remove(peer, connection),
         }
     }
@@ -211,6 +223,12 @@ impl NetworkBehaviour for Behaviour {
         }
         while self.tick.poll_tick(cx).is_ready() {
             self.wants.tick(Instant::now());
+            for (peer, spared) in std::mem::take(&mut self.broken) {
+                if self.connections.contains_key(&peer) {
+                    self.wants.spare(peer, spared, Instant::now());
+                    self.wants.connected(peer, Instant::now());
+                }
+            }
         }
         while let Some(batch) = self.serves.next() {
             let blocks = self.blocks.clone();
@@ -238,5 +256,80 @@ impl NetworkBehaviour for Behaviour {
             }
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use multihash::Multihash;
+    use sha2::{Digest, Sha256};
+
+    use super::message::{Entry, Received, encode};
+    use super::*;
+
+    struct Nothing;
+
+    impl Blocks for Nothing {
+        fn has(&self, _: &Cid) -> bool {
+            false
+        }
+        fn get(&self, _: &Cid) -> Option<Bytes> {
+            None
+        }
+    }
+
+    fn cid(n: u32) -> Cid {
+        Cid::new_v1(0x55, Multihash::wrap(0x12, &Sha256::digest(n.to_le_bytes())).unwrap())
+    }
+
+    fn within(test: impl FnOnce(&mut Behaviour, &mpsc::UnboundedSender<Order>)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let _guard = runtime.enter();
+        let (orders, received) = mpsc::unbounded_channel();
+        test(&mut Behaviour::new(Arc::new(Nothing), received, mpsc::unbounded_channel().0), &orders);
+    }
+
+    fn connect(behaviour: &mut Behaviour, peer: PeerId, connection: ConnectionId) {
+        behaviour.connections.entry(peer).or_default().push(connection);
+        behaviour.wants.connected(peer, Instant::now());
+    }
+
+    /// Attack: peers that refuse our streams, and want from us all the same.
+    #[test]
+    fn a_peer_that_refuses_our_streams_leaves_nothing_behind() {
+        within(|behaviour, _| {
+            for n in 0..100u32 {
+                let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(n as usize));
+                connect(behaviour, peer, connection);
+                behaviour.on_connection_handler_event(peer, connection, Report::Unsupported);
+                let wants = (0..100).map(|i| Entry::block(&cid(i))).collect();
+                let wants = Received::decode(encode(&Message::wanting(wants))).unwrap();
+                behaviour.on_connection_handler_event(peer, connection, Report::Received(wants));
+                // What `FromSwarm::ConnectionClosed` does.
+                behaviour.remove(peer, connection);
+            }
+            assert!(behaviour.connections.is_empty());
+            assert_eq!(behaviour.serves.peers(), 0, "peers that are gone are remembered");
+        });
+    }
+
+    /// Attack: a peer whose streams break at once.
+    #[test]
+    fn a_peer_whose_streams_break_is_not_asked_again_at_once() {
+        within(|behaviour, orders| {
+            let (peer, connection) = (PeerId::random(), ConnectionId::new_unchecked(1));
+            connect(behaviour, peer, connection);
+            let (done, _listening) = oneshot::channel();
+            orders.send(Order::Want { cid: cid(1), id: 1, done }).unwrap();
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            let mut asked = 0;
+            for _ in 0..1000 {
+                if behaviour.poll(&mut cx).is_ready() {
+                    asked += 1;
+                    behaviour.on_connection_handler_event(peer, connection, Report::Broken);
+                }
+            }
+            assert!(asked < 10, "asked {asked} times within a moment");
+        });
     }
 }

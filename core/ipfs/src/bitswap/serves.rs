@@ -91,6 +91,11 @@ impl Serves {
         }
     }
 
+    #[cfg(test)]
+    pub fn peers(&self) -> usize {
+        self.peers.len()
+    }
+
     /// A peer has gone.
     pub fn disconnected(&mut self, peer: &PeerId) {
         self.peers.remove(peer);
@@ -141,7 +146,16 @@ impl Serves {
 }
 
 impl Peer {
+    /// What was cancelled, or replaced, stays queued until the queue is looked at, which a peer that does not read puts off.
+    fn forget_unwanted(&mut self) {
+        if self.queue.len() > 2 * MAX_WANTED {
+            self.queue.retain(|cid| self.wanted.contains_key(cid));
+            self.queued.retain(|cid| self.wanted.contains_key(cid));
+        }
+    }
+
     fn push(&mut self, cid: Cid) {
+        self.forget_unwanted();
         if self.queued.insert(cid) {
             self.queue.push_back(cid);
         }
@@ -315,5 +329,28 @@ mod tests {
         assert_eq!(script.serves.peers[&script.peer].wanted.len(), MAX_WANTED);
         script.serves.disconnected(&script.peer);
         assert!(script.serves.peers.is_empty());
+    }
+
+    /// Attack: want and cancel of ever new names, while answers wait for a peer that does not read.
+    #[test]
+    fn wants_that_are_cancelled_or_replaced_make_nothing_grow() {
+        for full in [false, true] {
+            let mut script = Script::new();
+            let cids: Vec<Cid> = (0..4u8).map(|i| script.keep(vec![i; 1 << 20])).collect();
+            script.hear(cids.iter().map(Entry::block).collect(), false);
+            while script.answer().is_some() {}
+            for round in 0..50u32 {
+                let names: Vec<Cid> =
+                    (0..4000u32).map(|i| cid(&[i.to_le_bytes(), round.to_le_bytes()].concat())).collect();
+                script.hear(names.iter().map(Entry::block).collect(), full);
+                if !full {
+                    script.hear(names.iter().map(Entry::cancel).collect(), false);
+                }
+            }
+            let peer = &script.serves.peers[&script.peer];
+            assert!(peer.wanted.len() <= MAX_WANTED);
+            assert!(peer.queue.len() <= 4 * MAX_WANTED, "{} names are queued, {full}", peer.queue.len());
+            assert_eq!(peer.queued.len(), peer.queue.len());
+        }
     }
 }

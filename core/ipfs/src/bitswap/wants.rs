@@ -24,6 +24,7 @@ pub(super) struct Wants {
     wants: HashMap<Cid, Want>,
     peers: HashMap<PeerId, Peer>,
     outgoing: HashMap<PeerId, Vec<Entry>>,
+    turns: u64,
 }
 
 struct Want {
@@ -36,6 +37,10 @@ struct Want {
     asked: BTreeSet<PeerId>,
     /// When something was last done about it.
     since: Instant,
+    /// The number of the request to the source.
+    turn: u64,
+    /// Since when the source sends what it was asked for later.
+    passed: Option<Instant>,
     patience: Duration,
 }
 
@@ -70,6 +75,8 @@ impl Wants {
                     offers: BTreeSet::new(),
                     asked: BTreeSet::new(),
                     since: now,
+                    turn: 0,
+                    passed: None,
                     patience: PATIENCE,
                 });
                 self.ask(&cid, now);
@@ -157,6 +164,12 @@ impl Wants {
         if let Some(peer) = self.peers.get_mut(&peer) {
             peer.sent = Some(now);
         }
+        if want.source == Some(peer) {
+            let before = |other: &&mut Want| other.source == Some(peer) && other.turn < want.turn;
+            self.wants.values_mut().filter(before).for_each(|other| {
+                other.passed.get_or_insert(now);
+            });
+        }
         for (_, waiting) in want.waiting.drain() {
             // It may have stopped listening.
             let _ = waiting.send(bytes.clone());
@@ -190,6 +203,8 @@ impl Wants {
 
     fn is_late(&self, want: &Want, now: Instant) -> bool {
         let sent = want.source.and_then(|source| self.peers.get(&source)?.sent);
+        // A peer that sends other blocks is not late with this one, unless it was asked for them later.
+        let sent = want.passed.or(sent);
         let since = sent.map_or(want.since, |sent| sent.max(want.since));
         now.saturating_duration_since(since) >= want.patience
     }
@@ -215,7 +230,8 @@ impl Wants {
                 (Some(**id) == last, !want.offers.contains(*id), peer.sent.is_none(), peer.owes)
             };
             if let Some((&source, _)) = self.peers.iter().filter(|(id, peer)| may(id, peer)).min_by_key(rank) {
-                (want.source, want.since) = (Some(source), now);
+                self.turns += 1;
+                (want.source, want.since, want.turn, want.passed) = (Some(source), now, self.turns, None);
                 want.offers.remove(&source);
                 want.asked.insert(source);
                 self.peers.entry(source).or_default().owes += 1;
@@ -489,5 +505,45 @@ mod tests {
         for (peer, said) in script.sent() {
             assert_eq!(said.iter().filter(|said| **said == "block").count(), 5, "{peer}");
         }
+    }
+
+    /// Attack: a peer that sends everything but one block, which another has.
+    #[test]
+    fn a_block_that_its_source_passes_over_is_asked_of_another() {
+        let (mut script, peers) = Script::new(2);
+        let _listening = script.want("withheld");
+        let source = script.source(2);
+        let other = *peers.iter().find(|peer| **peer != source).unwrap();
+        script.wants.offered(other, &cid("withheld"), script.now);
+        for second in 0..30 {
+            let name = format!("other {second}");
+            let _listening = script.want(&name);
+            script.sent();
+            script.wants.received(source, &cid(&name), &DATA, script.now);
+            script.wait(1);
+            if script.sent().get(&other).is_some_and(|said| said.contains(&"block")) {
+                return;
+            }
+        }
+        panic!("for 30 seconds nobody else was asked, though another peer offers it");
+    }
+
+    /// A lost answer, with one peer that is busy with other blocks.
+    #[test]
+    fn a_lost_answer_is_asked_for_again_while_others_come() {
+        let (mut script, peers) = Script::new(1);
+        let _listening = script.want("lost");
+        script.sent();
+        for second in 0..30 {
+            let name = format!("other {second}");
+            let _listening = script.want(&name);
+            script.sent();
+            script.wants.received(peers[0], &cid(&name), &DATA, script.now);
+            script.wait(1);
+            if script.sent().get(&peers[0]).is_some_and(|said| said.contains(&"block")) {
+                return;
+            }
+        }
+        panic!("not asked for again within the 30 seconds that a block may take");
     }
 }

@@ -183,11 +183,11 @@ impl Client {
         serde_json::from_slice(&bytes).map_err(|e| not_json(ask, &e))
     }
 
-    /// One object per line.
-    pub(super) fn lines<T: DeserializeOwned>(&self, ask: &Ask) -> Result<Vec<T>, Refusal> {
+    /// One object per line, each handed to `take`: of short ones a list may have more than fit in memory.
+    pub(super) fn lines<T: DeserializeOwned>(&self, ask: &Ask, mut take: impl FnMut(T)) -> Result<(), Refusal> {
         let bytes = self.bytes(ask, MAX_LIST_BYTES)?;
-        let lines = serde_json::Deserializer::from_slice(&bytes).into_iter::<T>();
-        lines.collect::<Result<_, _>>().map_err(|e| not_json(ask, &e))
+        let mut lines = serde_json::Deserializer::from_slice(&bytes).into_iter::<T>();
+        lines.try_for_each(|line| line.map(&mut take)).map_err(|e| not_json(ask, &e))
     }
 
     fn send(&self, ask: &Ask) -> Result<Response<Body>, ureq::Error> {
