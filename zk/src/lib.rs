@@ -86,6 +86,11 @@ pub mod setup;
 
 pub mod proof;
 
+pub mod export;
+
+#[cfg(feature = "semaphore")]
+pub mod semaphore;
+
 pub mod rng;
 pub mod wire;
 
