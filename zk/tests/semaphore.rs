@@ -129,9 +129,8 @@ fn their_proofs_are_accepted_here() {
         (json!("hello"), json!("a scope"), (Signal::text("hello").unwrap(), Signal::text("a scope").unwrap())),
         (json!(42), json!("42"), (Signal::from(42), Signal::from(42))),
     ] {
-        let command = json!({
-            "do": "prove", "key": "secret1", "members": members(&group), "message": message, "scope": scope, "depth": DEPTH,
-        });
+        let mut command = json!({"do": "prove", "key": "secret1", "members": members(&group), "depth": DEPTH});
+        (command["message"], command["scope"]) = (message, scope);
         let json = theirs(command)["proof"].to_string();
         let proof = Proof::from_json(&json).unwrap();
         assert_eq!((proof.depth, proof.root, (proof.message, proof.scope)), (DEPTH, group.root().unwrap(), expected));
@@ -264,6 +263,24 @@ fn a_group_of_one_can_prove() {
     assert_eq!(proof.root, identity.commitment());
     let json: Value = serde_json::from_str(&proof.to_json()).unwrap();
     assert_eq!(theirs(json!({"do": "verify", "proof": json})), json!({"accepted": true}));
+}
+
+/// Their groups mark removed members with a zero. Ours have none, but a path of theirs serves.
+#[test]
+fn a_path_of_a_group_with_removed_members_proves() {
+    let identity = Identity::from_private_key("still here");
+    let members = members(&group(&identity, 7, 2));
+    let path = theirs(json!({"do": "path", "members": members, "at": 2, "removed": [3, 5]}));
+    let scalar = |value: &Value| {
+        let number: Signal = value.as_str().unwrap().parse().unwrap();
+        Scalar::from_bytes(&number.to_bytes()).unwrap()
+    };
+    let siblings = path["siblings"].as_array().unwrap().iter().map(scalar).collect();
+    let membership = MerkleProof { leaf: scalar(&path["leaf"]), index: path["index"].as_u64().unwrap(), siblings };
+    assert_eq!(membership.siblings[0], Scalar::ZERO);
+    let mut rng = StdRng::seed_from_u64(31);
+    let proof = prove(&KEY, &identity, &membership, Signal::from(1), Signal::from(2), &mut rng).unwrap();
+    assert_eq!(proof.root, scalar(&path["root"]));
 }
 
 /// The keys of every depth fit the circuit that is built in here.

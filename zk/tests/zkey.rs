@@ -148,6 +148,23 @@ fn points_off_the_curve_or_out_of_range_are_refused() {
     }
 }
 
+/// On the curve, and of another order than the group's: only the check of the subgroup finds it.
+#[test]
+fn a_point_outside_its_subgroup_is_refused() {
+    use ark_bn254::{Fq, Fq2, G2Affine};
+    let outside = (1u64..)
+        .filter_map(|x| G2Affine::get_point_from_x_unchecked(Fq2::new(Fq::from(x), Fq::from(0)), false))
+        .find(|point| !point.is_in_correct_subgroup_assuming_on_curve())
+        .unwrap();
+    let coordinates = [outside.x.c0, outside.x.c1, outside.y.c0, outside.y.c1];
+    // The limbs of Montgomery form, as they are in memory.
+    let bytes: Vec<u8> = coordinates.iter().flat_map(|c| c.0.0).flat_map(u64::to_le_bytes).collect();
+    assert_eq!(refused(&with(7, 128, &bytes)), ZkeyError::Point { kind: 7 });
+    for at in [212, 340, 532] {
+        assert_eq!(refused(&with(2, at, &bytes)), ZkeyError::Point { kind: 2 });
+    }
+}
+
 /// With γ = δ, whatever the prover adds to one part of a proof it can take from the other.
 #[test]
 fn a_key_with_gamma_equal_to_delta_is_refused() {
@@ -163,12 +180,36 @@ fn a_key_with_gamma_equal_to_delta_is_refused() {
 
 #[test]
 fn other_bytes_than_the_pinned_ones_are_refused() {
-    use sha2::Digest as _;
-    let digest: [u8; 32] = sha2::Sha256::digest(FILE.as_slice()).into();
+    let digest = sha256(&FILE);
     assert!(ProvingKey::from_pinned_zkey(&FILE, &digest).is_ok());
     let other = with(9, 0, &[1]);
     let refused = ProvingKey::from_pinned_zkey(&other, &digest).unwrap_err();
     assert!(matches!(refused, ZkeyError::Digest { .. }), "{refused}");
+}
+
+/// Bytes changed at random, with a pin to match so that only the parser stands in the way: an error or a key, no panic.
+#[test]
+fn no_change_of_a_file_makes_reading_it_panic() {
+    use sealock_zk::rng::{RngCore as _, SeedableRng as _, StdRng};
+    let mut rng = StdRng::seed_from_u64(60);
+    let mut refused = 0;
+    for i in 0..400 {
+        let mut file = FILE.clone();
+        // Half of the changes are in the headers, which decide the most.
+        let end = if i % 2 == 0 { 1100 } else { file.len() };
+        for _ in 0..=i % 3 {
+            let at = rng.next_u64() as usize % end;
+            file[at] ^= 1 << (rng.next_u32() % 8);
+        }
+        let digest = sha256(&file);
+        refused += usize::from(ProvingKey::from_pinned_zkey(&file, &digest).is_err());
+    }
+    assert!(refused > 150, "{refused} of 400 refused");
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).into()
 }
 
 #[test]

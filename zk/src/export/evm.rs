@@ -1,8 +1,8 @@
 //! Calls of verifier contracts, by the ABI of Solidity.
 //!
-//! The functions are those of snarkjs' contracts, `verifyProof(uint256[2], uint256[2][2], uint256[2], uint256[n])`, and of
-//! Semaphore's verifier, which takes the depth too. Of an element of the quadratic extension, the imaginary part comes
-//! first (EIP-197).
+//! The functions are those of snarkjs' contracts, `verifyProof(uint256[2], uint256[2][2], uint256[2], uint256[n])`, and
+//! of Semaphore's verifier, which takes the depth too. Of an element of the quadratic extension, the imaginary part
+//! comes first (EIP-197).
 
 use ark_bn254::{Bn254, Fq, Fr};
 use ark_ff::{BigInteger, PrimeField};

@@ -1,10 +1,8 @@
-//! Proofs and keys for verifiers that are not this crate: [snarkjs](snarkjs), [EVM calldata](evm), and a
+//! Proofs and keys for verifiers that are not this crate: for [`snarkjs`], as [calls](evm) of contracts, and a
 //! [contract](solidity) in Solidity.
 //!
 //! The writers are methods of [`VerifyingKey`](crate::VerifyingKey), [`Proof`](crate::Proof) and
-//! [`Statement`](crate::Statement), and of their likes in [`semaphore`](crate::semaphore).
-
-#![cfg_attr(not(feature = "semaphore"), allow(rustdoc::broken_intra_doc_links, reason = "the module is optional"))]
+//! [`Statement`](crate::Statement), and of their likes in the module `semaphore`.
 
 pub mod evm;
 pub mod snarkjs;

@@ -1,8 +1,8 @@
 //! JSON as snarkjs 0.7 writes and reads it: `verification_key.json`, `proof.json` and `public.json`.
 //!
 //! Numbers are decimal digits in strings, and points have a third coordinate, which is one. A verifier of access proofs
-//! has two more things to check than `snarkjs groth16 verify` does: that the root is not zero, and that the statement is
-//! the one it asked for.
+//! has two more things to check than `snarkjs groth16 verify` does: that the root is not zero, and that the statement
+//! is the one it asked for.
 
 use ark_bn254::{Bn254, Fq2, Fq6, Fr, G1Affine, G2Affine};
 use ark_ec::pairing::Pairing;

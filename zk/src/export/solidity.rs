@@ -1,12 +1,12 @@
 //! A contract that verifies access proofs of one key.
 //!
-//! `verifyProof(uint256[2] a, uint256[2][2] b, uint256[2] c, uint256[5] input) returns (bool)` is a view without state. It
-//! accepts what [`verify`](crate::verify()) accepts: inputs below the order of the field and nothing congruent to them, a
-//! root that is not zero, and points of their groups in their one encoding, none the identity. Whether root, message, scope and time are
-//! the right ones and the nullifier is new is for its caller to check.
+//! `verifyProof(uint256[2] a, uint256[2][2] b, uint256[2] c, uint256[5] input) returns (bool)` is a view without state.
+//! It accepts what [`verify`](crate::verify()) accepts: inputs below the order of the field and nothing congruent to
+//! them, a root that is not zero, and points of their groups in their one encoding, none the identity. Whether root,
+//! message, scope and time are the right ones and the nullifier is new is for its caller to check.
 //!
-//! The key is the contract's: whoever has made it can forge proofs. A contract that guards what its deployer does not own needs a key that its
-//! users trust, and an owner-made one is not that.
+//! The key is the contract's: whoever has made it can forge proofs. A contract that guards what its deployer does not
+//! own needs a key that its users trust, and an owner-made one is not that.
 
 use core::fmt::{Display, Write as _};
 

@@ -21,9 +21,9 @@ use crate::{
 /// in RFC 8032, divided by eight and reduced modulo the order of the subgroup; the public key is that multiple of the
 /// base point, and the commitment is Poseidon(public key).
 ///
-/// One identity is meant to be used in many groups. Its nullifiers of one scope are the same in each of them, so a scope
-/// names its group. It is wiped when dropped, does not print itself and is not `Clone`; the wipe does not reach what the
-/// hash and the curve arithmetic leave behind, and neither is constant-time.
+/// One identity is meant to be used in many groups. Its nullifiers of one scope are the same in each of them, so a
+/// scope names its group. It is wiped when dropped, does not print itself and is not `Clone`; the wipe does not reach
+/// what the hash and the curve arithmetic leave behind, and neither is constant-time.
 pub struct Identity {
     private_key: Zeroizing<Vec<u8>>,
     secret_scalar: Fr,
@@ -126,8 +126,10 @@ mod tests {
     /// The finalist's submission to NIST, test vectors for one byte and for 144 bytes of zeros.
     #[test]
     fn blake_512_is_the_finalist() {
-        let one = "97961587f6d970faba6d2478045de6d1fabd09b61ae50932054d52bc29d31be4ff9102b9f69e2bbdb83be13d4b9c06091e5fa0b48bd081b634058be0ec49beb3";
-        let many = "313717d608e9cf758dcb1eb0f0c3cf9fc150b2d500fb33f51c52afc99d358a2f1374b8a38bba7974e7f6ef79cab16f22ce1e649d6e01ad9589c213045d545dde";
+        let one = "97961587f6d970faba6d2478045de6d1fabd09b61ae50932054d52bc29d31be4\
+            ff9102b9f69e2bbdb83be13d4b9c06091e5fa0b48bd081b634058be0ec49beb3";
+        let many = "313717d608e9cf758dcb1eb0f0c3cf9fc150b2d500fb33f51c52afc99d358a2f\
+            1374b8a38bba7974e7f6ef79cab16f22ce1e649d6e01ad9589c213045d545dde";
         assert_eq!(hex::encode(Blake512::digest(&[0])), one);
         assert_eq!(hex::encode(Blake512::digest(&[0; 144])), many);
     }

@@ -158,8 +158,8 @@ impl VerifyingKey {
 }
 
 impl Proof {
-    /// The proof as `@semaphore-protocol/proof` has it: `merkleTreeDepth`, `merkleTreeRoot`, `nullifier`, `message`, `scope`
-    /// and eight numbers in `points`.
+    /// The proof as `@semaphore-protocol/proof` has it: `merkleTreeDepth`, `merkleTreeRoot`, `nullifier`, `message`,
+    /// `scope` and eight numbers in `points`.
     #[must_use]
     pub fn to_json(&self) -> String {
         json!({
@@ -177,8 +177,8 @@ impl Proof {
     ///
     /// # Errors
     ///
-    /// [`JsonError`] for another shape, numbers that are not canonical, and points that are not in their subgroup or are
-    /// the identity.
+    /// [`JsonError`] for another shape, numbers that are not canonical, and points that are not in their subgroup or
+    /// are the identity.
     pub fn from_json(json: &str) -> Result<Self, JsonError> {
         let json = parse(PROOF, json)?;
         let depth = json.field("merkleTreeDepth", |value| usize::try_from(value.as_u64()?).ok())?;

@@ -71,10 +71,10 @@ pub struct ProvingKey {
 
 impl ProvingKey {
     /// Reads a key file of snarkjs for Semaphore's circuit of some depth, and checks that every point is in its
-    /// subgroup. Takes about half a second at depth 20.
+    /// subgroup. Takes about a second at depth 20.
     ///
-    /// That the file is the ceremony's is for the caller to know: compare [`verifying_key`](Self::verifying_key) with one
-    /// that is authentic, or pin the file's digest and use [`from_pinned_zkey`](Self::from_pinned_zkey).
+    /// That the file is the ceremony's is for the caller to know: compare [`verifying_key`](Self::verifying_key) with
+    /// one that is authentic, or pin the file's digest and use [`from_pinned_zkey`](Self::from_pinned_zkey).
     ///
     /// # Errors
     ///

@@ -2,13 +2,13 @@
 //! here. Feature `semaphore`.
 //!
 //! A member of a group says a message in a scope, once: the nullifier is Poseidon(scope, secret). There are no limits,
-//! no expiry and no assets in this statement; where those matter, use the [access proof](crate::prove()). What Semaphore
-//! has instead is a [ceremony](https://docs.semaphore.pse.dev/) of hundreds of participants, which makes its keys sound
-//! for any verifier, contracts included, and not for their maker alone.
+//! no expiry and no assets in this statement; where those matter, use the [access proof](crate::prove()). What
+//! Semaphore has instead is a [ceremony](https://docs.semaphore.pse.dev/) of hundreds of participants, which makes its
+//! keys sound for any verifier, contracts included, and not for their maker alone.
 //!
-//! A group is a [`LeanImt`](crate::LeanImt) of [commitments](Identity::commitment), or a [`MerkleProof`] that somebody
-//! else's group gave. The keys of the ceremony are files: take `semaphore-<depth>.zkey` from
-//! `@zk-kit/semaphore-artifacts` 4.13, and pin its digest.
+//! A group is a [`LeanImt`](crate::LeanImt) of [commitments](Identity::commitment), or a
+//! [`MerkleProof`](crate::MerkleProof) that somebody else's group gave. The keys of the ceremony are files: take
+//! `semaphore-<depth>.zkey` from `@zk-kit/semaphore-artifacts` 4.13, and pin its digest.
 //!
 //! ```no_run
 //! use sealock_zk::{LeanImt, os_rng, semaphore::{Identity, ProvingKey, Signal, prove, verify}};
@@ -44,9 +44,6 @@ pub use keys::{MAX_DEPTH, ProvingKey, VerifyingKey};
 pub use proof::{Proof, prove, verify};
 pub use signal::{Signal, SignalError};
 pub use zkey::ZkeyError;
-
-#[allow(unused_imports, reason = "for the documentation")]
-use crate::MerkleProof;
 
 #[cfg(test)]
 mod tests;

@@ -50,8 +50,8 @@ impl Proof {
 ///
 /// # Errors
 ///
-/// [`ProveError::NotMember`], [`ProveError::TooDeep`], and [`ProveError::BrokenKey`] for a key that makes proofs which do
-/// not verify.
+/// [`ProveError::NotMember`], [`ProveError::TooDeep`], and [`ProveError::BrokenKey`] for a key that makes proofs which
+/// do not verify.
 pub fn prove(
     key: &ProvingKey,
     identity: &Identity,
@@ -94,7 +94,7 @@ pub(super) fn prove_inputs(
     scope: Signal,
     rng: &mut (impl RngCore + CryptoRng),
 ) -> Proof {
-    let z = Zeroizing::new(inputs.assignment());
+    let z = inputs.assignment();
     let (r, s) = (Zeroizing::new(Fr::rand(rng)), Zeroizing::new(Fr::rand(rng)));
     let points = Groth16::<Bn254, SnarkjsReduction>::create_proof_with_reduction_and_matrices(
         &key.key,

@@ -1,9 +1,9 @@
 //! snarkjs' way from matrices to polynomials.
 //!
 //! A setup of snarkjs gives, for H, the points [L(τ) / δ]₁, where L are the Lagrange polynomials of the domain of twice
-//! the size at its odd places, ζ·ω^i with ζ² = ω. A·B − C vanishes at the even places, which are the circuit's domain, so
-//! its values at the odd ones are all that its value at τ takes: the prover neither divides nor interpolates. The rows
-//! that bind the public inputs are entries of the matrices already.
+//! the size at its odd places, ζ·ω^i with ζ² = ω. A·B − C vanishes at the even places, which are the circuit's domain,
+//! so its values at the odd ones are all that its value at τ takes: the prover neither divides nor interpolates. The
+//! rows that bind the public inputs are entries of the matrices already.
 
 use ark_ff::PrimeField;
 use ark_groth16::r1cs_to_qap::{R1CSToQAP, evaluate_constraint};

@@ -26,8 +26,8 @@ pub enum SignalError {
 /// A message or a scope of Semaphore: an integer below 2^256, of which a proof shows the hash.
 ///
 /// `@semaphore-protocol/proof` takes numbers, texts and bytes alike, and reads a text that looks like a number as that
-/// number. Here the caller says which it is: "42" is [`Signal::text`]`("42")` or [`Signal::from`]`(42)`, and the second is
-/// what theirs makes of it.
+/// number. Here the caller says which it is: "42" is [`Signal::text`]`("42")` or [`Signal::from`]`(42)`, and the second
+/// is what theirs makes of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signal([u8; 32]);
 

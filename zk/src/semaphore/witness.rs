@@ -1,9 +1,9 @@
 //! The assignment of Semaphore's circuit, computed here.
 //!
 //! A key file says how variables meet in constraints, not what they are, and circom's own calculator is a WebAssembly
-//! program. Running foreign code on the secret takes an interpreter and most of the time of a proof; but the circuit is
-//! fixed, and so is what circom's optimiser kept of it. So the values are computed natively, in the order in which the
-//! circuits of the ceremony have them. Tests compare every value with circom's calculator, at every depth; and a proof
+//! program, which would need an interpreter and be foreign code that sees the secret. But the circuit is fixed, and so is
+//! what circom's optimiser kept of it: the values are computed natively, in the order in which the circuits of the
+//! ceremony have them. Tests compare every value with circom's calculator, at every depth; and a proof
 //! is verified before it leaves, so a wrong value could only make proving fail.
 //!
 //! The circuit is `semaphore.circom` of `@semaphore-protocol/circuits` 4, over circomlib 2.0.5 and zk-kit's
@@ -13,6 +13,7 @@ use std::{iter::once, sync::LazyLock};
 
 use ark_bn254::Fr;
 use ark_ff::{AdditiveGroup, BigInteger, Field, MontFp, PrimeField, Zero};
+use zeroize::Zeroizing;
 
 use super::curve::{A, BASE8, D, Point};
 use crate::poseidon::parameters;
@@ -32,6 +33,9 @@ pub(super) const fn variables(depth: u32) -> u32 {
 /// 2^251 − l, where l is the order of Baby Jubjub's subgroup: `LessThan(251)` looks at the sum with this.
 const BELOW_ORDER: Fr = MontFp!("882472429686221704205792563364337734337873048642700367032833839298837928207");
 
+/// Values that tell the secret or whose it is, wiped when dropped.
+type Secrets = Zeroizing<Vec<Fr>>;
+
 /// Values for the circuit's inputs, honest or not.
 pub(super) struct Inputs {
     pub(super) secret: Fr,
@@ -45,7 +49,7 @@ pub(super) struct Inputs {
 
 impl Inputs {
     /// The full assignment: one, the public inputs, the private variables.
-    pub(super) fn assignment(&self) -> Vec<Fr> {
+    pub(super) fn assignment(&self) -> Secrets {
         let depth = self.siblings.len();
         let secret_bits = bits(self.secret, 253);
         let key = public_key(&secret_bits);
@@ -54,7 +58,8 @@ impl Inputs {
         let tree = Tree::climb(self, commitment.out);
         let below_order = bits(self.secret + BELOW_ORDER, 252);
 
-        let mut z = Vec::with_capacity(variables(depth as u32) as usize);
+        // Of the full size, so that it never moves and leaves a copy.
+        let mut z = Zeroizing::new(Vec::with_capacity(variables(depth as u32) as usize));
         z.extend([Fr::ONE, tree.root, nullifier.out, self.message, self.scope]);
         z.extend([self.secret, Fr::from(self.length), Fr::from(self.index)]);
         z.extend(&self.siblings);
@@ -62,13 +67,11 @@ impl Inputs {
         z.extend(key.point);
         // Of bits whose weighted sum is known, one is left out; and the highest of `below_order` has to be zero.
         z.extend(&secret_bits[..252]);
-        z.extend(key.variables);
-        z.extend(tree.variables);
-        for level in &tree.hashes {
-            z.extend(&level.variables);
+        z.extend(key.variables.iter());
+        z.extend(tree.variables.iter());
+        for hash in tree.hashes.iter().chain([&commitment, &nullifier]) {
+            z.extend(hash.variables.iter());
         }
-        z.extend(commitment.variables);
-        z.extend(nullifier.variables);
         z.extend(&below_order[..250]);
         debug_assert_eq!(z.len(), variables(depth as u32) as usize);
         z
@@ -78,7 +81,7 @@ impl Inputs {
 /// `BinaryMerkleRoot`.
 struct Tree {
     root: Fr,
-    variables: Vec<Fr>,
+    variables: Secrets,
     hashes: Vec<Hash>,
 }
 
@@ -93,7 +96,7 @@ impl Tree {
         let sides = bits(Fr::from(inputs.index), depth);
         let mut nodes = vec![leaf];
         let (mut hashes, mut children) = (Vec::new(), Vec::new());
-        for (sibling, side) in inputs.siblings.iter().zip(&sides) {
+        for (sibling, side) in inputs.siblings.iter().zip(sides.iter()) {
             let node = nodes[nodes.len() - 1];
             let pair = if side.is_zero() { [node, *sibling] } else { [*sibling, node] };
             let parent = Hash::of(pair);
@@ -103,15 +106,15 @@ impl Tree {
         }
         let roots: Vec<Fr> = (0..=depth).map(|i| ends_at(i)[0] * nodes[i]).collect();
         let variables = [nodes, roots[..depth].to_vec(), sides[..depth - 1].to_vec()].into_iter().flatten();
-        let variables = variables.chain((0..=depth).flat_map(ends_at)).chain(children).collect();
-        Self { root: roots.into_iter().sum(), variables, hashes }
+        let variables = variables.chain((0..=depth).flat_map(ends_at)).chain(children);
+        Self { root: roots.into_iter().sum(), variables: secrets(variables), hashes }
     }
 }
 
 /// `Poseidon(2)`, as it looks after circom's optimiser.
 struct Hash {
     out: Fr,
-    variables: Vec<Fr>,
+    variables: Secrets,
 }
 
 /// Full rounds before and after the partial ones.
@@ -145,7 +148,8 @@ impl Hash {
         }
         // The first element starts as a constant, and the last of the last round follows from the result.
         let mixed = mixed[1..mixed.len() - 1].iter();
-        Self { out: state[0], variables: mixed.chain(&entering).chain(&full[2..]).chain(&partial).copied().collect() }
+        let variables = mixed.chain(&entering).chain(&full[2..]).chain(&partial).copied();
+        Self { out: state[0], variables: secrets(variables) }
     }
 }
 
@@ -197,7 +201,7 @@ fn inverse(m: &[Vec<Fr>]) -> Vec<Vec<Fr>> {
 /// `BabyPbk`.
 struct PublicKey {
     point: Point,
-    variables: Vec<Fr>,
+    variables: Secrets,
 }
 
 /// Scalar bits of the first segment of `EscalarMulFix`; the second has the rest.
@@ -207,9 +211,8 @@ fn public_key(secret_bits: &[Fr]) -> PublicKey {
     let (first, second) = secret_bits.split_at(SEGMENT_BITS);
     let [first, second] = [SEGMENTS[0].multiply(first), SEGMENTS[1].multiply(second)];
     let sum = edwards_add(first.out, second.out);
-    let variables = [&first.out, &second.out].into_iter().flatten().copied();
-    let variables = variables.chain(sum.products).chain(first.variables).chain(second.variables).collect();
-    PublicKey { point: sum.point, variables }
+    let variables = [&first.out, &second.out, sum.products.as_slice(), &first.variables, &second.variables];
+    PublicKey { point: sum.point, variables: secrets(variables.into_iter().flatten().copied()) }
 }
 
 /// `SegmentMulFix`: what is constant in it. Points are on the Montgomery form of the curve, but for the correction.
@@ -223,7 +226,7 @@ struct Segment {
 
 struct Multiplied {
     out: Point,
-    variables: Vec<Fr>,
+    variables: Secrets,
 }
 
 static SEGMENTS: LazyLock<[Segment; 2]> = LazyLock::new(|| {
@@ -277,10 +280,8 @@ impl Segment {
         let point = montgomery_to_edwards(sum);
         let corrected = edwards_add(point, self.correction);
         let [.., both] = corrected.products;
-        Multiplied {
-            out: corrected.point,
-            variables: variables.into_iter().chain(point).chain(once(both)).chain(products).collect(),
-        }
+        let variables = variables.into_iter().chain(point).chain(once(both)).chain(products);
+        Multiplied { out: corrected.point, variables: secrets(variables) }
     }
 }
 
@@ -331,7 +332,11 @@ fn quotient(numerator: Fr, denominator: Fr) -> Fr {
 }
 
 /// The lowest bits.
-fn bits(x: Fr, count: usize) -> Vec<Fr> {
+fn bits(x: Fr, count: usize) -> Secrets {
     let x = x.into_bigint();
-    (0..count).map(|i| Fr::from(x.get_bit(i))).collect()
+    secrets((0..count).map(|i| Fr::from(x.get_bit(i))))
+}
+
+fn secrets(values: impl Iterator<Item = Fr>) -> Secrets {
+    Zeroizing::new(values.collect())
 }

@@ -1,7 +1,8 @@
 //! snarkjs' binary key files (`.zkey`, version 1), for Groth16 on BN254.
 //!
-//! A file is `"zkey" ‖ version(4) ‖ number of sections(4)`, then sections `kind(4) ‖ length(8) ‖ content`, in any order,
-//! to its end. Integers are little-endian. Coordinates are in Montgomery form, and all zeros is the identity. The kinds:
+//! A file is `"zkey" ‖ version(4) ‖ number of sections(4)`, then sections `kind(4) ‖ length(8) ‖ content`, in any
+//! order, to its end. Integers are little-endian. Coordinates are in Montgomery form, and all zeros is the identity.
+//! The kinds:
 //!
 //! | kind | content |
 //! |---|---|

@@ -8,8 +8,10 @@ import { Identity } from '@semaphore-protocol/identity'
 import { groth16 } from 'snarkjs'
 import { serve } from '../../../core/tests/interop/peer.mjs'
 
-const artifact = (depth, kind) =>
-  new Uint8Array(readFileSync(new URL(`./node_modules/@zk-kit/semaphore-artifacts/semaphore-${depth}.${kind}`, import.meta.url)))
+function artifact (depth, kind) {
+  const name = `./node_modules/@zk-kit/semaphore-artifacts/semaphore-${depth}.${kind}`
+  return new Uint8Array(readFileSync(new URL(name, import.meta.url)))
+}
 
 await serve(null, {
   prove: async ({ key, members, depth, runs }) => {

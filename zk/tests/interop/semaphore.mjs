@@ -1,7 +1,7 @@
 // @semaphore-protocol/* (https://github.com/semaphore-protocol/semaphore), with the keys of its ceremony.
 //
 // identity {key} -> {secret, public, commitment, exported}: the key as text, or {hex} for bytes
-// group {members} -> {root, depth}                path {members, at} -> {root, leaf, index, siblings}
+// group {members} -> {root, depth}                path {members, at, removed?} -> {root, leaf, index, siblings}
 // prove {key, members, message, scope, depth} -> {proof}
 // verify {proof} -> {accepted}
 // witness {depth, secret, length, index, siblings, message, scope} -> {values}: what circom's calculator makes of it
@@ -32,8 +32,10 @@ await serve(null, {
     const made = group(members)
     return { root: String(made.root), depth: made.depth }
   },
-  path: ({ members, at }) => {
-    const { root, leaf, index, siblings } = group(members).generateMerkleProof(at)
+  path: ({ members, at, removed = [] }) => {
+    const made = group(members)
+    for (const place of removed) made.removeMember(place)
+    const { root, leaf, index, siblings } = made.generateMerkleProof(at)
     return { root: String(root), leaf: String(leaf), index, siblings: siblings.map(String) }
   },
   prove: async ({ key, members, message, scope, depth }) => {
