@@ -28,7 +28,7 @@ check: deny $(VENV)/.ready ## Formatting, lints, licences and advisories of depe
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-bench: $(VENV)/.ready core/tests/interop/node_modules/.ready ## Measure, and write docs/benchmarks.md
+bench: $(VENV)/.ready core/tests/interop/node_modules/.ready zk/tests/interop/node_modules/.ready ## Measure, and write docs/benchmarks.md
 	cargo build --workspace --benches
 	scripts/bench > docs/benchmarks.md.new
 	mv docs/benchmarks.md.new docs/benchmarks.md
@@ -38,7 +38,7 @@ $(VENV)/.ready: $(REQUIREMENTS)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-include core/tests/interop/peers.mk bindings/c/c.mk bindings/python/python.mk core/fuzz/fuzz.mk
+include core/tests/interop/peers.mk zk/tests/interop/zk-peers.mk bindings/c/c.mk bindings/python/python.mk core/fuzz/fuzz.mk
 
 # Advisories need the RustSec database from the network; everything else is checked without it.
 deny:

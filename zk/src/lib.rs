@@ -36,7 +36,8 @@
 //!
 //! [`scalar`] (field elements) → [`poseidon`](mod@poseidon) (the hash) → [`identity`] (the consumer's secret and its
 //! order's terms) → [`tree`] (the group) → [`circuit`] (what is proved) → [`setup`](mod@setup) (keys) →
-//! [`proof`] (proving and verifying). [`wire`] holds what the byte formats share, [`rng`] the randomness.
+//! [`proof`] (proving and verifying). [`wire`] holds what the byte formats share, [`rng`] the randomness. [`export`]
+//! writes proofs and keys for verifiers elsewhere, and `semaphore`, a feature, is the protocol of that name.
 //!
 //! # Example
 //!
@@ -85,6 +86,11 @@ pub mod circuit;
 pub mod setup;
 
 pub mod proof;
+
+pub mod export;
+
+#[cfg(feature = "semaphore")]
+pub mod semaphore;
 
 pub mod rng;
 pub mod wire;

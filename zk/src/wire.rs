@@ -50,6 +50,10 @@ pub enum DecodeError {
         /// What was decoded.
         what: &'static str,
     },
+    /// Text that is not Base64.
+    #[cfg(feature = "semaphore")]
+    #[error("an exported identity is Base64 with padding")]
+    Base64,
     /// Bytes other than the pinned ones.
     #[error("the proving key has digest {got}, pinned is {expected}; fetch the key again")]
     Digest {

@@ -1,4 +1,4 @@
-//! Other implementations of IPFS as child processes: `core/tests/interop/*`, set up by `make test`.
+//! Other implementations as child processes: `tests/interop/*` of the package under test, set up by `make test`.
 //!
 //! A peer says in one line of JSON that it is ready, and answers each line that it is sent with one of its own:
 //! `{"do": "add", "path": "…"}` with `{"ok": {"cid": "…"}}` or `{"error": "…"}`. The head of each script lists its commands.
@@ -90,6 +90,11 @@ impl Peer {
     /// `ipfs-car`: `pack`, `unpack`, `blocks`, `roots`.
     pub fn car() -> Self {
         Self::start("car.mjs", &node())
+    }
+
+    /// A script of the package under test.
+    pub fn script(name: &'static str) -> Self {
+        Self::start(name, &node())
     }
 
     /// Starts a script with a folder of its own, and waits until it is ready.
