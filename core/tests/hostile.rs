@@ -17,7 +17,7 @@ use sealock::policy::Policy;
 use sealock::program::{Aggregation, Query, col, count, mean, secret, sum};
 use sealock::store::unixfs;
 use sealock::{Account, ErrorKind};
-use sealock_zk::{Claim, IdentitySecret, LeanImt, ProvingKey, Scalar, Witness, os_rng, prove};
+use sealock_zk::{Claim, IdentitySecret, KeyBundle, LeanImt, ProvingKey, Scalar, Witness, check_setup, os_rng, prove};
 use serde_json::{Value, to_value};
 
 fn json(request: &JobRequest) -> Value {
@@ -48,7 +48,8 @@ impl Forger {
         let mut key = Vec::new();
         let root = &market.asset.description().sealed.access.proving_key;
         unixfs::Reader::open(market.exchange.store(), root).unwrap().read_to_end(&mut key).unwrap();
-        Self { secret, key: ProvingKey::from_bytes(&key).unwrap() }
+        let bundle = KeyBundle::from_bytes(&key).unwrap();
+        Self { secret, key: check_setup(&bundle, &mut os_rng()).unwrap() }
     }
 
     /// Writes root, nullifier, time and proof into a request of any other content.

@@ -1,4 +1,4 @@
-//! Times of proving, verifying and loading keys at depth 20, on one thread.
+//! Times of proving, verifying and checking keys at depth 20, on one thread; those of checking also on two.
 //!
 //! `cargo bench --workspace --bench access --profile dev` prints the median of several runs, in milliseconds.
 
@@ -8,9 +8,9 @@ use std::{
 };
 
 use sealock_zk::{
-    Claim, Credential, IdentitySecret, LeanImt, Proof, ProvingKey, Scalar, Witness,
+    Claim, Credential, IdentitySecret, KeyBundle, Keys, LeanImt, Proof, ProvingKey, Scalar, Witness, check_setup,
     circuit::constraints,
-    prove,
+    os_rng, prove,
     rng::{SeedableRng, StdRng},
     setup, verify,
 };
@@ -19,23 +19,33 @@ const DEPTH: usize = 20;
 const ORDERS: u64 = 1000;
 
 fn main() {
-    let one_thread = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a pool of one thread");
-    one_thread.install(run);
+    let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads");
+    let bundle = pool(1).install(run);
+    println!("the same, two threads");
+    pool(2).install(|| check(&bundle));
 }
 
-fn run() {
+/// What a consumer does once per key.
+fn check(bundle: &[u8]) {
+    measure("decode key bundle", 5, || KeyBundle::from_bytes(bundle).expect("an honest bundle"));
+    let bundle = KeyBundle::from_bytes(bundle).expect("an honest bundle");
+    measure("check key bundle", 5, || check_setup(&bundle, &mut os_rng()).expect("an honest bundle"));
+}
+
+/// Gives the bytes of a key bundle.
+fn run() -> Vec<u8> {
     let mut rng = StdRng::seed_from_u64(1);
     println!("access proof, depth {DEPTH}, {} constraints, one thread", constraints(DEPTH));
 
     let start = Instant::now();
-    let (key, verifying_key) = setup(DEPTH, &mut rng).expect("a depth that exists");
+    let Keys { bundle, proving_key: key, verifying_key } = setup(DEPTH, &mut rng).expect("a depth that exists");
     report("setup", start.elapsed());
 
-    let bytes = key.to_bytes();
-    println!("{:<28}{:>10} bytes", "proving key", bytes.len());
+    let bundle = bundle.to_bytes();
+    println!("{:<28}{:>10} bytes", "key bundle", bundle.len());
     let digest = key.digest();
-    measure("load pinned key", 9, || ProvingKey::from_pinned_bytes(&bytes, &digest).expect("the pinned key"));
-    measure("load key, all points checked", 3, || ProvingKey::from_bytes(&bytes).expect("a well-formed key"));
+    measure("load checked key", 9, || ProvingKey::from_pinned_bytes(&bundle, &digest).expect("the pinned key"));
+    check(&bundle);
 
     let secret = IdentitySecret::generate(&mut rng);
     let credential = Credential { asset: Scalar::from(1), limit: 10, expiry: 2_000_000_000 };
@@ -59,6 +69,7 @@ fn run() {
     let bytes = proof.to_bytes();
     println!("{:<28}{:>10} bytes", "proof", bytes.len());
     measure("decode proof", 21, || Proof::from_bytes(&bytes).expect("an honest proof"));
+    bundle
 }
 
 /// Prints the median time of `runs` calls.

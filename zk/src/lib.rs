@@ -17,16 +17,17 @@
 //!
 //! Two things limit this promise. Anonymity is within the group: a group of one or two orders hides nobody
 //! ([`SMALLEST_ANONYMOUS_GROUP`]). And the keys come from the owner: a proof made under a key that the owner built
-//! dishonestly can fail for some orders and not for others, which tells them apart. See [`setup`](mod@setup) for what a
-//! key promises today and what a consumer must still check.
+//! dishonestly can fail for some orders and not for others, which tells them apart. So there is no proving under a key
+//! before [`check_setup()`] has found it to be what the circuit says; see [`check`] for what that proves.
 //!
 //! # The papers
 //!
 //! * Groth, *On the Size of Pairing-based Non-interactive Arguments*, EUROCRYPT 2016,
 //!   <https://eprint.iacr.org/2016/260>: the proof system, over the curve BN254 (about 100 bits of security,
 //!   <https://eprint.iacr.org/2017/334>).
-//! * Fuchsbauer, *Subversion-zero-knowledge SNARKs*, PKC 2018, <https://eprint.iacr.org/2017/587>: why a setup made by
-//!   the verifier can be safe for the prover.
+//! * Fuchsbauer, *Subversion-zero-knowledge SNARKs*, PKC 2018, <https://eprint.iacr.org/2017/587>, and Abdolmaleki et al.,
+//!   *A Subversion-Resistant SNARK*, ASIACRYPT 2017, <https://eprint.iacr.org/2017/599>: why a setup made by the verifier can
+//!   be safe for the prover.
 //! * Grassi et al., *Poseidon*, USENIX Security 2021, <https://eprint.iacr.org/2019/458>: the hash, with circomlib's
 //!   parameters.
 //! * The group is zk-kit's *LeanIMT*, and the shape of the statement follows Semaphore v4 and its rate-limiting relative
@@ -35,17 +36,27 @@
 //! # Reading order
 //!
 //! [`scalar`] (field elements) → [`poseidon`](mod@poseidon) (the hash) → [`identity`] (the consumer's secret and its
-//! order's terms) → [`tree`] (the group) → [`circuit`] (what is proved) → [`setup`](mod@setup) (keys) →
-//! [`proof`] (proving and verifying). [`wire`] holds what the byte formats share, [`rng`] the randomness. [`export`]
-//! writes proofs and keys for verifiers elsewhere, and `semaphore`, a feature, is the protocol of that name.
+//! order's terms) → [`tree`] (the group) → [`circuit`] (what is proved) → [`setup`](mod@setup) (making keys) → [`keys`]
+//! (their bytes) → [`check`] (what a consumer checks) → [`proof`] (proving and verifying). [`wire`] holds what the byte
+//! formats share, [`rng`] the randomness. [`export`] writes proofs and keys for verifiers elsewhere, and `semaphore`, a
+//! feature, is the protocol of that name.
 //!
 //! # Example
 //!
 //! ```
-//! use sealock_zk::{Claim, Credential, IdentitySecret, LeanImt, Scalar, Witness, os_rng, prove, setup, verify};
+//! use sealock_zk::{
+//!     Claim, Credential, IdentitySecret, KeyBundle, Keys, LeanImt, ProvingKey, Scalar, Witness, check_setup, os_rng, prove,
+//!     setup, verify,
+//! };
 //!
 //! let mut rng = os_rng();
-//! let (proving_key, verifying_key) = setup(4, &mut rng)?; // the owner, once per depth
+//! let Keys { bundle, verifying_key, .. } = setup(4, &mut rng)?; // the owner, once per depth
+//! let published = bundle.to_bytes();
+//!
+//! // The consumer checks what the owner published, once, and notes the digest for the next time.
+//! let checked = check_setup(&KeyBundle::from_bytes(&published)?, &mut rng)?;
+//! let noted = checked.digest();
+//! let proving_key = ProvingKey::from_pinned_bytes(&published, &noted)?;
 //!
 //! // The consumer orders; the ledger shows its commitment and what was granted.
 //! let secret = IdentitySecret::generate(&mut rng);
@@ -85,6 +96,10 @@ pub mod circuit;
 
 pub mod setup;
 
+pub mod keys;
+
+pub mod check;
+
 pub mod proof;
 
 pub mod export;
@@ -96,13 +111,16 @@ pub mod rng;
 pub mod wire;
 
 mod gadget;
+mod qap;
 
+pub use check::{CheckError, check_setup};
 pub use circuit::MAX_DEPTH;
 pub use identity::{Credential, IdentitySecret};
+pub use keys::{Element, KeyBundle, ProvingKey, VerifyingKey};
 pub use poseidon::poseidon;
 pub use proof::{Claim, Proof, ProveError, Rejected, Statement, Witness, prove, verify};
 pub use rng::os_rng;
 pub use scalar::Scalar;
-pub use setup::{ProvingKey, VerifyingKey, setup};
+pub use setup::{Keys, SetupError, setup};
 pub use tree::{LeanImt, MerkleProof, SMALLEST_ANONYMOUS_GROUP, TreeError};
 pub use wire::DecodeError;

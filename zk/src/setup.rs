@@ -1,49 +1,35 @@
-//! Keys: a pair per depth, made by the owner of the asset.
+//! Making keys: one bundle per depth, by the owner of the asset.
 //!
 //! # Trust
 //!
 //! Groth16 needs secret randomness (τ, α, β, γ, δ) that must be forgotten: whoever keeps it can prove anything. There is
 //! no ceremony here, because the verifier is the owner himself and cheats only himself. [`setup()`] draws the randomness
-//! and drops it; our copies of α to δ are wiped, those of the proof library, τ and what is made from them are not. Take keys
-//! from no third party.
+//! and wipes it, together with every list of scalars that is made from it; what the curve library copies while it
+//! multiplies is not wiped. Take keys from no third party.
 //!
 //! What the consumer risks under a key that the owner built dishonestly is its anonymity, not its secret: such a key
-//! could make proofs fail for some orders and not for others. A [`ProvingKey`] is therefore to be read as **unchecked**:
-//! both ways of decoding one say that its points are well formed or that its bytes are the pinned ones, and neither says
-//! that the owner made it honestly. Checking that takes the powers of τ beside the key, and its place is between
-//! decoding a key and the first [`prove`](crate::prove()) under it.
+//! could make proofs fail for some orders and not for others. So the owner publishes a [`KeyBundle`], which carries the
+//! powers of τ beside the key, and [`check_setup`](crate::check_setup()) makes the consumer's [`ProvingKey`] of it. See
+//! [`check`](crate::check) for what that proves. The owner's own proving key is right by construction.
 //!
-//! # Formats
-//!
-//! A verifying key is `version(1) ‖ depth(1) ‖ α₁ ‖ β₂ ‖ γ₂ ‖ δ₂ ‖ 6 points of G₁`, points compressed: 418 bytes. A
-//! proving key is `version(1) ‖ depth(1) ‖` the same points `‖ β₁ ‖ δ₁ ‖ A ‖ B₁ ‖ B₂ ‖ H ‖ L`, points uncompressed, for
-//! speed; the depth fixes the length of each list. It has about 2.5 MB at depth 20.
+//! The powers say nothing that helps a forger: ceremonies publish them, and more (Bowe, Gabizon, Miers, *Scalable
+//! Multi-party Computation for zk-SNARK Parameters in the Random Beacon Model*, <https://eprint.iacr.org/2017/1050>, where
+//! Groth16 is shown to be knowledge-sound in the generic group model with them).
 
-use std::sync::OnceLock;
-
-use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine, G2Projective};
-use ark_ec::PrimeGroup;
-use ark_ff::{UniformRand, Zero};
-use ark_groth16::Groth16;
-use ark_serialize::{CanonicalSerialize, Compress, Valid};
-use sha2::{Digest, Sha256};
+use ark_bn254::{Bn254, Fr, G1Projective, G2Projective};
+use ark_ec::{CurveGroup, PrimeGroup, scalar_mul::BatchMulPreprocessing};
+use ark_ff::{AdditiveGroup, Field, UniformRand};
+use ark_poly::EvaluationDomain;
 use thiserror::Error;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{
-    DecodeError, MAX_DEPTH,
-    circuit::{AccessCircuit, PUBLIC_INPUTS, Rows, domain_size, private_variables},
+    KeyBundle, MAX_DEPTH, ProvingKey, VerifyingKey,
+    circuit::Rows,
+    keys::{INPUT_POINTS, Lists},
+    qap::Qap,
     rng::{CryptoRng, RngCore},
-    wire::{Reader, write_point},
 };
-
-const PROVING_KEY: &str = "proving key";
-const VERIFYING_KEY: &str = "verifying key";
-const PROVING_KEY_VERSION: u8 = 1;
-const VERIFYING_KEY_VERSION: u8 = 1;
-
-/// One point per public input, and one for the constant.
-const INPUT_POINTS: usize = PUBLIC_INPUTS + 1;
 
 /// Why no keys were made.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -57,299 +43,157 @@ pub enum SetupError {
     },
 }
 
+/// What the owner has after a setup.
+#[derive(Debug)]
+pub struct Keys {
+    /// To be published.
+    pub bundle: KeyBundle,
+    /// To prove with, for the owner alone: it was made here and is therefore not checked. Consumers get theirs from
+    /// [`check_setup`](crate::check_setup()).
+    pub proving_key: ProvingKey,
+    /// To verify with.
+    pub verifying_key: VerifyingKey,
+}
+
 /// Makes the keys for groups of up to 2^`depth` orders. For the owner of the asset: see the [module](self) for why that
 /// is the right party. Takes a second or two.
 ///
 /// # Errors
 ///
 /// [`SetupError::Depth`] unless `depth` is from 1 to [`MAX_DEPTH`].
-pub fn setup(depth: usize, rng: &mut (impl RngCore + CryptoRng)) -> Result<(ProvingKey, VerifyingKey), SetupError> {
+pub fn setup(depth: usize, rng: &mut (impl RngCore + CryptoRng)) -> Result<Keys, SetupError> {
     if !(1..=MAX_DEPTH).contains(&depth) {
         return Err(SetupError::Depth { got: depth });
     }
-    let mut nonzero = || loop {
-        let scalar = Zeroizing::new(Fr::rand(rng));
-        if !scalar.is_zero() {
-            break scalar;
-        }
-    };
-    let [alpha, beta, gamma, delta] = [nonzero(), nonzero(), nonzero(), nonzero()];
-    let inner = Groth16::<Bn254>::generate_parameters_with_qap(
-        AccessCircuit { depth, assignment: None },
-        *alpha,
-        *beta,
-        *gamma,
-        *delta,
-        G1Projective::generator(),
-        G2Projective::generator(),
-        rng,
-    )
-    .expect("the circuit synthesises without values, and its domain exists at every depth allowed");
-    let verifying_key = VerifyingKey::from_points(depth, inner.vk.clone());
-    Ok((ProvingKey::new(depth, inner, verifying_key.clone()), verifying_key))
+    let rows = Rows::of_depth(depth);
+    let bundle = Trapdoor::random(&Qap::new(&rows), rng).bundle(depth, &rows);
+    let proving_key = ProvingKey::of_checked(&bundle, rows);
+    let verifying_key = proving_key.verifying_key().clone();
+    Ok(Keys { bundle, proving_key, verifying_key })
 }
 
-/// The key that proofs are verified with.
-#[derive(Clone)]
-pub struct VerifyingKey {
-    depth: usize,
-    pub(crate) inner: ark_groth16::PreparedVerifyingKey<Bn254>,
+/// The secret randomness of a key.
+#[derive(Zeroize, ZeroizeOnDrop)]
+#[cfg_attr(test, derive(Clone))]
+pub(crate) struct Trapdoor {
+    pub(crate) alpha: Fr,
+    pub(crate) beta: Fr,
+    pub(crate) gamma: Fr,
+    pub(crate) delta: Fr,
+    pub(crate) tau: Fr,
 }
 
-impl VerifyingKey {
-    /// Length of the encoding in bytes.
-    pub const LEN: usize = 2 + 32 + 3 * 64 + INPUT_POINTS * 32;
-
-    fn from_points(depth: usize, points: ark_groth16::VerifyingKey<Bn254>) -> Self {
-        Self { depth, inner: points.into() }
-    }
-
-    /// The depth of the circuit: groups have up to 2^depth orders.
-    #[must_use]
-    pub fn depth(&self) -> usize {
-        self.depth
-    }
-
-    /// Encodes the key: see the [module](self).
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = vec![VERIFYING_KEY_VERSION, depth_byte(self.depth)];
-        write_verifying_key(&mut out, &self.inner.vk, Compress::Yes);
-        out
-    }
-
-    /// Decodes a key and checks every point. The owner decodes its own key; a key from elsewhere proves nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError`] for another version, depth or length, and for a point that is not in its subgroup, is the
-    /// identity, or makes γ and δ equal.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (depth, mut reader) = open(VERIFYING_KEY, VERIFYING_KEY_VERSION, bytes, |_| Self::LEN)?;
-        let points = read_verifying_key(&mut reader, VERIFYING_KEY, Compress::Yes)?;
-        Ok(Self::from_points(depth, points))
-    }
-
-    /// SHA-256 of [`to_bytes`](Self::to_bytes).
-    #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
-        Sha256::digest(self.to_bytes()).into()
-    }
-}
-
-impl PartialEq for VerifyingKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.depth == other.depth && self.inner.vk == other.inner.vk
-    }
-}
-
-impl Eq for VerifyingKey {}
-
-impl core::fmt::Debug for VerifyingKey {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "VerifyingKey(depth {}, {})", self.depth, hex::encode(self.digest()))
-    }
-}
-
-/// The key that proofs are made with. Unchecked: see the [module](self).
-pub struct ProvingKey {
-    depth: usize,
-    pub(crate) inner: ark_groth16::ProvingKey<Bn254>,
-    verifying_key: VerifyingKey,
-    digest: OnceLock<[u8; 32]>,
-    rows: OnceLock<Rows>,
-}
-
-impl ProvingKey {
-    fn new(depth: usize, inner: ark_groth16::ProvingKey<Bn254>, verifying_key: VerifyingKey) -> Self {
-        Self { depth, inner, verifying_key, digest: OnceLock::new(), rows: OnceLock::new() }
-    }
-
-    /// The depth of the circuit: groups have up to 2^depth orders.
-    #[must_use]
-    pub fn depth(&self) -> usize {
-        self.depth
-    }
-
-    /// The verifying key that belongs to this key.
-    #[must_use]
-    pub fn verifying_key(&self) -> &VerifyingKey {
-        &self.verifying_key
-    }
-
-    /// SHA-256 of [`to_bytes`](Self::to_bytes): what an asset's description pins the key by.
-    #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
-        *self.digest.get_or_init(|| Sha256::digest(self.to_bytes()).into())
-    }
-
-    /// Length of the encoding in bytes for a depth from 1 to [`MAX_DEPTH`].
-    #[must_use]
-    pub fn encoded_len(depth: usize) -> usize {
-        let lists = Lists::of_depth(depth);
-        let g1 = 1 + INPUT_POINTS + 2 + 2 * lists.variables + lists.h + lists.private;
-        let g2 = 3 + lists.variables;
-        2 + 64 * g1 + 128 * g2
-    }
-
-    /// Encodes the key: see the [module](self).
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let key = &self.inner;
-        let mut out = Vec::with_capacity(Self::encoded_len(self.depth));
-        out.extend([PROVING_KEY_VERSION, depth_byte(self.depth)]);
-        write_verifying_key(&mut out, &key.vk, Compress::No);
-        for point in [&key.beta_g1, &key.delta_g1] {
-            write_point(&mut out, point, Compress::No);
-        }
-        write_points(&mut out, &key.a_query);
-        write_points(&mut out, &key.b_g1_query);
-        write_points(&mut out, &key.b_g2_query);
-        write_points(&mut out, &key.h_query);
-        write_points(&mut out, &key.l_query);
-        out
-    }
-
-    /// Decodes a key whose SHA-256 digest is pinned, without checking its points: bytes with the right digest are the
-    /// ones that the pin was taken from. Milliseconds; [`from_bytes`](Self::from_bytes) takes hundreds of them.
-    ///
-    /// Take the digest from where it is authentic: a key of your own, or one that you have decoded with full checks
-    /// before. A digest that came with the bytes pins nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError::Digest`] for other bytes, otherwise as [`from_bytes`](Self::from_bytes).
-    pub fn from_pinned_bytes(bytes: &[u8], digest: &[u8; 32]) -> Result<Self, DecodeError> {
-        let (depth, reader) = open(PROVING_KEY, PROVING_KEY_VERSION, bytes, Self::encoded_len)?;
-        let got: [u8; 32] = Sha256::digest(bytes).into();
-        if got != *digest {
-            return Err(DecodeError::Digest { expected: hex::encode(digest), got: hex::encode(got) });
-        }
-        let key = Self::read(depth, reader)?;
-        Ok(Self { digest: got.into(), ..key })
-    }
-
-    /// Decodes a key and checks that every point is in its subgroup.
-    ///
-    /// # Errors
-    ///
-    /// [`DecodeError`] for another version, depth or length, and for a point that is not in its subgroup or is the
-    /// identity where an honest setup never puts it.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (depth, reader) = open(PROVING_KEY, PROVING_KEY_VERSION, bytes, Self::encoded_len)?;
-        let key = Self::read(depth, reader)?;
-        let lists = &key.inner;
-        let g1 = [&lists.a_query, &lists.b_g1_query, &lists.h_query, &lists.l_query];
-        G1Affine::batch_check(g1.into_iter().flatten())
-            .and_then(|()| G2Affine::batch_check(lists.b_g2_query.iter()))
-            .map_err(|_| DecodeError::Point { what: PROVING_KEY })?;
-        Ok(key)
-    }
-
-    fn read(depth: usize, mut reader: Reader<'_>) -> Result<Self, DecodeError> {
-        let lists = Lists::of_depth(depth);
-        let vk = read_verifying_key(&mut reader, PROVING_KEY, Compress::No)?;
-        let verifying_key = VerifyingKey::from_points(depth, vk.clone());
-        let inner = ark_groth16::ProvingKey {
-            vk,
-            beta_g1: reader.checked_point(Compress::No)?,
-            delta_g1: reader.checked_point(Compress::No)?,
-            a_query: reader.unchecked_points(lists.variables)?,
-            b_g1_query: reader.unchecked_points(lists.variables)?,
-            b_g2_query: reader.unchecked_points(lists.variables)?,
-            h_query: reader.unchecked_points(lists.h)?,
-            l_query: reader.unchecked_points(lists.private)?,
+impl Trapdoor {
+    pub(crate) fn random(qap: &Qap<'_>, rng: &mut (impl RngCore + CryptoRng)) -> Self {
+        let mut draw = |fits: &dyn Fn(Fr) -> bool| loop {
+            let scalar = Fr::rand(rng);
+            if scalar != Fr::ZERO && fits(scalar) {
+                break scalar;
+            }
         };
-        Ok(Self::new(depth, inner, verifying_key))
+        let (alpha, beta, gamma) = (draw(&|_| true), draw(&|_| true), draw(&|_| true));
+        let delta = draw(&|delta| delta != gamma);
+        let tau = draw(&|tau| qap.domain.evaluate_vanishing_polynomial(tau) != Fr::ZERO);
+        Self { alpha, beta, gamma, delta, tau }
     }
 
-    /// A key from points as they are.
-    #[cfg(test)]
-    pub(crate) fn from_parts_unchecked(depth: usize, inner: ark_groth16::ProvingKey<Bn254>) -> Self {
-        let verifying_key = VerifyingKey::from_points(depth, inner.vk.clone());
-        Self::new(depth, inner, verifying_key)
-    }
+    /// The key of Groth 2016, section 3.2, with the powers of τ. In the exponent, for the columns u, v, w of A, B, C at τ and
+    /// the vanishing polynomial Z of the domain:
+    ///
+    /// `a_query` = u, `b_query` = v, `gamma_abc` = (βu + αv + w)/γ for the public variables, `l_query` the same over δ for
+    /// the private ones, and `h_query` = τ^i · Z(τ)/δ.
+    pub(crate) fn bundle(&self, depth: usize, rows: &Rows) -> KeyBundle {
+        let lists = Lists::of_depth(depth);
+        let qap = Qap::new(rows);
+        let [u, v, w] = qap.columns_at(self.tau, lists.variables);
+        let inverse = |scalar: Fr| Zeroizing::new(scalar.inverse().expect("γ and δ are not zero"));
+        let (by_gamma, by_delta) = (inverse(self.gamma), inverse(self.delta));
+        let mixed = |range: core::ops::Range<usize>, factor: Fr| {
+            let scalars = range.map(|i| (self.beta * u[i] + self.alpha * v[i] + w[i]) * factor);
+            Zeroizing::new(scalars.collect::<Vec<_>>())
+        };
+        let vanishing = Zeroizing::new(qap.domain.evaluate_vanishing_polynomial(self.tau));
+        let h = geometric(*vanishing * *by_delta, self.tau, lists.h);
+        let powers = geometric(Fr::ONE, self.tau, lists.powers_g1);
+        let low_powers = &powers[..lists.powers_g2];
 
-    /// The circuit that this key is for. Made once per key.
-    pub(crate) fn rows(&self) -> &Rows {
-        self.rows.get_or_init(|| Rows::of_depth(self.depth))
-    }
-}
-
-impl core::fmt::Debug for ProvingKey {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "ProvingKey(depth {}, {})", self.depth, hex::encode(self.digest()))
-    }
-}
-
-/// Lengths of a proving key's lists.
-struct Lists {
-    variables: usize,
-    private: usize,
-    h: usize,
-}
-
-impl Lists {
-    fn of_depth(depth: usize) -> Self {
-        let private = private_variables(depth);
-        Self { variables: INPUT_POINTS + private, private, h: domain_size(depth) - 1 }
-    }
-}
-
-fn depth_byte(depth: usize) -> u8 {
-    u8::try_from(depth).expect("a depth is at most 24")
-}
-
-/// Checks version, depth and length, and leaves the reader behind the depth.
-fn open<'a>(
-    what: &'static str,
-    version: u8,
-    bytes: &'a [u8],
-    length: impl Fn(usize) -> usize,
-) -> Result<(usize, Reader<'a>), DecodeError> {
-    let depth = usize::from(*bytes.get(1).unwrap_or(&1));
-    let exists = (1..=MAX_DEPTH).contains(&depth);
-    // A depth that does not exist has no length to compare; the version decides whether it is a depth at all.
-    let expected = if exists { length(depth) } else { bytes.len() };
-    let mut reader = Reader::open(what, version, expected, bytes)?;
-    let [_depth] = reader.bytes();
-    if !exists {
-        return Err(DecodeError::Depth { got: depth });
-    }
-    Ok((depth, reader))
-}
-
-fn write_points<P: CanonicalSerialize>(out: &mut Vec<u8>, points: &[P]) {
-    for point in points {
-        write_point(out, point, Compress::No);
+        let (one_g1, one_g2) = (G1Projective::generator(), G2Projective::generator());
+        let in_g1 = BatchMulPreprocessing::new(one_g1, 3 * lists.variables + lists.h + lists.powers_g1);
+        let in_g2 = BatchMulPreprocessing::new(one_g2, lists.variables + lists.powers_g2);
+        let vk = ark_groth16::VerifyingKey::<Bn254> {
+            alpha_g1: (one_g1 * self.alpha).into_affine(),
+            beta_g2: (one_g2 * self.beta).into_affine(),
+            gamma_g2: (one_g2 * self.gamma).into_affine(),
+            delta_g2: (one_g2 * self.delta).into_affine(),
+            gamma_abc_g1: in_g1.batch_mul(&mixed(0..INPUT_POINTS, *by_gamma)),
+        };
+        let key = ark_groth16::ProvingKey {
+            vk,
+            beta_g1: (one_g1 * self.beta).into_affine(),
+            delta_g1: (one_g1 * self.delta).into_affine(),
+            a_query: in_g1.batch_mul(&u),
+            b_g1_query: in_g1.batch_mul(&v),
+            b_g2_query: in_g2.batch_mul(&v),
+            h_query: in_g1.batch_mul(&h),
+            l_query: in_g1.batch_mul(&mixed(INPUT_POINTS..lists.variables, *by_delta)),
+        };
+        KeyBundle::new(depth, key, in_g1.batch_mul(&powers), in_g2.batch_mul(low_powers))
     }
 }
 
-fn write_verifying_key(out: &mut Vec<u8>, key: &ark_groth16::VerifyingKey<Bn254>, compress: Compress) {
-    write_point(out, &key.alpha_g1, compress);
-    for point in [&key.beta_g2, &key.gamma_g2, &key.delta_g2] {
-        write_point(out, point, compress);
-    }
-    for point in &key.gamma_abc_g1 {
-        write_point(out, point, compress);
-    }
+/// first · ratio^i for i < length.
+fn geometric(first: Fr, ratio: Fr, length: usize) -> Zeroizing<Vec<Fr>> {
+    let powers = core::iter::successors(Some(first), |power| Some(*power * ratio));
+    Zeroizing::new(powers.take(length).collect())
 }
 
-fn read_verifying_key(
-    reader: &mut Reader<'_>,
-    what: &'static str,
-    compress: Compress,
-) -> Result<ark_groth16::VerifyingKey<Bn254>, DecodeError> {
-    let key = ark_groth16::VerifyingKey {
-        alpha_g1: reader.checked_point(compress)?,
-        beta_g2: reader.checked_point(compress)?,
-        gamma_g2: reader.checked_point(compress)?,
-        delta_g2: reader.checked_point(compress)?,
-        gamma_abc_g1: (0..INPUT_POINTS).map(|_| reader.checked_point(compress)).collect::<Result<_, _>>()?,
+#[cfg(test)]
+mod tests {
+    use ark_groth16::Groth16;
+
+    use super::*;
+    use crate::{
+        circuit::AccessCircuit,
+        rng::{SeedableRng, StdRng},
     };
-    if key.gamma_g2 == key.delta_g2 {
-        // The two parts of a proof would no longer be kept apart, and anybody could forge.
-        return Err(DecodeError::Point { what });
+
+    /// The library's generator draws τ itself and drops it. Its other secrets are arguments, and it draws nothing else.
+    #[test]
+    fn keys_equal_those_of_the_librarys_generator() {
+        for depth in [1, 4] {
+            let rows = Rows::of_depth(depth);
+            let trapdoor = Trapdoor::random(&Qap::new(&rows), &mut StdRng::seed_from_u64(401));
+            let mut rng = StdRng::seed_from_u64(402);
+            let secrets = Trapdoor { tau: Fr::rand(&mut rng.clone()), ..trapdoor.clone() };
+            let theirs = Groth16::<Bn254>::generate_parameters_with_qap(
+                AccessCircuit { depth, assignment: None },
+                secrets.alpha,
+                secrets.beta,
+                secrets.gamma,
+                secrets.delta,
+                G1Projective::generator(),
+                G2Projective::generator(),
+                &mut rng,
+            );
+            let ours = secrets.bundle(depth, &rows);
+            assert!(*ours.key == theirs.unwrap(), "depth {depth}");
+            assert!(*trapdoor.bundle(depth, &rows).key != *ours.key, "τ matters");
+        }
     }
-    Ok(key)
+
+    #[test]
+    fn powers_are_those_of_tau() {
+        let rows = Rows::of_depth(1);
+        let trapdoor = Trapdoor::random(&Qap::new(&rows), &mut StdRng::seed_from_u64(403));
+        let bundle = trapdoor.bundle(1, &rows);
+        let n = Qap::new(&rows).size() as u64;
+        for i in [0, 1, 2, n - 1, n, 2 * n - 2] {
+            let power = trapdoor.tau.pow([i]);
+            assert_eq!(bundle.powers_g1[i as usize], G1Projective::generator() * power);
+            if i < n {
+                assert_eq!(bundle.powers_g2[i as usize], G2Projective::generator() * power);
+            }
+        }
+        assert_eq!((bundle.powers_g1.len() as u64, bundle.powers_g2.len() as u64), (2 * n - 1, n));
+    }
 }

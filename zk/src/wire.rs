@@ -8,6 +8,8 @@ use ark_ec::AffineRepr;
 use ark_serialize::{CanonicalSerialize, Compress, Validate};
 use thiserror::Error;
 
+use crate::keys::Element;
+
 /// Why bytes were not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -54,8 +56,16 @@ pub enum DecodeError {
     #[cfg(feature = "semaphore")]
     #[error("an exported identity is Base64 with padding")]
     Base64,
+    /// A point of a key bundle that is not on its curve.
+    #[error("the key bundle's {element} has a point that is on no curve, number {index}")]
+    OffCurve {
+        /// The list that the point is in.
+        element: Element,
+        /// Its place in the list, from 0.
+        index: usize,
+    },
     /// Bytes other than the pinned ones.
-    #[error("the proving key has digest {got}, pinned is {expected}; fetch the key again")]
+    #[error("the key bundle has digest {got}, pinned is {expected}; fetch the bundle again")]
     Digest {
         /// The pinned SHA-256 digest, in hexadecimal.
         expected: String,
@@ -105,7 +115,8 @@ impl<'a> Reader<'a> {
         (0..count).map(|_| self.unchecked_point(Compress::No)).collect()
     }
 
-    fn unchecked_point<P: AffineRepr>(&mut self, compress: Compress) -> Result<P, DecodeError> {
+    /// Reads a point without asking whether it is on the curve, if it is not compressed.
+    pub(crate) fn unchecked_point<P: AffineRepr>(&mut self, compress: Compress) -> Result<P, DecodeError> {
         P::deserialize_with_mode(&mut self.rest, compress, Validate::No)
             .map_err(|_| DecodeError::Point { what: self.what })
     }

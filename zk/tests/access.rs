@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use sealock_zk::{
-    Claim, Credential, DecodeError, IdentitySecret, LeanImt, MerkleProof, Proof, ProveError, ProvingKey, Rejected,
-    Scalar, Statement, VerifyingKey, Witness, prove,
+    Claim, Credential, DecodeError, IdentitySecret, Keys, LeanImt, MerkleProof, Proof, ProveError, ProvingKey,
+    Rejected, Scalar, Statement, VerifyingKey, Witness, prove,
     rng::{SeedableRng, StdRng},
     setup, verify,
 };
@@ -12,8 +12,7 @@ use sealock_zk::{
 const DEPTH: usize = 4;
 const NOW: u64 = 1_900_000_000;
 
-static KEYS: LazyLock<(ProvingKey, VerifyingKey)> =
-    LazyLock::new(|| setup(DEPTH, &mut StdRng::seed_from_u64(300)).unwrap());
+static KEYS: LazyLock<Keys> = LazyLock::new(|| setup(DEPTH, &mut StdRng::seed_from_u64(300)).unwrap());
 
 /// A consumer with an order in a group of eleven.
 struct Consumer {
@@ -45,7 +44,7 @@ impl Consumer {
     }
 
     fn prove(&mut self, use_index: u64) -> Result<(Statement, Proof), ProveError> {
-        self.prove_under(&KEYS.0, use_index)
+        self.prove_under(&KEYS.proving_key, use_index)
     }
 
     fn prove_under(&mut self, key: &ProvingKey, use_index: u64) -> Result<(Statement, Proof), ProveError> {
@@ -60,7 +59,7 @@ fn each_use_is_accepted_and_has_its_own_nullifier() {
     let mut spent = Vec::new();
     for use_index in 0..3 {
         let (statement, proof) = consumer.prove(use_index).unwrap();
-        assert_eq!(verify(&KEYS.1, &statement, &proof), Ok(()));
+        assert_eq!(verify(&KEYS.verifying_key, &statement, &proof), Ok(()));
         assert_eq!(statement.nullifier, consumer.secret.nullifier(consumer.claim.scope, use_index));
         assert!(!spent.contains(&statement.nullifier));
         spent.push(statement.nullifier);
@@ -78,7 +77,7 @@ fn each_use_is_accepted_and_has_its_own_nullifier() {
 #[test]
 fn a_proof_travels_as_bytes() {
     let (statement, proof) = Consumer::new(2).prove(0).unwrap();
-    let key = VerifyingKey::from_bytes(&KEYS.1.to_bytes()).unwrap();
+    let key = VerifyingKey::from_bytes(&KEYS.verifying_key.to_bytes()).unwrap();
     let statement = Statement::from_bytes(&statement.to_bytes()).unwrap();
     let proof = Proof::from_bytes(&proof.to_bytes()).unwrap();
     assert_eq!(verify(&key, &statement, &proof), Ok(()));
@@ -101,9 +100,9 @@ fn every_part_of_the_statement_is_bound() {
         Statement { now: statement.now - 1, ..statement },
         Statement { now: statement.now + 1, ..statement },
     ] {
-        assert_eq!(verify(&KEYS.1, &changed, &proof), Err(Rejected), "{changed:?}");
+        assert_eq!(verify(&KEYS.verifying_key, &changed, &proof), Err(Rejected), "{changed:?}");
     }
-    assert_eq!(verify(&KEYS.1, &statement, &proof), Ok(()));
+    assert_eq!(verify(&KEYS.verifying_key, &statement, &proof), Ok(()));
 }
 
 #[test]
@@ -116,23 +115,54 @@ fn a_proof_with_a_flipped_bit_is_never_accepted() {
         changed[bit / 8] ^= 1 << (bit % 8);
         if let Ok(other) = Proof::from_bytes(&changed) {
             decoded += 1;
-            assert_eq!(verify(&KEYS.1, &statement, &other), Err(Rejected), "bit {bit}");
+            assert_eq!(verify(&KEYS.verifying_key, &statement, &other), Err(Rejected), "bit {bit}");
         }
     }
     assert!(decoded > 100, "some flips give points again, so that verification was asked");
 }
 
+/// Every byte of the statement as it travels is bound, and most changes of the first are no statement at all.
+#[test]
+fn a_statement_with_a_flipped_bit_is_never_accepted() {
+    let (statement, proof) = Consumer::new(13).prove(0).unwrap();
+    let bytes = statement.to_bytes();
+    let mut decoded = 0;
+    for bit in 0..8 * bytes.len() {
+        let mut changed = bytes;
+        changed[bit / 8] ^= 1 << (bit % 8);
+        if let Ok(other) = Statement::from_bytes(&changed) {
+            decoded += 1;
+            assert_eq!(verify(&KEYS.verifying_key, &other, &proof), Err(Rejected), "bit {bit}");
+        }
+    }
+    assert!(decoded > 1000, "most flips give statements again, so that verification was asked");
+}
+
+/// A proof is about the root that it names. Whether that root is still good is for the owner to say.
+#[test]
+fn a_stale_root_is_not_renewed() {
+    let mut consumer = Consumer::new(14);
+    let (stale, proof) = consumer.prove(0).unwrap();
+    consumer.group.insert(Scalar::from(99)).unwrap();
+    let renewed = Statement { root: consumer.group.root().unwrap(), ..stale };
+    assert_eq!(verify(&KEYS.verifying_key, &renewed, &proof), Err(Rejected));
+    assert_eq!(verify(&KEYS.verifying_key, &stale, &proof), Ok(()));
+    // With its old path the consumer cannot claim the new root either.
+    consumer.claim.root = renewed.root;
+    assert_eq!(consumer.prove(0).unwrap_err(), ProveError::NotMember);
+}
+
 #[test]
 fn keys_do_not_verify_each_others_proofs() {
     let mut rng = StdRng::seed_from_u64(301);
-    let (other_proving, other_verifying) = setup(DEPTH, &mut rng).unwrap();
+    let other = setup(DEPTH, &mut rng).unwrap();
     let mut consumer = Consumer::new(5);
     let (statement, proof) = consumer.prove(0).unwrap();
-    let (other_statement, other_proof) = consumer.prove_under(&other_proving, 0).unwrap();
+    let (other_statement, other_proof) = consumer.prove_under(&other.proving_key, 0).unwrap();
     assert_eq!(statement, other_statement);
-    assert_eq!(verify(&other_verifying, &statement, &other_proof), Ok(()));
-    assert_eq!(verify(&other_verifying, &statement, &proof), Err(Rejected));
-    assert_eq!(verify(&KEYS.1, &statement, &other_proof), Err(Rejected));
+    assert_eq!(verify(&other.verifying_key, &statement, &other_proof), Ok(()));
+    assert_eq!(verify(&other.verifying_key, &statement, &proof), Err(Rejected));
+    assert_eq!(verify(&KEYS.verifying_key, &statement, &other_proof), Err(Rejected));
 }
 
 #[test]
@@ -189,7 +219,7 @@ fn a_group_of_one_can_prove_but_hides_nobody() {
     consumer.membership = group.proof(0).unwrap();
     assert!(group.len() < sealock_zk::SMALLEST_ANONYMOUS_GROUP);
     let (statement, proof) = consumer.prove(0).unwrap();
-    assert_eq!(verify(&KEYS.1, &statement, &proof), Ok(()));
+    assert_eq!(verify(&KEYS.verifying_key, &statement, &proof), Ok(()));
 }
 
 #[test]
@@ -204,11 +234,11 @@ fn proofs_of_one_use_differ_and_have_one_nullifier() {
 #[test]
 fn depth_twenty_works() {
     let mut rng = StdRng::seed_from_u64(302);
-    let (proving, verifying) = setup(20, &mut rng).unwrap();
+    let keys = setup(20, &mut rng).unwrap();
     let mut consumer = Consumer::new(10);
-    let (statement, proof) = consumer.prove_under(&proving, 0).unwrap();
-    assert_eq!(verify(&verifying, &statement, &proof), Ok(()));
-    assert_eq!(verify(&KEYS.1, &statement, &proof), Err(Rejected));
+    let (statement, proof) = consumer.prove_under(&keys.proving_key, 0).unwrap();
+    assert_eq!(verify(&keys.verifying_key, &statement, &proof), Ok(()));
+    assert_eq!(verify(&KEYS.verifying_key, &statement, &proof), Err(Rejected));
 }
 
 #[test]

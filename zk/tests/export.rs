@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use sealock_zk::{
-    Claim, Credential, IdentitySecret, LeanImt, Proof, ProvingKey, Scalar, Statement, VerifyingKey, Witness, prove,
+    Claim, Credential, IdentitySecret, Keys, LeanImt, Proof, ProvingKey, Scalar, Statement, Witness, prove,
     rng::{SeedableRng as _, StdRng},
     setup, verify,
 };
@@ -13,15 +13,14 @@ use serde_json::{Value, json};
 mod peers;
 use peers::Peer;
 
-static KEYS: LazyLock<(ProvingKey, VerifyingKey)> =
-    LazyLock::new(|| setup(6, &mut StdRng::seed_from_u64(500)).unwrap());
+static KEYS: LazyLock<Keys> = LazyLock::new(|| setup(6, &mut StdRng::seed_from_u64(500)).unwrap());
 
 /// p and q, the orders of scalars and of coordinates.
 const P: &str = "30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001";
 const Q: &str = "30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47";
 
 fn proved() -> (Statement, Proof) {
-    proved_under(&KEYS.0)
+    proved_under(&KEYS.proving_key)
 }
 
 fn proved_under(key: &ProvingKey) -> (Statement, Proof) {
@@ -48,7 +47,8 @@ fn snarkjs_accepts_access_proofs_and_no_other_statement() {
     let (statement, proof) = proved();
     let mut snarkjs = Peer::script("snarkjs.mjs");
     let mut accepts = |inputs: Value, proof: Value| {
-        let command = json!({"do": "verify", "key": parsed(&KEYS.1.to_snarkjs()), "public": inputs, "proof": proof});
+        let command =
+            json!({"do": "verify", "key": parsed(&KEYS.verifying_key.to_snarkjs()), "public": inputs, "proof": proof});
         snarkjs.ask(command)["accepted"].as_bool().unwrap()
     };
     let (inputs, points) = (parsed(&statement.to_snarkjs()), parsed(&proof.to_snarkjs()));
@@ -93,7 +93,7 @@ const WORDS: usize = 8 + 5;
 impl Contract {
     fn deploy() -> Self {
         let mut evm = Peer::script("evm.mjs");
-        let source = KEYS.1.to_solidity("AccessVerifier").unwrap();
+        let source = KEYS.verifying_key.to_solidity("AccessVerifier").unwrap();
         let deployed = evm.ask(json!({"do": "deploy", "source": source, "name": "AccessVerifier"}));
         println!("the contract has {} bytes", deployed["bytes"]);
         Self { evm, address: deployed["address"].clone() }
@@ -170,9 +170,9 @@ fn the_contract_knows_its_key() {
     let mut contract = Contract::deploy();
     // KEY_DIGEST()
     let (digest, _) = contract.try_call(&[0xd4, 0xab, 0x8b, 0x76]).unwrap();
-    assert_eq!(digest, KEYS.1.digest());
-    let (other, other_verifying) = setup(6, &mut StdRng::seed_from_u64(502)).unwrap();
-    let (statement, proof) = proved_under(&other);
-    assert_eq!(verify(&other_verifying, &statement, &proof), Ok(()));
+    assert_eq!(digest, KEYS.verifying_key.digest());
+    let other = setup(6, &mut StdRng::seed_from_u64(502)).unwrap();
+    let (statement, proof) = proved_under(&other.proving_key);
+    assert_eq!(verify(&other.verifying_key, &statement, &proof), Ok(()));
     assert!(!contract.accepts(&proof.to_evm_calldata(&statement)));
 }

@@ -1,6 +1,6 @@
 //! The group of orders.
 
-use sealock_zk::{LeanImt, MAX_DEPTH, Scalar, TreeError};
+use sealock_zk::{Credential, IdentitySecret, LeanImt, MAX_DEPTH, Scalar, TreeError};
 
 fn leaves(range: core::ops::Range<u64>) -> Vec<Scalar> {
     range.map(Scalar::from).collect()
@@ -53,6 +53,17 @@ fn refused_leaves_change_nothing() {
     // Nothing of the refused batches is left that would refuse them now.
     assert_eq!(group.insert_many(&batch(Scalar::from(12))), Ok(()));
     assert_eq!(group.index_of(Scalar::from(12)), Some(7));
+}
+
+/// Two orders with one commitment and the same terms would share their nullifiers: the second one buys nothing.
+#[test]
+fn a_duplicate_leaf_is_refused() {
+    let mut group = LeanImt::new();
+    let secret = IdentitySecret::from_bytes(&[3; 32]).unwrap();
+    let credential = Credential { asset: Scalar::from(1), limit: 2, expiry: 9 };
+    assert_eq!(group.insert(credential.leaf(secret.commitment())), Ok(0));
+    assert_eq!(group.insert(credential.leaf(secret.commitment())), Err(TreeError::DuplicateLeaf { index: 0 }));
+    assert_eq!(group.len(), 1);
 }
 
 #[test]

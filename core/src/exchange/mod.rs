@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use asset::Asset;
 use cid::Cid;
 pub use estimate::Estimate;
-use sealock_zk::ProvingKey;
+use sealock_zk::{KeyBundle, ProvingKey, check_setup, os_rng};
 
 use crate::access::{GROUP_DEPTH, Group, Service};
 use crate::asset::Price;
@@ -388,7 +388,8 @@ impl Exchange {
         }
     }
 
-    /// The asset's proving key, fetched from the store, checked against the digest that its description pins, and kept.
+    /// The asset's proving key, made of the bundle that its description names, once that was found to be what the circuit
+    /// says, and kept.
     pub(crate) fn proving_key(&self, asset: &Asset) -> Result<Arc<ProvingKey>> {
         let access = &asset.description().sealed.access;
         let digest = access.digest.as_bytes();
@@ -396,14 +397,15 @@ impl Exchange {
         if let Some(key) = kept().get(digest) {
             return Ok(key.clone());
         }
-        let limit = ProvingKey::encoded_len(GROUP_DEPTH);
+        let limit = KeyBundle::encoded_len(GROUP_DEPTH);
         let bytes = self.read_file("the access key", &access.proving_key, limit as u64)?;
-        // The digest is the owner's word, against whom the proof is to protect: every point is checked.
-        let key = ProvingKey::from_bytes(&bytes).map_err(OrderError::from)?;
-        if key.digest() != *digest {
+        let bundle = KeyBundle::from_bytes(&bytes).map_err(OrderError::from)?;
+        if bundle.digest() != *digest {
             let why = "its access key is not the one that its description names".into();
             return Err(ExchangeError::NotAnAsset { nft: asset.service().nft, why }.into());
         }
+        // The digest is the owner's word, against whom the proof is to protect: the key itself is checked.
+        let key = check_setup(&bundle, &mut os_rng()).map_err(OrderError::from)?;
         Ok(kept().entry(*digest).or_insert(Arc::new(key)).clone())
     }
 

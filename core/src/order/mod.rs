@@ -73,6 +73,9 @@ pub enum OrderError {
     /// The asset's access key does not decode, or is not the one that its description pins.
     #[error("the asset's access key: {0}")]
     AccessKey(#[from] sealock_zk::DecodeError),
+    /// The asset's access key is not what the circuit says: its proofs could tell orders apart.
+    #[error(transparent)]
+    CrookedKey(#[from] sealock_zk::CheckError),
     /// The group could not be rebuilt.
     #[error("the group of orders: {0}")]
     Group(#[from] sealock_zk::TreeError),
@@ -91,7 +94,7 @@ impl Classify for OrderError {
             OrderError::CostOverflow => K::InvalidArgument,
             OrderError::DeadlinePassed { .. } => K::DeadlinePassed,
             OrderError::Unanswerable(e) => e.kind(),
-            OrderError::AccessKey(_) => K::Malformed,
+            OrderError::AccessKey(_) | OrderError::CrookedKey(_) => K::Malformed,
             OrderError::Group(_) => K::NotAMember,
         }
     }

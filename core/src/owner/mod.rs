@@ -6,7 +6,7 @@ use std::io::Cursor;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cid::Cid;
-use sealock_zk::{VerifyingKey, os_rng, setup};
+use sealock_zk::{Keys, VerifyingKey, os_rng, setup};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
@@ -438,17 +438,18 @@ fn unfinished(publication: &envelope::Publication<'_>, of: DatasetRef) -> bool {
 
 /// Makes the owner's access key and stores its public half, which is a matter of a second.
 fn make_access_key(exchange: &Exchange) -> Result<Vec<u8>> {
-    let (proving, verifying) = setup(GROUP_DEPTH, &mut os_rng()).expect("the depth is within the circuit's limits");
+    let keys = setup(GROUP_DEPTH, &mut os_rng()).expect("the depth is within the circuit's limits");
+    let Keys { bundle, verifying_key, .. } = keys;
     let store = exchange.store();
     let _adding = store.adding()?;
-    let bytes = proving.to_bytes();
+    let bytes = bundle.to_bytes();
     let added = unixfs::add(store, &mut bytes.as_slice(), Profile::UnixfsV1_2025, &mut quiet())?;
     store.pin(&added.root)?;
     let row = AccessKeyRow {
         version: 1,
         proving_key: added.root,
-        digest: Digest::from_bytes(proving.digest()),
-        verifying_key: ByteBuf::from(verifying.to_bytes()),
+        digest: Digest::from_bytes(bundle.digest()),
+        verifying_key: ByteBuf::from(verifying_key.to_bytes()),
     };
     Ok(to_canonical("access key", &row)?)
 }

@@ -358,3 +358,75 @@ fn values_that_wrap_around_the_field_do_not_pack_to_the_same_leaf() {
     assert!(split.limit.into_bigint() > int(u128::MAX).into_bigint());
     assert_eq!(violated(&split), ["limit range", "use index below limit"]);
 }
+
+/// Computes every variable that a row defines, in the order of the rows, from those that none does. The variable of the row
+/// `broken` becomes one more than the row says. Gives the rows that define nothing.
+fn fill_in(rows: &Rows, z: &mut [Fr], broken: usize) -> Vec<usize> {
+    let [a, b, c] = [0, 1, 2].map(|matrix| &rows.matrices[matrix]);
+    let mut seen = vec![false; z.len()];
+    let mut defining_nothing = Vec::new();
+    for row in 0..rows.purposes.len() {
+        let value = |terms: &[(Fr, usize)], z: &[Fr]| terms.iter().map(|(c, i)| *c * z[*i]).sum::<Fr>();
+        a[row].iter().chain(&b[row]).for_each(|(_, variable)| seen[*variable] = true);
+        let defined = match (rows.purposes[row], c[row].as_slice()) {
+            // Here the product is given, and a factor is looked for.
+            ("root is not zero", _) => b[row][0].1,
+            ("root" | "nullifier", [(_, public)]) => *public,
+            (_, [(_, private)]) if *private > PUBLIC_INPUTS && !seen[*private] => *private,
+            _ => {
+                defining_nothing.push(row);
+                continue;
+            }
+        };
+        z[defined] = match rows.purposes[row] {
+            "root is not zero" => value(&a[row], z).inverse().unwrap(),
+            _ => value(&a[row], z) * value(&b[row], z),
+        };
+        if row == broken {
+            z[defined] += Fr::ONE;
+        }
+        seen[defined] = true;
+    }
+    defining_nothing
+}
+
+/// For every single row there is an assignment that this row alone refuses: whichever was left out, something false could
+/// be proved, and no row is there for nothing.
+#[test]
+fn every_constraint_alone_catches_something() {
+    const DEPTH: usize = 2;
+    let rows = Rows::of_depth(DEPTH);
+    let mut assignment = honest_in(&group(4, 1, &TERMS), 1, &TERMS, 2);
+    assignment.levels.truncate(DEPTH);
+    let honest = full_assignment(DEPTH, &assignment).unwrap();
+    let mut untouched = honest.clone();
+    let defining_nothing = fill_in(&rows, &mut untouched, usize::MAX);
+    assert!(untouched == honest, "filling in gives what an honest prover assigns");
+
+    let flipped = |bit: Fr| Fr::ONE - bit;
+    for broken in 0..rows.purposes.len() {
+        let mut z = honest.clone();
+        if defining_nothing.contains(&broken) {
+            let terms = &rows.matrices[0][broken];
+            match rows.purposes[broken] {
+                // Three is no bit.
+                "path bit" | "active bit" => z[terms[0].1] = int(3),
+                // Another bit of the same number changes, and this one makes up for it.
+                "bit" => {
+                    let sum = (broken..).find(|row| rows.purposes[*row] != "bit").unwrap();
+                    let bits = &rows.matrices[0][sum];
+                    let this = bits.iter().position(|(_, bit)| *bit == terms[0].1).unwrap();
+                    let ((weight, this), (other_weight, other)) = (bits[this], bits[(this + 1) % bits.len()]);
+                    let change = flipped(z[other]) - z[other];
+                    z[other] += change;
+                    z[this] -= other_weight * change / weight;
+                }
+                // The sum of bits that are bits is another number.
+                _ => z[terms[0].1] = flipped(z[terms[0].1]),
+            }
+        }
+        fill_in(&rows, &mut z, broken);
+        let refusing: Vec<_> = (0..rows.purposes.len()).filter(|row| !rows.is_satisfied(*row, &z)).collect();
+        assert_eq!(refusing, [broken], "{}", rows.purposes[broken]);
+    }
+}

@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn only_names_of_contracts_enter_the_source() {
-        let (_, key) = setup(1, &mut StdRng::seed_from_u64(1)).unwrap();
+        let key = setup(1, &mut StdRng::seed_from_u64(1)).unwrap().verifying_key;
         let source = key.to_solidity("AccessVerifier").unwrap();
         assert!(source.contains("contract AccessVerifier {") && !source.contains("{{"));
         for name in ["", "1st", "a b", "a{}", "a_b", "é", &"a".repeat(65)] {
