@@ -70,5 +70,4 @@
 //!
 //! # What is not there
 //!
-//! No proof of honest computation, no differential privacy, no check of the owner's proving key by the consumer, no audit.
-//! See `docs/threat-model.md`.
+//! No proof of honest computation, no differential privacy, no audit. See `docs/threat-model.md`.

@@ -100,10 +100,10 @@ impl Dataset {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessKeys {
-    /// Where the proving key is stored.
+    /// Where the key bundle is stored: the proving key, and the powers of τ that it was made from.
     #[serde(with = "cid_text")]
     pub proving_key: Cid,
-    /// Digest of the proving key.
+    /// Digest of the bundle.
     #[serde(with = "digest_text")]
     pub digest: Digest,
     /// Depth of the tree of orders that the key is for: 20.
