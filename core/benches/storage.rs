@@ -46,10 +46,11 @@ fn key() -> ObjectKey {
     DatasetKey::generate(of).object_key("bench", Suite::Cobblestone256).expect("a valid id")
 }
 
-/// Bytes that do not repeat, in a file.
+/// Bytes that do not repeat, in a file, and are others in every file.
 fn write_file(path: &Path, len: u64) {
     let mut file = File::create(path).expect("a file");
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    static FILES: AtomicU64 = AtomicU64::new(0);
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64 ^ FILES.fetch_add(1, Ordering::Relaxed);
     let mut block = vec![0u8; MIB as usize];
     for _ in 0..len / MIB {
         for word in block.chunks_exact_mut(8) {
@@ -63,55 +64,69 @@ fn write_file(path: &Path, len: u64) {
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
-    let source = folder.path().join("file");
-    write_file(&source, FILE);
-    put(folder.path(), &source);
+    put(folder.path());
     sealing();
     range(folder.path());
     bitswap(folder.path());
 }
 
-fn put(folder: &Path, source: &Path) {
-    println!("A file of {} MiB to disk", FILE / MIB);
+/// How often what takes turns with a peer is measured. The best of each counts.
+const ROUNDS: u64 = 3;
+
+fn put(folder: &Path) {
+    println!("A file of {} MiB to disk, the best of {ROUNDS} in turn", FILE / MIB);
     let disk = DiskStore::open(folder.join("store")).expect("a folder");
-    let (seconds, ()) = timed(|| {
-        let mut sealing = SealingReader::new(File::open(source).expect("the file"), &key());
-        let added = unixfs::add(&disk, &mut sealing, Profile::default(), &mut quiet()).expect("the disk takes it");
-        disk.pin(&added.root).expect("the disk takes it");
-    });
-    let ours = show("sealed, named and pinned: synced once", FILE, seconds);
-
-    let mut kubo = Peer::kubo();
-    let (seconds, _) = timed(|| kubo.ask(json!({"do": "add", "path": peers::path(source)})));
-    let theirs = show("Kubo 0.22's plain add", FILE, seconds);
-    ratio("Kubo's plain add", ours, theirs);
-
-    let mut importer = Peer::importer();
-    let (seconds, ()) = timed(|| {
+    let (mut kubo, mut importer) = (Peer::kubo(), Peer::importer());
+    let mut best = [f64::INFINITY; 3];
+    for _ in 0..ROUNDS {
+        // Another one each time, or Kubo would find its blocks there.
+        let source = folder.join("file");
+        write_file(&source, FILE);
+        let ours = timed(|| {
+            let mut sealing = SealingReader::new(File::open(&source).expect("the file"), &key());
+            let added = unixfs::add(&disk, &mut sealing, Profile::default(), &mut quiet()).expect("the disk takes it");
+            disk.pin(&added.root).expect("the disk takes it");
+        });
+        let plain = timed(|| kubo.ask(json!({"do": "add", "path": peers::path(&source)})));
         let sealed = folder.join("file.age");
-        let recipient = age::x25519::Identity::generate().to_public();
-        let encryptor = age::Encryptor::with_recipients(std::iter::once(&recipient as _)).expect("a recipient");
-        let mut out = encryptor.wrap_output(File::create(&sealed).expect("a file")).expect("room on the disk");
-        std::io::copy(&mut BufReader::with_capacity(1 << 16, File::open(source).expect("the file")), &mut out)
-            .expect("room on the disk");
-        out.finish().expect("room on the disk").sync_all().expect("room on the disk");
-        importer.ask(json!({"do": "cid", "path": peers::path(&sealed), "profile": Profile::default().name()}));
-    });
-    let theirs = show("age, and a CID by ipfs-unixfs-importer", FILE, seconds);
+        let aged = timed(|| {
+            let recipient = age::x25519::Identity::generate().to_public();
+            let encryptor = age::Encryptor::with_recipients(std::iter::once(&recipient as _)).expect("a recipient");
+            let mut out = encryptor.wrap_output(File::create(&sealed).expect("a file")).expect("room on the disk");
+            std::io::copy(&mut BufReader::with_capacity(1 << 16, File::open(&source).expect("the file")), &mut out)
+                .expect("room on the disk");
+            out.finish().expect("room on the disk").sync_all().expect("room on the disk");
+            importer.ask(json!({"do": "cid", "path": peers::path(&sealed), "profile": Profile::default().name()}));
+        });
+        for (best, seconds) in best.iter_mut().zip([ours.0, plain.0, aged.0]) {
+            *best = best.min(seconds);
+        }
+        fs::remove_file(sealed).expect("it was there");
+    }
+    let ours = show("sealed, named and pinned: synced once", FILE, best[0]);
+    let theirs = show("Kubo 0.22's plain add", FILE, best[1]);
+    ratio("Kubo's plain add", ours, theirs);
+    let theirs = show("age, and a CID by ipfs-unixfs-importer", FILE, best[2]);
     ratio("age and ipfs-unixfs-importer", ours, theirs);
     println!();
 }
 
 fn sealing() {
-    println!("Cobblestone-256, {} MiB in memory", FILE / MIB);
-    let plain = vec![0u8; FILE as usize];
+    println!("Cobblestone-256, {} MiB in memory, the best of {ROUNDS} in turn", FILE / MIB);
+    let plain = vec![7u8; FILE as usize];
     let mut sealed = Vec::with_capacity(plain.len() + plain.len() / 512);
-    let (seconds, _) = timed(|| seal(&plain[..], &mut sealed, &key(), &mut quiet()).expect("memory takes it"));
-    let ours = show("sealed", FILE, seconds);
-    let script = peers::interop("cobblestone.py");
-    let output = Command::new(peers::python()).arg(script).args(["speed", &FILE.to_string()]).output();
-    let output = String::from_utf8(output.expect("Python").stdout).expect("text");
-    let theirs = show("Python's cryptography.cobblestone", FILE, output.trim().parse().expect("seconds"));
+    let mut best = [f64::INFINITY; 2];
+    for _ in 0..ROUNDS {
+        sealed.clear();
+        let (ours, _) = timed(|| seal(&plain[..], &mut sealed, &key(), &mut quiet()).expect("memory takes it"));
+        let script = peers::interop("cobblestone.py");
+        let output = Command::new(peers::python()).arg(script).args(["speed", &FILE.to_string()]).output();
+        let output = String::from_utf8(output.expect("Python").stdout).expect("text");
+        let theirs = output.trim().parse().expect("seconds");
+        best = [best[0].min(ours), best[1].min(theirs)];
+    }
+    let ours = show("sealed", FILE, best[0]);
+    let theirs = show("Python's cryptography.cobblestone", FILE, best[1]);
     ratio("Python's cryptography.cobblestone", ours, theirs);
     println!();
 }

@@ -2,7 +2,7 @@
 
 usage: cobblestone.py seal|open KEY CONTEXT IN OUT
        cobblestone.py hpke-open SECRET INFO IN OUT      (keys, context and info in hex)
-       cobblestone.py speed BYTES      prints the seconds that sealing so many bytes in memory takes
+       cobblestone.py speed BYTES      prints the seconds that sealing so many bytes in memory takes, the best of two
 """
 
 import sys
@@ -15,11 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 def speed(size: int) -> None:
     data = bytes(size)
-    sealing = Cobblestone256Encryptor(bytes(32), b"bench")
-    start = time.perf_counter()
-    sealing.update(data)
-    sealing.finalize()
-    print(time.perf_counter() - start)
+    times = []
+    for _ in range(2):
+        sealing = Cobblestone256Encryptor(bytes(32), b"bench")
+        start = time.perf_counter()
+        sealing.update(data)
+        sealing.finalize()
+        times.append(time.perf_counter() - start)
+    print(min(times))
 
 
 def main() -> None:
