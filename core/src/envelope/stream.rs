@@ -157,7 +157,7 @@ fn open_chunks(
     if read_full(source, &mut header).map_err(reading())? < HEADER_BYTES {
         return Err(EnvelopeError::Truncated);
     }
-    let cipher: ChunkCipher = ChunkCipher::open_header(key.secret_bytes(), key.context(), &header)?;
+    let cipher = ChunkCipher::open_header(key.secret_bytes(), key.context(), &header)?;
     let mut buffer = vec![0; BATCH_CHUNKS * SEALED_CHUNK_BYTES];
     let (mut next, mut sealed, mut plain) = (0, HEADER_BYTES as u64, 0);
     loop {
