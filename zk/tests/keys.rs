@@ -54,6 +54,13 @@ fn setup_follows_its_randomness() {
     assert_ne!(other.verifying_key, KEYS.verifying_key);
 }
 
+/// The same randomness gives the same bytes in every release that writes version 2.
+#[test]
+fn a_bundle_has_the_bytes_that_it_had() {
+    let bundle = setup(1, &mut StdRng::seed_from_u64(203)).unwrap().bundle;
+    assert_eq!(hex::encode(bundle.digest()), "f446bbe0601c2b628d4c81ef8568c9def4d3b0869a9e555a1fb25792117d7c24");
+}
+
 #[test]
 fn depths_without_a_circuit_are_refused() {
     for depth in [0, MAX_DEPTH + 1, usize::MAX] {
