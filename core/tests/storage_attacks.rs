@@ -308,3 +308,15 @@ fn an_error_does_not_wait_for_blocks_that_nobody_sends() {
     assert_eq!(failed.kind(), ErrorKind::Malformed, "{failed}");
     assert!(began.elapsed() < Duration::from_secs(20), "after {:?}", began.elapsed());
 }
+
+#[test]
+fn a_name_that_no_ledger_takes_is_refused_before_anything_is_stored() {
+    let market = Market::open();
+    let (rows, pins) = (table(&people(500)), market.exchange.store().pins().unwrap());
+    let publish =
+        |name: &str| market.owner.publish(&Offer::new(name, &rows, policy().min_group_size(1), Terms::free(5)));
+    let error = publish(&"n".repeat(129)).unwrap_err();
+    assert!(error.to_string().contains("129"), "{error}");
+    assert_eq!(market.exchange.store().pins().unwrap(), pins);
+    publish(&"n".repeat(128)).unwrap();
+}

@@ -26,7 +26,7 @@ use crate::exchange::{
 };
 use crate::journal::Journal;
 use crate::keystore::KeyStore;
-use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT};
+use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT, NAME_LIMIT};
 use crate::node::{Node, Served, asset_key, lock, protected_cube};
 use crate::policy::{Policy, PolicyError};
 use crate::program::Series;
@@ -215,6 +215,10 @@ impl Owner {
         let (schema, policy) = (offer.table.schema(), &offer.policy);
         let max_rows = check_fits(offer.table, policy)?;
         offer.terms.validate()?;
+        if offer.name.len() > NAME_LIMIT {
+            let why = format!("expected at most {NAME_LIMIT} bytes, as a token's name, got {}", offer.name.len());
+            return Err(AssetError::description("metadata.name", why).into());
+        }
         let downloads = policy.allows_download();
         let service = |number: u32| asset::Service { id: number.to_string(), endpoint: offer.endpoint.clone() };
         let describe = |nft, datatoken, manifest, dataset| -> Result<AssetDescription> {
