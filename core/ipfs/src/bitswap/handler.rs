@@ -10,9 +10,9 @@ use libp2p::swarm::{ConnectionHandler, ConnectionHandlerEvent, StreamProtocol, S
 use super::message::{Channel, MAX_MESSAGE, Message, Received, channel, encode};
 
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/ipfs/bitswap/1.2.0");
-/// How many streams a peer may have open on one connection. Of more, the oldest is dropped.
+/// How many streams a peer may have open on one connection. Of more, the one next in turn is dropped.
 const MAX_INBOUND: usize = 32;
-/// How many bytes of unfinished messages a connection keeps. Of more, the oldest streams are dropped:
+/// How many bytes of unfinished messages a connection keeps. Of more, the streams next in turn are dropped:
 /// an honest peer such as Kubo writes eight answers of about a block each at once.
 const MAX_UNFINISHED: usize = 3 * MAX_MESSAGE;
 /// How many messages may wait to be written. When more do, the peer does not read: they are dropped, and it is asked anew.
@@ -44,7 +44,7 @@ pub(crate) enum Report {
 /// when the peer has closed it.
 #[derive(Default)]
 pub(crate) struct Handler {
-    /// The oldest first.
+    /// The one to be read next first.
     inbound: VecDeque<Channel>,
     outbound: Outbound,
     outgoing: VecDeque<Outgoing>,
