@@ -104,6 +104,8 @@ error_kinds! {
     OrderMismatch = 508,
     /// The order has expired.
     OrderExpired = 509,
+    /// The order was taken back by its seller.
+    OrderRevoked = 510,
 
     /// A remote request was rejected. It says no more to a remote party.
     Rejected = 600,
@@ -119,6 +121,8 @@ error_kinds! {
     UnknownRoot = 605,
     /// The request's deadline has passed, or lies too far ahead.
     DeadlinePassed = 606,
+    /// An access key is not what the circuit says: proofs under it could tell orders apart.
+    UnsafeKey = 607,
 
     /// A program does not fit the asset's schema.
     InvalidProgram = 700,
@@ -196,6 +200,8 @@ errors! {
     Cube(crate::cube::CubeError),
     /// The consumer's steps.
     Order(crate::order::OrderError),
+    /// Access proofs.
+    Zk(crate::zk::ZkError),
     /// The consumer's memory.
     Wallet(crate::wallet::WalletError),
     /// A refused request.

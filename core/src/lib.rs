@@ -25,6 +25,8 @@ pub mod store;
 
 pub mod ledger;
 
+pub mod zk;
+
 pub mod program;
 
 pub mod policy;

@@ -1,14 +1,15 @@
 //! Poseidon with circomlib's parameters for BN254: x^5, 8 full rounds, and 56, 57 or 56 partial rounds for one, two or
 //! three inputs; the state's first element starts at zero and is the result.
 //!
-//! Parameters and the native hash are those of `light-poseidon`. The same hash as constraints is in the crate's gadgets,
-//! and tests hold the two against each other and against circomlibjs.
+//! Parameters are those of `light-poseidon`. Its hash gives the same and takes twice as long, since it allocates in every
+//! round; rebuilding a group is nothing but hashing. The same hash as constraints is in the crate's gadgets, and tests
+//! hold the three against each other and against circomlibjs.
 
-use core::cell::RefCell;
 use std::sync::LazyLock;
 
 use ark_bn254::Fr;
-use light_poseidon::{Poseidon, PoseidonHasher, PoseidonParameters, parameters::bn254_x5::get_poseidon_parameters};
+use ark_ff::{AdditiveGroup, Field};
+use light_poseidon::{PoseidonParameters, parameters::bn254_x5::get_poseidon_parameters};
 
 use crate::Scalar;
 
@@ -27,6 +28,45 @@ pub(crate) fn parameters(inputs: usize) -> &'static PoseidonParameters<Fr> {
     &ALL[inputs - 1]
 }
 
+/// Round constants by round, and the matrix, of width `T`.
+struct Rounds<const T: usize> {
+    constants: Vec<[Fr; T]>,
+    /// The rounds at either end in which every element passes the S-box.
+    full: usize,
+    matrix: [[Fr; T]; T],
+}
+
+impl<const T: usize> Rounds<T> {
+    fn load() -> Self {
+        let PoseidonParameters { ark, mds, full_rounds, .. } = parameters(T - 1);
+        let (constants, rest) = ark.as_chunks();
+        assert!(rest.is_empty(), "a constant for each element of each round");
+        Self {
+            constants: constants.to_vec(),
+            full: full_rounds / 2,
+            matrix: core::array::from_fn(|row| mds[row].as_slice().try_into().expect("a square matrix")),
+        }
+    }
+
+    /// The permutation, and of its result the first element.
+    fn permute(&self, mut state: [Fr; T]) -> Fr {
+        let fifth = |x: Fr| x.square().square() * x;
+        let partial = self.full..self.constants.len() - self.full;
+        for (round, constants) in self.constants.iter().enumerate() {
+            for (element, constant) in state.iter_mut().zip(constants) {
+                *element += constant;
+            }
+            let boxes = if partial.contains(&round) { 1 } else { T };
+            for element in &mut state[..boxes] {
+                *element = fifth(*element);
+            }
+            // One reduction for a sum of products.
+            state = core::array::from_fn(|row| Fr::sum_of_products(&self.matrix[row], &state));
+        }
+        state[0]
+    }
+}
+
 /// Hashes one, two or three field elements; any other number does not compile.
 ///
 /// ```
@@ -37,12 +77,41 @@ pub(crate) fn parameters(inputs: usize) -> &'static PoseidonParameters<Fr> {
 #[must_use]
 pub fn poseidon<const N: usize>(inputs: [Scalar; N]) -> Scalar {
     const { assert!(1 <= N && N <= MAX_INPUTS, "one to three inputs") }
-    thread_local! {
-        // One hasher per width: making one decodes hundreds of constants.
-        static HASHERS: [RefCell<Poseidon<Fr>>; MAX_INPUTS] =
-            core::array::from_fn(|i| RefCell::new(Poseidon::new(load(i + 1))));
+    static ONE: LazyLock<Rounds<2>> = LazyLock::new(Rounds::load);
+    static TWO: LazyLock<Rounds<3>> = LazyLock::new(Rounds::load);
+    static THREE: LazyLock<Rounds<4>> = LazyLock::new(Rounds::load);
+    let input = |i: usize| inputs[i].0;
+    Scalar(match N {
+        1 => ONE.permute([Fr::ZERO, input(0)]),
+        2 => TWO.permute([Fr::ZERO, input(0), input(1)]),
+        _ => THREE.permute([Fr::ZERO, input(0), input(1), input(2)]),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ark_ff::UniformRand;
+    use light_poseidon::{Poseidon, PoseidonHasher};
+
+    use super::*;
+    use crate::rng::{SeedableRng, StdRng};
+
+    fn same<const N: usize>(inputs: [Fr; N]) {
+        let theirs = Poseidon::<Fr>::new_circom(N).unwrap().hash(&inputs).unwrap();
+        assert_eq!(poseidon(inputs.map(Scalar)), Scalar(theirs), "{inputs:?}");
     }
-    let inputs = inputs.map(|input| input.0);
-    let hash = HASHERS.with(|hashers| hashers[N - 1].borrow_mut().hash(&inputs));
-    Scalar(hash.expect("the hasher was made for N inputs"))
+
+    #[test]
+    fn the_hash_is_light_poseidons() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let largest = -Fr::ONE;
+        for _ in 0..50 {
+            let [a, b, c] = core::array::from_fn(|_| Fr::rand(&mut rng));
+            for [a, b, c] in [[a, b, c], [Fr::ZERO, b, largest], [largest, Fr::ONE, Fr::ZERO]] {
+                same([a]);
+                same([a, b]);
+                same([a, b, c]);
+            }
+        }
+    }
 }

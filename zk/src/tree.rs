@@ -1,11 +1,12 @@
-//! The group of orders: an append-only Merkle tree, equal to zk-kit's LeanIMT over Poseidon.
+//! The group of orders: a Merkle tree that grows at its end, equal to zk-kit's LeanIMT over Poseidon.
 //!
 //! The tree has no padding. A node with two children is Poseidon(left, right); a node with a left child alone *is* that
-//! child. Depth grows with the number of leaves: ⌈log2(n)⌉. Reference: `@zk-kit/lean-imt` 2 and
+//! child. Depth grows with the number of leaves: ⌈log2(n)⌉. A removed leaf leaves zero in its place. Reference: `@zk-kit/lean-imt` 2 and
 //! <https://zkkit.org/leanimt-paper.pdf>.
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::{MAX_DEPTH, Scalar, poseidon};
@@ -14,11 +15,14 @@ use crate::{MAX_DEPTH, Scalar, poseidon};
 /// knows that the other use is the other's. [`LeanImt::proof`] logs a warning then.
 pub const SMALLEST_ANONYMOUS_GROUP: usize = 3;
 
+/// Nodes of one level that are worth hashing on several threads.
+const PARALLEL: usize = 64;
+
 /// Why a tree refused a leaf or a proof. The tree is unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TreeError {
-    /// Zero marks a removed leaf in other LeanIMTs, so it is never one here.
+    /// Zero marks the place of a removed leaf, so it is never a leaf itself.
     #[error("a leaf is not zero")]
     ZeroLeaf,
     /// Leaves are unique, so that a leaf has one place. Whoever rebuilds a group from a ledger skips the later copy: a
@@ -34,12 +38,12 @@ pub enum TreeError {
         /// The depth that the tree was made with.
         max_depth: usize,
     },
-    /// There is no leaf at this index.
-    #[error("the group has {len} leaves, there is none at index {index}")]
+    /// There is no leaf at this index, or it was removed.
+    #[error("the group has {len} places, there is no leaf at index {index}")]
     NoSuchLeaf {
         /// The index asked for.
         index: usize,
-        /// Number of leaves.
+        /// Number of places.
         len: usize,
     },
     /// A depth that no circuit has.
@@ -96,19 +100,59 @@ impl LeanImt {
         Ok(self.len() - 1)
     }
 
-    /// Appends leaves in order, all or none. Costs about one hash per leaf.
+    /// Appends leaves in order, all or none. Costs about one hash per leaf, on all threads.
     ///
     /// # Errors
     ///
     /// Those of [`insert`](Self::insert).
     pub fn insert_many(&mut self, leaves: &[Scalar]) -> Result<(), TreeError> {
+        self.extend(leaves, false)
+    }
+
+    /// Appends the leaves of a tree that others kept, all or none, where zero marks the place of a removed leaf.
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError::DuplicateLeaf`], [`TreeError::Full`].
+    pub fn restore(&mut self, leaves: &[Scalar]) -> Result<(), TreeError> {
+        self.extend(leaves, true)
+    }
+
+    /// Removes the leaf at `index`: its place stays, as zero, and nothing can be proved about it. Other leaves keep their
+    /// places. Costs one hash per level. Equal to Semaphore's `removeMember`.
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError::NoSuchLeaf`].
+    pub fn remove(&mut self, index: usize) -> Result<(), TreeError> {
+        let leaf = self.leaf(index)?;
+        self.places.remove(&leaf);
+        self.levels[0][index] = Scalar::ZERO;
+        let mut at = index;
+        for level in 0..self.depth() {
+            at /= 2;
+            self.levels[level + 1][at] = match self.levels[level][2 * at..] {
+                [left, right, ..] => poseidon([left, right]),
+                [left] => left,
+                [] => unreachable!("a node has a left child"),
+            };
+        }
+        Ok(())
+    }
+
+    fn leaf(&self, index: usize) -> Result<Scalar, TreeError> {
+        let leaf = self.levels[0].get(index).copied().filter(|leaf| !leaf.is_zero());
+        leaf.ok_or(TreeError::NoSuchLeaf { index, len: self.len() })
+    }
+
+    fn extend(&mut self, leaves: &[Scalar], removed: bool) -> Result<(), TreeError> {
         let first = self.len();
         if leaves.len() > (1 << self.max_depth) - first {
             return Err(TreeError::Full { max_depth: self.max_depth });
         }
         for (offset, leaf) in leaves.iter().enumerate() {
             let refused = if leaf.is_zero() {
-                Some(TreeError::ZeroLeaf)
+                (!removed).then_some(TreeError::ZeroLeaf)
             } else if let Some(&index) = self.places.get(leaf) {
                 Some(TreeError::DuplicateLeaf { index })
             } else {
@@ -138,27 +182,34 @@ impl LeanImt {
             let (below, above) = self.levels.split_at_mut(level + 1);
             let parents = &mut above[0];
             parents.truncate(from);
-            parents.extend(below[level][2 * from..].chunks(2).map(|pair| match *pair {
+            let children = &below[level][2 * from..];
+            let parent = |pair: &[Scalar]| match *pair {
                 [left, right] => poseidon([left, right]),
                 _ => pair[0],
-            }));
+            };
+            if children.len() < 2 * PARALLEL {
+                parents.extend(children.chunks(2).map(parent));
+            } else {
+                parents.par_extend(children.par_chunks(2).with_min_len(PARALLEL / 4).map(parent));
+            }
             level += 1;
         }
     }
 
-    /// The root, or `None` for an empty tree. It is never zero in practice: that would be a preimage of zero.
+    /// The root, or `None` for an empty tree. It is zero for a tree whose only leaf was removed, and never otherwise in
+    /// practice: that would be a preimage of zero.
     #[must_use]
     pub fn root(&self) -> Option<Scalar> {
         self.levels.last().and_then(|level| level.first()).copied()
     }
 
-    /// Number of leaves.
+    /// Number of leaves, with the places of removed ones.
     #[must_use]
     pub fn len(&self) -> usize {
         self.levels[0].len()
     }
 
-    /// Whether the tree has no leaf.
+    /// Whether the tree never had a leaf.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -170,7 +221,7 @@ impl LeanImt {
         self.levels.len() - 1
     }
 
-    /// The leaves in order.
+    /// The leaves in order, zero for a removed one.
     #[must_use]
     pub fn leaves(&self) -> &[Scalar] {
         &self.levels[0]
@@ -190,10 +241,10 @@ impl LeanImt {
     ///
     /// [`TreeError::NoSuchLeaf`].
     pub fn proof(&self, index: usize) -> Result<MerkleProof, TreeError> {
-        let len = self.len();
-        let leaf = *self.levels[0].get(index).ok_or(TreeError::NoSuchLeaf { index, len })?;
-        if len < SMALLEST_ANONYMOUS_GROUP {
-            tracing::warn!(orders = len, "so small a group does not hide whose proof it is");
+        let leaf = self.leaf(index)?;
+        let orders = self.places.len();
+        if orders < SMALLEST_ANONYMOUS_GROUP {
+            tracing::warn!(orders, "so small a group does not hide whose proof it is");
         }
         let mut proof = MerkleProof { leaf, index: 0, siblings: Vec::with_capacity(self.depth()) };
         let mut position = index;

@@ -55,6 +55,44 @@ fn refused_leaves_change_nothing() {
     assert_eq!(group.index_of(Scalar::from(12)), Some(7));
 }
 
+#[test]
+fn a_removed_leaf_has_no_place_and_no_path() {
+    let mut group = LeanImt::new();
+    group.insert_many(&leaves(1..6)).unwrap();
+    let path = group.proof(4).unwrap();
+    group.remove(1).unwrap();
+    assert_eq!(group.index_of(Scalar::from(2)), None);
+    assert_eq!((group.index_of(Scalar::ZERO), group.len()), (None, 5));
+    let gone = Err(TreeError::NoSuchLeaf { index: 1, len: 5 });
+    assert_eq!((group.proof(1).map(drop), group.remove(1)), (gone.clone(), gone));
+    assert_eq!(group.remove(5), Err(TreeError::NoSuchLeaf { index: 5, len: 5 }));
+    assert_ne!(Some(path.root()), group.root(), "paths of before lead to the root of before");
+    assert_eq!(Some(group.proof(4).unwrap().root()), group.root());
+    // It may come back, at the end.
+    assert_eq!(group.insert(Scalar::from(2)), Ok(5));
+    let mut restored = LeanImt::with_max_depth(3).unwrap();
+    restored.restore(group.leaves()).unwrap();
+    assert_eq!((restored.root(), restored.leaves()), (group.root(), group.leaves()));
+    assert_eq!(restored.restore(&[Scalar::from(9), Scalar::from(1)]), Err(TreeError::DuplicateLeaf { index: 0 }));
+    assert_eq!(restored.restore(&leaves(10..13)), Err(TreeError::Full { max_depth: 3 }));
+    assert_eq!(restored.root(), group.root());
+}
+
+/// Levels of a size that is hashed on several threads give what one thread gives.
+#[test]
+fn large_batches_give_the_tree_that_small_ones_give() {
+    for size in [127, 128, 129, 1000, 4097] {
+        let (mut at_once, mut in_parts) = (LeanImt::new(), LeanImt::new());
+        at_once.insert_many(&leaves(1..1 + size)).unwrap();
+        for part in leaves(1..1 + size).chunks(7) {
+            in_parts.insert_many(part).unwrap();
+        }
+        assert_eq!(at_once.root(), in_parts.root(), "{size}");
+        let place = size as usize / 2;
+        assert_eq!(at_once.proof(place), in_parts.proof(place));
+    }
+}
+
 /// Two orders with one commitment and the same terms would share their nullifiers: the second one buys nothing.
 #[test]
 fn a_duplicate_leaf_is_refused() {

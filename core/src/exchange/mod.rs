@@ -22,7 +22,7 @@ use crate::error::{Classify, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::keystore::KeyStore;
 use crate::ledger::{EmbeddedLedger, EventKind, FixedRate, Ledger};
-use crate::order::{Consumer, OrderError};
+use crate::order::Consumer;
 use crate::owner::Owner;
 use crate::store::{DiskStore, MemoryStore, Store, Tiered, unixfs};
 use crate::time::{Clock, SystemClock};
@@ -399,13 +399,13 @@ impl Exchange {
         }
         let limit = KeyBundle::encoded_len(GROUP_DEPTH);
         let bytes = self.read_file("the access key", &access.proving_key, limit as u64)?;
-        let bundle = KeyBundle::from_bytes(&bytes).map_err(OrderError::from)?;
+        let bundle = KeyBundle::from_bytes(&bytes)?;
         if bundle.digest() != *digest {
             let why = "its access key is not the one that its description names".into();
             return Err(ExchangeError::NotAnAsset { nft: asset.service().nft, why }.into());
         }
         // The digest is the owner's word, against whom the proof is to protect: the key itself is checked.
-        let key = check_setup(&bundle, &mut os_rng()).map_err(OrderError::from)?;
+        let key = check_setup(&bundle, &mut os_rng())?;
         Ok(kept().entry(*digest).or_insert(Arc::new(key)).clone())
     }
 

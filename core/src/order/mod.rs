@@ -13,12 +13,11 @@ mod download;
 mod request;
 mod ticket;
 
-use sealock_zk::ProveError;
-
 use crate::access::Rejection;
 use crate::asset::Did;
 use crate::error::{Classify, ErrorKind};
 use crate::time::Timestamp;
+use crate::zk::ZkError;
 
 pub use consumer::Consumer;
 pub use download::{DownloadOrder, DownloadTicket};
@@ -67,35 +66,22 @@ pub enum OrderError {
         /// The order's limit.
         limit: u64,
     },
-    /// The proof could not be made.
+    /// The proof could not be made: its key, its group or its order would not do.
     #[error(transparent)]
-    Proof(#[from] ProveError),
-    /// The asset's access key does not decode, or is not the one that its description pins.
-    #[error("the asset's access key: {0}")]
-    AccessKey(#[from] sealock_zk::DecodeError),
-    /// The asset's access key is not what the circuit says: its proofs could tell orders apart.
-    #[error(transparent)]
-    CrookedKey(#[from] sealock_zk::CheckError),
-    /// The group could not be rebuilt.
-    #[error("the group of orders: {0}")]
-    Group(#[from] sealock_zk::TreeError),
+    Proof(#[from] ZkError),
 }
 
 impl Classify for OrderError {
     fn kind(&self) -> ErrorKind {
         use ErrorKind as K;
-        use ProveError as P;
         match self {
-            OrderError::NotInGroup | OrderError::Proof(P::NotMember) => K::NotAMember,
-            OrderError::Exhausted { .. } | OrderError::Proof(P::UseLimitReached { .. }) => K::UseLimitReached,
-            OrderError::Proof(P::Expired { .. }) => K::OrderExpired,
-            OrderError::Proof(_) => K::InvalidProof,
+            OrderError::NotInGroup => K::NotAMember,
+            OrderError::Exhausted { .. } => K::UseLimitReached,
+            OrderError::Proof(e) => e.kind(),
             OrderError::AssetChanged { .. } | OrderError::NotOffered { .. } => K::PolicyDenied,
             OrderError::CostOverflow => K::InvalidArgument,
             OrderError::DeadlinePassed { .. } => K::DeadlinePassed,
             OrderError::Unanswerable(e) => e.kind(),
-            OrderError::AccessKey(_) | OrderError::CrookedKey(_) => K::Malformed,
-            OrderError::Group(_) => K::NotAMember,
         }
     }
 
@@ -110,7 +96,10 @@ impl Classify for OrderError {
             }
             K::TooLarge => Some("group by fewer columns, or ask for fewer numbers".into()),
             K::NotAMember => Some("check that the exchange uses the ledger that the order was made on".into()),
-            _ => None,
+            _ => match self {
+                OrderError::Proof(e) => e.hint(),
+                _ => None,
+            },
         }
     }
 }

@@ -158,7 +158,7 @@ impl Order {
         let now = self.consumer.exchange.clock().now();
         let expiry = self.credential.expiry;
         if now > expiry {
-            return Err(OrderError::Proof(ProveError::Expired { expiry, now }).into());
+            return Err(ProveError::Expired { expiry, now }.into());
         }
         Ok(now - now % TIME_GRAIN)
     }
@@ -176,7 +176,7 @@ impl Order {
                 "too few accounts with valid orders to hide among: the owner can tell whose job it is"
             );
         }
-        Ok(path.ok_or(OrderError::NotInGroup)?.map_err(OrderError::from)?)
+        Ok(path.ok_or(OrderError::NotInGroup)??)
     }
 
     pub(super) fn finish(&self, prepared: Prepared, use_index: u64, progress: &mut Progress<'_>) -> Result<JobTicket> {
@@ -228,7 +228,7 @@ impl Order {
         key: &ProvingKey,
         membership: &MerkleProof,
         use_index: u64,
-    ) -> Result<(), OrderError> {
+    ) -> Result<()> {
         let (root, scope) = (membership.root(), self.service.scope());
         let claim = Claim { root, message: request.message(), scope, now: request.now };
         let witness = Witness { secret: &self.secret, credential: &self.credential, use_index, membership };

@@ -157,7 +157,7 @@ impl Owner {
             }
         };
         let row: AccessKeyRow = from_canonical("access key", &row, 64 << 10)?;
-        let verifying_key = VerifyingKey::from_bytes(&row.verifying_key).map_err(crate::order::OrderError::from)?;
+        let verifying_key = VerifyingKey::from_bytes(&row.verifying_key)?;
         let depth = verifying_key.depth() as u8;
         let access = AccessKeys { proving_key: row.proving_key, digest: row.digest, depth };
         let node = Node::new(exchange, keys, journal, verifying_key);

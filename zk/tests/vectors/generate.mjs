@@ -47,7 +47,30 @@ for (const size of [...Array(17).keys()].map((i) => i + 1).concat(100)) {
     }) : []
     trees.push({ size, depth: tree.depth, root: hex(tree.root), proofs })
 }
+
+// Semaphore's `removeMember` puts zero in a leaf's place. A step removes one leaf, or adds one if it removes none.
+const removals = [[1, [0]], [2, [1, null]], [3, [0, 1, 2]], [5, [4, 0, null, null, 3]], [13, [12, 6, null, 0, 11]]].map(
+    ([size, steps]) => {
+        const tree = new LeanIMT((a, b) => poseidon([a, b]))
+        for (let i = 0; i < size; i++) tree.insert(BigInt(i + 1))
+        return {
+            size,
+            steps: steps.map((removed) => {
+                if (removed === null) tree.insert(BigInt(tree.size + 1))
+                else tree.update(removed, 0n)
+                const at = tree.leaves.findIndex((leaf) => leaf !== 0n)
+                const proof = at < 0 ? null : tree.generateProof(at)
+                return {
+                    removed,
+                    root: hex(tree.root),
+                    proof: proof && { at, index: proof.index, siblings: proof.siblings.map(hex) },
+                }
+            }),
+        }
+    },
+)
 writeFileSync("lean_imt.json", JSON.stringify({
     source: "@zk-kit/lean-imt 2.2.5 over Poseidon of poseidon-lite 0.3.0; leaf number i is i + 1",
     trees,
+    removals,
 }, null, 1) + "\n")

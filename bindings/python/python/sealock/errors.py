@@ -36,6 +36,7 @@ __all__ = [
     "NullifierSpent",
     "OrderExpired",
     "OrderMismatch",
+    "OrderRevoked",
     "OutOfDomain",
     "PolicyDenied",
     "PriceExceeded",
@@ -50,6 +51,7 @@ __all__ = [
     "UnknownRoot",
     "UnknownToken",
     "Unreachable",
+    "UnsafeKey",
     "UnsupportedProgram",
     "UnsupportedType",
     "UnsupportedVersion",
@@ -287,6 +289,12 @@ class OrderExpired(SealockError):
     code = 509
 
 
+class OrderRevoked(SealockError):
+    """The order was taken back by its seller."""
+
+    code = 510
+
+
 class Rejected(SealockError):
     """A remote request was rejected. It says no more to a remote party."""
 
@@ -327,6 +335,12 @@ class DeadlinePassed(SealockError):
     """The request's deadline has passed, or lies too far ahead."""
 
     code = 606
+
+
+class UnsafeKey(SealockError):
+    """An access key is not what the circuit says: proofs under it could tell orders apart."""
+
+    code = 607
 
 
 class InvalidProgram(SealockError, ValueError):
