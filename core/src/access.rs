@@ -7,7 +7,7 @@
 //! What a consumer sees of a refusal is one word, since whatever it said more could tell something of others. The
 //! [`Rejection`] with the reason is the owner's.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use sealock_fhe::linear::EncryptedQuery;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::CodecError;
 use crate::error::{Classify, ErrorKind};
 use crate::job::{JobId, JobRequest};
-use crate::ledger::{Ledger, LedgerError, Order};
+use crate::ledger::{Ledger, LedgerError, Order, Revocation};
 use crate::node::Served;
 use crate::policy::PolicyError;
 use crate::program::{Plan, ProgramError};
@@ -29,6 +29,10 @@ use crate::{Address, Digest};
 pub const GROUP_DEPTH: usize = 20;
 /// How far a request's time may be from the node's, in seconds.
 pub const MAX_CLOCK_SKEW: u64 = 180;
+/// For how many seconds a root is accepted after the group has changed. A proof is good for [`MAX_CLOCK_SKEW`], and is made
+/// for the group as its maker knew it: this leaves time for a ledger that is read late, as blocks of a chain are that must be
+/// final.
+pub const ROOT_WINDOW: u64 = 60 * 60;
 /// How far ahead a request's deadline may lie, in seconds.
 pub const MAX_DEADLINE: u64 = 24 * 60 * 60;
 
@@ -46,23 +50,36 @@ pub struct Service {
     pub datatoken: Address,
     /// Which of the asset's services.
     pub service: u32,
+    /// In what epochs uses are counted, in seconds, if not over an order's whole life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch_secs: Option<u64>,
 }
 
 impl Service {
-    fn scalar(&self, label: &str) -> Scalar {
+    fn scalar(&self, label: &str, epoch: Option<u64>) -> Scalar {
         let chain = self.chain_id.to_be_bytes();
         let service = self.service.to_be_bytes();
-        Scalar::hash(label, &[&chain, self.ledger.as_bytes(), self.nft.as_bytes(), self.datatoken.as_bytes(), &service])
+        let mut parts: Vec<&[u8]> =
+            vec![&chain, self.ledger.as_bytes(), self.nft.as_bytes(), self.datatoken.as_bytes(), &service];
+        let epochs = [self.epoch_secs, epoch].map(|n| n.map(u64::to_be_bytes));
+        parts.extend(epochs.iter().flatten().map(<[u8; 8]>::as_slice));
+        Scalar::hash(label, &parts)
     }
 
-    /// What nullifiers are counted in.
-    pub fn scope(&self) -> Scalar {
-        self.scalar("sealock/v1/access-scope")
+    /// Which epoch a time is in, if uses are counted in epochs.
+    pub fn epoch(&self, at: Timestamp) -> Option<u64> {
+        self.epoch_secs.and_then(|secs| at.checked_div(secs))
+    }
+
+    /// What nullifiers are counted in at a time: the service, in this epoch. An order has as many nullifiers in a scope as it
+    /// has uses, and each is spent once, so a scope per epoch gives it its uses again in the next.
+    pub fn scope(&self, at: Timestamp) -> Scalar {
+        self.scalar("sealock/v1/access-scope", self.epoch(at))
     }
 
     /// What a credential is for, as it stands in the group's leaves.
     pub fn credential(&self, limit: u64, expiry: Timestamp) -> Credential {
-        Credential { asset: self.scalar("sealock/v1/access-asset"), limit, expiry }
+        Credential { asset: self.scalar("sealock/v1/access-asset", None), limit, expiry }
     }
 
     fn leaf(&self, order: &Order) -> Option<Scalar> {
@@ -72,63 +89,205 @@ impl Service {
     }
 }
 
+/// An order of a group.
+#[derive(Debug)]
+struct Member {
+    consumer: Address,
+    /// The last second in which it counts: its order's, or the one before a revocation.
+    until: Timestamp,
+}
+
+/// A root, since when it is the group's, and how many revocations had taken effect by then.
+#[derive(Debug)]
+struct Root {
+    since: Timestamp,
+    revocations: usize,
+    root: Scalar,
+}
+
 /// The group of a service's orders, rebuilt from the ledger.
 ///
-/// It keeps every root that it ever had, 32 bytes per order: an order is never taken out, so that an old root speaks of
-/// some of today's members. A bounded number of roots could be pushed out by whoever orders often enough.
+/// An order joins when it is made and leaves when a revocation of it takes effect; an expired one stays, since proofs show
+/// their order's expiry to be ahead. Whoever reads the ledger takes the same steps in the same order, and has the same roots.
+///
+/// A node accepts a proof about any root that was the group's within [`ROOT_WINDOW`], so that orders which others make
+/// meanwhile spoil no proof. Older ones it refuses: a consumer who is shown an old ledger would hide among few. The window is
+/// one of time, as one of a number of roots could be pushed on by whoever orders often. A root of before a revocation is
+/// accepted for requests whose time is before it, and for no others.
 #[derive(Debug)]
 pub struct Group {
     service: Service,
     tree: LeanImt,
-    /// Orders read from the ledger so far, those that joined no group included.
-    read: u64,
-    roots: HashSet<[u8; 32]>,
-    /// Of each member, who ordered and until when the order is valid.
-    members: Vec<(Address, Timestamp)>,
+    /// Of each order that was read, its place in the tree, if it has one.
+    places: Vec<Option<usize>>,
+    members: Vec<Member>,
+    /// Revocations that were read, by order.
+    revocations: HashMap<u64, Revocation>,
+    /// Those that have yet to take effect: when, their number, and which order's.
+    announced: BTreeMap<(Timestamp, u64), u64>,
+    /// When each revocation took effect.
+    effective: Vec<Timestamp>,
+    revocations_read: u64,
+    /// The present root, and those before it back to the start of the window.
+    roots: VecDeque<Root>,
+    /// Of each root, its number among all that were recorded.
+    numbers: HashMap<Scalar, u64>,
+    /// The number of the first of `roots`.
+    first: u64,
 }
 
 impl Group {
     /// An empty group.
     pub fn new(service: Service) -> Self {
-        let tree = LeanImt::with_max_depth(GROUP_DEPTH).expect("the depth is within the tree's limits");
-        Self { service, tree, read: 0, roots: HashSet::new(), members: Vec::new() }
-    }
-
-    /// Reads the orders that came since.
-    ///
-    /// # Errors
-    /// The ledger's own.
-    pub fn sync(&mut self, ledger: &dyn Ledger) -> Result<(), LedgerError> {
-        const PAGE: usize = 4096;
-        loop {
-            let page = ledger.orders(self.service.datatoken, self.service.service, self.read, PAGE)?;
-            for order in &page {
-                self.read += 1;
-                let Some(leaf) = self.service.leaf(order) else { continue };
-                match self.tree.insert(leaf) {
-                    Ok(_) => {
-                        self.roots.extend(self.tree.root().map(Scalar::to_bytes));
-                        self.members.push((order.consumer, order.expiry));
-                    }
-                    Err(TreeError::Full { .. }) => {
-                        tracing::error!(datatoken = %self.service.datatoken, "the group is full; later orders cannot be proved");
-                    }
-                    // Paid for, and of no use to anybody.
-                    Err(refused) => tracing::warn!(order = order.index, %refused, "an order joined no group"),
-                }
-            }
-            if page.len() < PAGE {
-                return Ok(());
-            }
+        Self {
+            service,
+            tree: LeanImt::with_max_depth(GROUP_DEPTH).expect("the depth is within the tree's limits"),
+            places: Vec::new(),
+            members: Vec::new(),
+            revocations: HashMap::new(),
+            announced: BTreeMap::new(),
+            effective: Vec::new(),
+            revocations_read: 0,
+            roots: VecDeque::new(),
+            numbers: HashMap::new(),
+            first: 0,
         }
     }
 
-    /// Whether `root` is, or was, the group's. Zero never is.
-    pub fn accepts(&self, root: Scalar) -> bool {
-        !root.is_zero() && self.roots.contains(&root.to_bytes())
+    /// Reads what came since, and lets revocations take effect up to `now`.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub fn sync(&mut self, ledger: &dyn Ledger, now: Timestamp) -> Result<(), LedgerError> {
+        const PAGE: usize = 4096;
+        let Service { datatoken, service, .. } = self.service;
+        loop {
+            let orders = ledger.orders(datatoken, service, self.places.len() as u64, PAGE)?;
+            // Read after the orders: a revocation is announced before it takes effect, so every one is known here that comes
+            // before some order of the page.
+            loop {
+                let revocations = ledger.revocations(datatoken, service, self.revocations_read, PAGE)?;
+                for r in &revocations {
+                    self.announced.insert((r.effective, r.number), r.order);
+                    self.revocations.insert(r.order, *r);
+                    self.revocations_read = r.number + 1;
+                }
+                if revocations.len() < PAGE {
+                    break;
+                }
+            }
+            self.join(&orders, now);
+            if orders.len() < PAGE {
+                break;
+            }
+        }
+        self.revoke(now);
+        self.forget(now);
+        Ok(())
     }
 
-    /// Number of orders, expired ones included.
+    /// Lets orders join in their turn. Those of before the window join together, which is what rebuilding a long group
+    /// takes: nobody asks for the roots between them.
+    fn join(&mut self, orders: &[Order], now: Timestamp) {
+        let mut batch: Vec<(&Order, Scalar)> = Vec::new();
+        for order in orders {
+            if self.announced.first_key_value().is_some_and(|((effective, _), _)| *effective <= order.time) {
+                self.join_batch(&mut batch);
+                self.revoke(order.time);
+            }
+            let leaf = self.service.leaf(order);
+            if leaf.is_none() || order.time.saturating_add(ROOT_WINDOW) >= now {
+                self.join_batch(&mut batch);
+            }
+            match leaf {
+                Some(leaf) => batch.push((order, leaf)),
+                None => self.places.push(None),
+            }
+        }
+        self.join_batch(&mut batch);
+    }
+
+    fn join_batch(&mut self, batch: &mut Vec<(&Order, Scalar)>) {
+        let Some((last, _)) = batch.last() else { return };
+        let since = last.time;
+        let leaves: Vec<Scalar> = batch.iter().map(|(_, leaf)| *leaf).collect();
+        let together = self.tree.insert_many(&leaves).is_ok();
+        for (order, leaf) in batch.drain(..) {
+            let place = match (together, self.members.len()) {
+                (true, place) => Ok(place),
+                (false, _) => self.tree.insert(leaf),
+            };
+            match place {
+                Ok(_) => self.members.push(Member { consumer: order.consumer, until: order.expiry }),
+                Err(TreeError::Full { .. }) => {
+                    tracing::error!(datatoken = %self.service.datatoken, "the group is full; later orders cannot be proved");
+                }
+                // Paid for, and of no use to anybody.
+                Err(ref refused) => tracing::warn!(order = order.index, %refused, "an order joined no group"),
+            }
+            self.places.push(place.ok());
+        }
+        self.record(since);
+    }
+
+    /// Lets the revocations take effect that are due at `now`.
+    fn revoke(&mut self, now: Timestamp) {
+        while let Some(due) = self.announced.first_entry().filter(|entry| entry.key().0 <= now) {
+            let ((effective, _), order) = due.remove_entry();
+            let place = usize::try_from(order).ok().and_then(|order| *self.places.get(order)?);
+            if let Some(place) = place
+                && self.tree.remove(place).is_ok()
+            {
+                self.members[place].until = self.members[place].until.min(effective.saturating_sub(1));
+            }
+            self.effective.push(effective);
+            self.record(effective);
+        }
+    }
+
+    /// Records the present root.
+    fn record(&mut self, since: Timestamp) {
+        let Some(root) = self.tree.root() else { return };
+        let revocations = self.effective.len();
+        if let Some(last) = self.roots.back_mut().filter(|last| last.root == root) {
+            last.revocations = revocations;
+            return;
+        }
+        self.numbers.insert(root, self.first + self.roots.len() as u64);
+        self.roots.push_back(Root { since, revocations, root });
+    }
+
+    /// Forgets the roots that were no longer the group's before the window.
+    fn forget(&mut self, now: Timestamp) {
+        while self.roots.get(1).is_some_and(|next| next.since.saturating_add(ROOT_WINDOW) < now) {
+            let Some(Root { root, .. }) = self.roots.pop_front() else { return };
+            if self.numbers.get(&root) == Some(&self.first) {
+                self.numbers.remove(&root);
+            }
+            self.first += 1;
+        }
+    }
+
+    /// Whether a proof about `root` counts, of a request that states the time `at`: the root is the group's, or was within
+    /// [`ROOT_WINDOW`], and no revocation has taken effect between it and `at`. Zero never counts.
+    pub fn accepts(&self, root: Scalar, at: Timestamp) -> bool {
+        let place = self.numbers.get(&root).and_then(|number| usize::try_from(number - self.first).ok());
+        let Some(known) = place.and_then(|place| self.roots.get(place)) else { return false };
+        let revoked = self.effective[known.revocations..].iter().any(|effective| *effective <= at);
+        !root.is_zero() && !revoked
+    }
+
+    /// The revocation of an order, if one was announced.
+    pub fn revocation(&self, order: u64) -> Option<&Revocation> {
+        self.revocations.get(&order)
+    }
+
+    /// Number of roots that are accepted at some time.
+    pub fn window(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// Number of orders, expired and revoked ones included.
     pub fn len(&self) -> usize {
         self.tree.len()
     }
@@ -138,11 +297,11 @@ impl Group {
         self.tree.is_empty()
     }
 
-    /// Among how many accounts a member hides at `now`, at most: those with an unexpired order, without `owner`'s own. Which
-    /// of them have uses left, and which belong to one person, nobody can see.
+    /// Among how many accounts a member hides at `now`, at most: those with a valid order, without `owner`'s own. Which of
+    /// them have uses left, and which belong to one person, nobody can see.
     pub fn crowd(&self, now: Timestamp, owner: Address) -> usize {
-        let hiding = self.members.iter().filter(|(consumer, expiry)| *expiry >= now && *consumer != owner);
-        hiding.map(|(consumer, _)| consumer).collect::<HashSet<_>>().len()
+        let hiding = self.members.iter().filter(|member| member.until >= now && member.consumer != owner);
+        hiding.map(|member| member.consumer).collect::<HashSet<_>>().len()
     }
 
     /// The path of a leaf.
@@ -212,8 +371,8 @@ pub enum Rejection {
         /// The time of the refusal.
         now: Timestamp,
     },
-    /// The root is none that the group ever had.
-    #[error("the proof is about a group that this node does not know")]
+    /// The root is not the group's, and was not within [`ROOT_WINDOW`]; or an order was revoked since.
+    #[error("the proof is about a group of orders that is not the present one, or one of the last hour")]
     UnknownRoot,
     /// The proof does not verify.
     #[error("the proof does not verify")]

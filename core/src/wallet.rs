@@ -18,10 +18,10 @@ use crate::envelope::{self, EnvelopeError, ObjectKey, RecipientKey};
 use crate::error::{Classify, ErrorKind};
 use crate::job::{JobId, JobRequest, MAX_REQUEST_BYTES};
 use crate::ledger::METADATA_LIMIT;
-use crate::{Account, Address};
+use crate::{Account, Address, Digest};
 
 const FORMAT: Format = Format { name: "sealock-wallet", version: 1 };
-/// Identity commitment to the number of uses taken.
+/// [`tally`] of an order to the number of uses taken.
 const USES: TableDefinition<&[u8; 32], u64> = TableDefinition::new("uses");
 /// Job to its ticket, sealed.
 const TICKETS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("tickets");
@@ -131,21 +131,27 @@ impl Wallet {
         Ok(Self { db: Durable::in_memory(FORMAT)?, key: wallet_key(account) })
     }
 
-    /// How many uses of an order were taken.
-    pub(crate) fn uses(&self, commitment: &[u8; 32]) -> Result<u64, WalletError> {
-        self.db.read_table(USES, |uses| Ok(uses.get(commitment)?.map_or(0, |n| n.value())))
+    /// How many uses of an order were taken, in an epoch if they are counted in epochs.
+    pub(crate) fn uses(&self, commitment: &[u8; 32], epoch: Option<u64>) -> Result<u64, WalletError> {
+        self.db.read_table(USES, |uses| Ok(uses.get(&tally(commitment, epoch))?.map_or(0, |n| n.value())))
     }
 
     /// Takes the next use of an order, if there is one. A use is taken once, even if no request comes of it: two requests
     /// with one use would be linked, and the second refused.
-    pub(crate) fn take_use(&self, commitment: &[u8; 32], limit: u64) -> Result<Option<u64>, WalletError> {
+    pub(crate) fn take_use(
+        &self,
+        commitment: &[u8; 32],
+        epoch: Option<u64>,
+        limit: u64,
+    ) -> Result<Option<u64>, WalletError> {
+        let tally = tally(commitment, epoch);
         self.db.write(|txn| {
             let mut uses = txn.open_table(USES)?;
-            let taken = uses.get(commitment)?.map_or(0, |n| n.value());
+            let taken = uses.get(&tally)?.map_or(0, |n| n.value());
             if taken >= limit {
                 return Ok(None);
             }
-            uses.insert(commitment, taken + 1)?;
+            uses.insert(&tally, taken + 1)?;
             Ok(Some(taken))
         })
     }
@@ -198,11 +204,17 @@ impl Wallet {
     }
 
     /// Marks a use as taken that the caller has chosen.
-    pub(crate) fn mark_used(&self, commitment: &[u8; 32], use_index: u64) -> Result<(), WalletError> {
+    pub(crate) fn mark_used(
+        &self,
+        commitment: &[u8; 32],
+        epoch: Option<u64>,
+        use_index: u64,
+    ) -> Result<(), WalletError> {
+        let tally = tally(commitment, epoch);
         self.db.write(|txn| {
             let mut uses = txn.open_table(USES)?;
-            let taken = uses.get(commitment)?.map_or(0, |n| n.value());
-            uses.insert(commitment, taken.max(use_index.saturating_add(1)))?;
+            let taken = uses.get(&tally)?.map_or(0, |n| n.value());
+            uses.insert(&tally, taken.max(use_index.saturating_add(1)))?;
             Ok(())
         })
     }
@@ -212,6 +224,14 @@ impl Wallet {
             txn.open_table(TICKETS)?.remove(job.digest().as_bytes())?;
             Ok(())
         })
+    }
+}
+
+/// Under what the uses of an order are counted: its commitment or, where uses are counted in epochs, that and the epoch.
+fn tally(commitment: &[u8; 32], epoch: Option<u64>) -> [u8; 32] {
+    match epoch {
+        Some(epoch) => *Digest::of("sealock/v1/wallet-epoch", &[commitment, &epoch.to_be_bytes()]).as_bytes(),
+        None => *commitment,
     }
 }
 
@@ -230,7 +250,6 @@ mod freeze;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Digest;
 
     use super::freeze::{Disk, Loss, every_crash_point, healthy};
 
@@ -251,7 +270,7 @@ mod tests {
             now: 8,
             proof: ByteBuf::new(),
         };
-        let service = Service { chain_id: 1, ledger: any, nft: any, datatoken: any, service: 0 };
+        let service = Service { chain_id: 1, ledger: any, nft: any, datatoken: any, service: 0, epoch_secs: None };
         Ticket {
             service,
             owner: any,
@@ -273,7 +292,7 @@ mod tests {
             let mut done = (0, 0);
             let mut work = || -> Result<(), WalletError> {
                 let wallet = Wallet::with_backend(disk.clone(), &account)?;
-                while let Some(use_index) = wallet.take_use(&commitment, limit)? {
+                while let Some(use_index) = wallet.take_use(&commitment, None, limit)? {
                     done.0 = use_index + 1;
                     wallet.keep(&ticket(use_index))?;
                     done.1 += 1;
@@ -290,12 +309,16 @@ mod tests {
         every_crash_point(&image, 2, run, |crash| {
             let ((taken, kept), point) = (*crash.acknowledged, crash.point);
             let wallet = Wallet::with_backend(healthy(&crash.image), &account).unwrap();
-            let found = wallet.uses(&commitment).unwrap();
+            let found = wallet.uses(&commitment, None).unwrap();
             assert!((taken..=taken + 1).contains(&found), "{taken} handed out, {found} known at {point:?}");
             let tickets = wallet.tickets().unwrap();
             assert!((kept..=kept + 1).contains(&tickets.len()), "{kept} kept, {} found at {point:?}", tickets.len());
             assert!(tickets.iter().all(|t| *t.seed == [t.use_index as u8; 32]), "{point:?}");
-            assert_eq!(wallet.take_use(&commitment, limit).unwrap(), (found < limit).then_some(found), "{point:?}");
+            assert_eq!(
+                wallet.take_use(&commitment, None, limit).unwrap(),
+                (found < limit).then_some(found),
+                "{point:?}"
+            );
         });
     }
 

@@ -81,7 +81,11 @@ impl Classify for ZkError {
     }
 
     fn hint(&self) -> Option<String> {
-        let unsafe_key = self.kind() == ErrorKind::UnsafeKey;
-        unsafe_key.then(|| "make no proof for this owner: its key may be built to tell orders apart".into())
+        Some(match self.kind() {
+            ErrorKind::UseLimitReached | ErrorKind::OrderExpired => "order the asset again".into(),
+            ErrorKind::NotAMember => "check that the exchange uses the ledger that the order was made on".into(),
+            ErrorKind::UnsafeKey => "make no proof for this owner: its key may be built to tell orders apart".into(),
+            _ => return None,
+        })
     }
 }

@@ -240,7 +240,7 @@ fn services_and_policy_of_a_description_have_to_agree() {
     }
     ledger.set_metadata(&owner, nft, &description.to_ddo_bytes().unwrap()).unwrap();
     // An order of the data costs what the description says.
-    let terms = sealock::ledger::OrderTerms { limit: 1, validity_secs: 1 };
+    let terms = sealock::ledger::OrderTerms::new(1, 1);
     ledger.set_order_terms(&owner, market.asset.service().datatoken, 1, terms).unwrap();
     assert!(market.exchange.asset(nft).unwrap_err().to_string().contains("other terms"));
 }

@@ -237,7 +237,7 @@ fn a_root_of_the_consumers_own_making_is_unknown() {
     let mut group = LeanImt::new();
     group.insert(credential.leaf(secret.commitment())).unwrap();
     let membership = group.proof(0).unwrap();
-    let (scope, message) = (market.asset.service().scope(), template.request().message());
+    let (scope, message) = (market.asset.service().scope(START), template.request().message());
     let claim = Claim { root: membership.root(), message, scope, now: START };
     let witness = Witness { secret: &secret, credential: &credential, use_index: 0, membership: &membership };
     let (statement, proof) = prove(&key, &claim, &witness, &mut os_rng()).unwrap();

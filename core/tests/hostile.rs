@@ -1,82 +1,27 @@
 //! What a hostile consumer, a hostile owner and bad luck try, and what becomes of it.
 
+#[path = "support/forger.rs"]
+mod forger;
 #[path = "support/market.rs"]
 mod market;
 
-use std::io::Read;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use forger::{Forger, json, request};
 use market::{Market, START, people, policy, schema, table};
 use sealock::access::MAX_CLOCK_SKEW;
 use sealock::asset::{AssetDescription, Column, Schema, Table, Terms};
-use sealock::job::JobRequest;
 use sealock::ledger::Amount;
 use sealock::owner::Offer;
 use sealock::policy::Policy;
 use sealock::program::{Aggregation, Query, col, count, mean, secret, sum};
-use sealock::store::unixfs;
 use sealock::{Account, ErrorKind};
-use sealock_zk::{Claim, IdentitySecret, KeyBundle, LeanImt, ProvingKey, Scalar, Witness, check_setup, os_rng, prove};
-use serde_json::{Value, to_value};
-
-fn json(request: &JobRequest) -> Value {
-    to_value(request).unwrap()
-}
-
-fn request(json: &Value) -> JobRequest {
-    serde_json::from_value(json.clone()).unwrap()
-}
+use sealock_zk::Scalar;
+use serde_json::to_value;
 
 fn any() -> Query {
     Query::select([count()])
-}
-
-/// A client of the attacker's own: an order that is paid for, and valid proofs for whatever it writes.
-struct Forger {
-    secret: IdentitySecret,
-    key: ProvingKey,
-}
-
-impl Forger {
-    fn new(market: &Market) -> Self {
-        let (secret, account) = (IdentitySecret::generate(&mut os_rng()), Account::generate());
-        let (ledger, service) = (market.exchange.ledger(), market.asset.service());
-        ledger.dispense(&account, service.datatoken, Amount::whole(1)).unwrap();
-        let commitment = secret.commitment().to_bytes();
-        ledger.order(&account, service.datatoken, 0, market.asset.order_terms(), commitment).unwrap();
-        let mut key = Vec::new();
-        let root = &market.asset.description().sealed.access.proving_key;
-        unixfs::Reader::open(market.exchange.store(), root).unwrap().read_to_end(&mut key).unwrap();
-        let bundle = KeyBundle::from_bytes(&key).unwrap();
-        Self { secret, key: check_setup(&bundle, &mut os_rng()).unwrap() }
-    }
-
-    /// Writes root, nullifier, time and proof into a request of any other content.
-    fn sign(&self, market: &Market, mut json: Value, use_index: u64) -> JobRequest {
-        let service = market.asset.service();
-        let (mut group, mut mine) = (LeanImt::with_max_depth(20).unwrap(), None);
-        for order in market.exchange.ledger().orders(service.datatoken, 0, 0, 99_999).unwrap() {
-            let Ok(commitment) = Scalar::from_bytes(&order.commitment) else { continue };
-            let credential = service.credential(order.limit, order.expiry);
-            let at = group.insert(credential.leaf(commitment)).unwrap();
-            if commitment == self.secret.commitment() {
-                mine = Some((at, credential));
-            }
-        }
-        let (at, credential) = mine.unwrap();
-        let (membership, now) = (group.proof(at).unwrap(), market.exchange.clock().now());
-        let nullifier = self.secret.nullifier(service.scope(), use_index);
-        json["nullifier"] = to_value(nullifier.to_bytes()).unwrap();
-        json["root"] = to_value(membership.root().to_bytes()).unwrap();
-        json["now"] = now.into();
-        let message = request(&json).message();
-        let claim = Claim { root: membership.root(), message, scope: service.scope(), now };
-        let witness = Witness { secret: &self.secret, credential: &credential, use_index, membership: &membership };
-        let (_, proof) = prove(&self.key, &claim, &witness, &mut os_rng()).unwrap();
-        json["proof"] = to_value(proof.to_bytes().as_slice()).unwrap();
-        request(&json)
-    }
 }
 
 #[test]
@@ -319,7 +264,7 @@ fn an_owners_own_orders_and_expired_ones_are_no_crowd() {
     let market = Market::open();
     let crowd = |now: u64| {
         let mut group = Group::new(market.asset.service());
-        group.sync(market.exchange.ledger()).unwrap();
+        group.sync(market.exchange.ledger(), now).unwrap();
         (group.len(), group.crowd(now, market.owner.address()))
     };
     let (owner, ledger) = (market.owner_account(), market.exchange.ledger());

@@ -14,7 +14,7 @@ use sealock::{
     time::ManualClock,
 };
 
-const TERMS: OrderTerms = OrderTerms { limit: 3, validity_secs: 100 };
+const TERMS: OrderTerms = OrderTerms::new(3, 100);
 
 fn account(n: u8) -> Account {
     Account::from_secret_bytes(&[n; 32]).unwrap()

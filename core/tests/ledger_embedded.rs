@@ -18,7 +18,7 @@ use sealock::{
 };
 
 const ONE: Amount = Amount::ONE;
-const TERMS: OrderTerms = OrderTerms { limit: 3, validity_secs: 60 };
+const TERMS: OrderTerms = OrderTerms::new(3, 60);
 
 fn ledger() -> EmbeddedLedger {
     EmbeddedLedger::in_memory(Arc::new(ManualClock::at(1_000))).unwrap()
@@ -68,6 +68,7 @@ fn actions() -> Vec<Action> {
         Action::Dispense { token, amount },
         Action::SetOrderTerms { token, service: 7, terms: TERMS },
         Action::Order { token, service: 7, terms: TERMS, commitment: [9; 32] },
+        Action::RevokeOrder { token, service: 7, order: 1, effective: 120, refund: true },
         Action::SetMetadata { nft, ddo: b"{}".to_vec() },
         Action::TransferNft { nft, to },
     ]

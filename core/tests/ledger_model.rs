@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use sealock::{
     Account, Address, ErrorKind,
     error::Classify,
-    ledger::{Amount, Dispenser, EmbeddedLedger, FixedRate, Ledger, LedgerError, OrderTerms, Publication},
+    ledger::{
+        Amount, Dispenser, EFFECTIVE_GRAIN, EmbeddedLedger, FixedRate, Ledger, LedgerError, OrderTerms, Publication,
+    },
     time::ManualClock,
 };
 
@@ -16,7 +18,7 @@ const PEOPLE: usize = 3;
 const TOKENS: usize = 3;
 const COIN: usize = 2;
 const CAPS: [u128; TOKENS] = [5 * UNIT, 3 * UNIT + 1, 40 * UNIT];
-const TERMS: OrderTerms = OrderTerms { limit: 1, validity_secs: 10 };
+const TERMS: OrderTerms = OrderTerms::new(1, 10);
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -28,6 +30,7 @@ enum Act {
     Buy { who: usize, token: usize, amount: u128, max_cost: u128 },
     Dispense { who: usize, token: usize, amount: u128 },
     Order { who: usize, token: usize, commitment: u8 },
+    Revoke { who: usize, token: usize, order: u8, refund: bool },
     Give { who: usize, token: usize, to: usize },
 }
 
@@ -59,6 +62,8 @@ fn act() -> impl Strategy<Value = Act> {
             .prop_map(|(who, token, amount, max_cost)| Act::Buy { who, token, amount, max_cost }),
         3 => (who.clone(), data.clone(), amount()).prop_map(|(who, token, amount)| Act::Dispense { who, token, amount }),
         3 => (who.clone(), data.clone(), 0..6u8).prop_map(|(who, token, commitment)| Act::Order { who, token, commitment }),
+        2 => (boss.clone(), data.clone(), 0..3u8, any::<bool>())
+            .prop_map(|(who, token, order, refund)| Act::Revoke { who, token, order, refund }),
         1 => (boss, data, who).prop_map(|(who, token, to)| Act::Give { who, token, to }),
     ]
 }
@@ -75,6 +80,8 @@ struct Model {
     /// Most at once, most held, active.
     dispensers: HashMap<usize, (u128, u128, bool)>,
     orders: HashMap<usize, Vec<(usize, u8)>>,
+    /// Order, refunded.
+    revoked: HashMap<usize, Vec<(u64, bool)>>,
 }
 
 type Outcome = Result<(), ErrorKind>;
@@ -169,6 +176,15 @@ impl Model {
                 orders.push((who, commitment));
                 self.pay(token, who, self.owner[token], UNIT)
             }
+            Act::Revoke { who, token, order, refund } => {
+                self.owns(token, who)?;
+                let orders = self.orders.get(&token).map_or(&[][..], Vec::as_slice);
+                let &(consumer, _) = orders.get(usize::from(order)).ok_or(ErrorKind::OrderMismatch)?;
+                let revoked = self.revoked.entry(token).or_default();
+                ensure(revoked.iter().all(|(other, _)| *other != u64::from(order)), ErrorKind::OrderRevoked)?;
+                revoked.push((order.into(), refund));
+                if refund { self.pay(token, who, consumer, UNIT) } else { Ok(()) }
+            }
             Act::Give { who, token, to } => {
                 self.owns(token, who)?;
                 self.owner[token] = to;
@@ -260,6 +276,9 @@ impl Real {
             Act::Order { who: w, token: t, commitment } => {
                 ledger.order(who(w), token(t), 0, TERMS, [commitment; 32]).map(drop)
             }
+            Act::Revoke { who: w, token: t, order, refund } => {
+                ledger.revoke_order(who(w), token(t), 0, order.into(), EFFECTIVE_GRAIN, refund).map(drop)
+            }
             Act::Give { who: w, token: t, to } => ledger.transfer_nft(who(w), self.nfts[t], at(to)).map(drop),
         }
     }
@@ -288,6 +307,9 @@ impl Real {
             let expected = model.orders.get(&t).into_iter().flatten();
             let expected: Vec<_> = expected.map(|(p, c)| (self.people[*p].address(), [*c; 32])).collect();
             assert_eq!(orders, expected, "orders of token {t}");
+            let revoked = self.ledger.revocations(self.tokens[t], 0, 0, usize::MAX).unwrap();
+            let revoked: Vec<_> = revoked.iter().map(|r| (r.order, r.refunded)).collect();
+            assert_eq!(revoked, model.revoked.get(&t).cloned().unwrap_or_default(), "revocations of token {t}");
         }
     }
 }

@@ -7,6 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ark_bn254::Fr;
+use light_poseidon::{Poseidon, PoseidonHasher};
+use rayon::prelude::*;
 use sealock_zk::{
     Claim, Credential, IdentitySecret, KeyBundle, Keys, LeanImt, Proof, ProvingKey, Scalar, Witness, check_setup,
     circuit::constraints,
@@ -23,6 +26,37 @@ fn main() {
     let bundle = pool(1).install(run);
     println!("the same, two threads");
     pool(2).install(|| check(&bundle));
+    println!("a group of 2^{DEPTH} orders, all threads, and light-poseidon 0.5 on as many");
+    rebuild();
+}
+
+/// Rebuilding the largest group that the key has room for, and as many hashes of light-poseidon's, in turns.
+fn rebuild() {
+    let leaves: Vec<_> = (1..=1u64 << DEPTH).map(Scalar::from).collect();
+    let hashes = leaves.len() - 1;
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let start = Instant::now();
+        let mut group = LeanImt::with_max_depth(DEPTH).expect("a depth that exists");
+        group.insert_many(&leaves).expect("new leaves");
+        black_box(group.root());
+        ours.push(start.elapsed());
+        let start = Instant::now();
+        (0..rayon::current_num_threads()).into_par_iter().for_each(|thread| {
+            let mut hasher = Poseidon::<Fr>::new_circom(2).expect("circomlib has two inputs");
+            let mut state = Fr::from(thread as u64);
+            for _ in 0..hashes.div_ceil(rayon::current_num_threads()) {
+                state = hasher.hash(&[state, state]).expect("two inputs");
+            }
+            black_box(state);
+        });
+        theirs.push(start.elapsed());
+    }
+    ours.sort();
+    theirs.sort();
+    report("rebuild the group", ours[1]);
+    report("light-poseidon, its hashes", theirs[1]);
+    println!("{:<28}{:>10.2}", "light-poseidon / ours", theirs[1].as_secs_f64() / ours[1].as_secs_f64());
 }
 
 /// What a consumer does once per key.

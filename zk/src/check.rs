@@ -68,6 +68,10 @@ use crate::{
     rng::{CryptoRng, RngCore},
 };
 
+/// Counts the versions of the check, for whoever notes that a key has passed it: what a later version finds, an earlier one may
+/// not have.
+pub const CHECK_VERSION: u32 = 1;
+
 /// Why a key must not be used. It is broken or was built to tell orders apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]

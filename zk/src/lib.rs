@@ -113,7 +113,7 @@ pub mod wire;
 mod gadget;
 mod qap;
 
-pub use check::{CheckError, check_setup};
+pub use check::{CHECK_VERSION, CheckError, check_setup};
 pub use circuit::MAX_DEPTH;
 pub use identity::{Credential, IdentitySecret};
 pub use keys::{Element, KeyBundle, ProvingKey, VerifyingKey};

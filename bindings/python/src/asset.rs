@@ -71,6 +71,12 @@ impl Asset {
         convert::from_seconds(py, self.0.order_terms().validity_secs)
     }
 
+    /// In what epochs an order has its uses anew; `None` if it has them once.
+    #[getter]
+    fn renewed_every<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.0.order_terms().epoch_secs.map(|secs| convert::from_seconds(py, secs)).transpose()
+    }
+
     /// An upper bound on the number of rows. The exact number would tell how many rows are withheld.
     #[getter]
     fn max_rows(&self) -> u64 {

@@ -13,6 +13,7 @@ use crate::convert;
 use crate::download::{DownloadOrder, DownloadTicket};
 use crate::error::{Failure, Result};
 use crate::job::{JobRequest, Receipt, SealedResult};
+use crate::owner::revocation;
 use crate::query::Query;
 
 /// A party that buys and asks. Made by `Exchange.consumer`.
@@ -149,7 +150,7 @@ impl Order {
         self.0.record().limit
     }
 
-    /// Uses that are left, as far as this wallet knows.
+    /// Uses that are left, as far as this wallet knows; of the present epoch, where they are counted in epochs.
     #[getter]
     fn uses_left(&self, py: Python<'_>) -> Result<u64> {
         quick(py, || Ok(self.0.uses_left()?))
@@ -159,6 +160,14 @@ impl Order {
     #[getter]
     fn expires<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         convert::from_timestamp(py, self.0.record().expiry)
+    }
+
+    /// The revocation of the order, if its seller has announced one; it may have yet to take effect.
+    #[getter]
+    fn revocation<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>> {
+        let order = Arc::clone(&self.0);
+        let revoked = Call::default().run(py, move |_| Ok(order.revocation()?))?;
+        Ok(revoked.map(|revoked| revocation(py, &revoked)).transpose()?)
     }
 
     /// Makes the request for a query: checks it against the asset's policy, encrypts its secrets, and proves that some

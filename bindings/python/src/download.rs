@@ -16,6 +16,7 @@ use crate::error::{Failure, Result};
 use crate::file::Place;
 use crate::frame::Table;
 use crate::job::{JobRequest, Receipt, SealedResult};
+use crate::owner::revocation;
 
 /// The right to an asset's data, some number of times. It pays for no query. From `Consumer.order_download`.
 #[pyclass(frozen, module = "sealock")]
@@ -51,6 +52,14 @@ impl DownloadOrder {
     #[getter]
     fn expires<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         convert::from_timestamp(py, self.0.record().expiry)
+    }
+
+    /// The revocation of the order, if its seller has announced one; it may have yet to take effect.
+    #[getter]
+    fn revocation<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>> {
+        let order = Arc::clone(&self.0);
+        let revoked = Call::default().run(py, move |_| Ok(order.revocation()?))?;
+        Ok(revoked.map(|revoked| revocation(py, &revoked)).transpose()?)
     }
 
     /// Makes the request for the data's key: a fresh key for it to be wrapped for, and a proof that some order pays. Takes the

@@ -1,14 +1,16 @@
 //! `Owner` and `Node`.
 
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 use sealock::asset::{self, Table, Terms};
 use sealock::exchange::Published;
 use sealock::job::{self, JobId};
+use sealock::ledger;
 use sealock::owner::{NewEpoch, Offer};
 
 use crate::asset::Asset;
@@ -47,13 +49,14 @@ impl Owner {
     /// the data NFT and its datatokens, and describes it. The DataFrame is read once: what becomes of it later changes nothing.
     ///
     /// `policy` is a `Policy` or a dict of its keyword arguments. `valid_for` is a `timedelta` or whole seconds, `cap` a
-    /// number of datatokens. `recipients` may decrypt the data without an order: see `share`. `progress` is `True` for bars, or
+    /// number of datatokens. With `renewed_every`, a `timedelta` or whole seconds, an order has its uses anew in every epoch of
+    /// that length, counted from 1970-01-01 UTC: so many a day, for instance. `recipients` may decrypt the data without an order: see `share`. `progress` is `True` for bars, or
     /// is called with stage, done and total; with a method `on_step`, that is called with a `Step`.
     ///
     /// Without a `schema` one is inferred, with an `InferredSchemaWarning`: it is public and quotes the data.
     #[pyo3(signature = (
-        data, *, name, policy, price, schema = None, uses_per_order = None, valid_for = None, description = None,
-        author = None, license = None, tags = None, cap = None, recipients = None, progress = None
+        data, *, name, policy, price, schema = None, uses_per_order = None, valid_for = None, renewed_every = None,
+        description = None, author = None, license = None, tags = None, cap = None, recipients = None, progress = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn publish<'py>(
@@ -66,6 +69,7 @@ impl Owner {
         schema: Option<&Schema>,
         uses_per_order: Option<&Bound<'py, PyAny>>,
         valid_for: Option<&Bound<'py, PyAny>>,
+        renewed_every: Option<&Bound<'py, PyAny>>,
         description: Option<String>,
         author: Option<String>,
         license: Option<String>,
@@ -86,6 +90,9 @@ impl Owner {
         }
         if let Some(span) = valid_for {
             terms = terms.valid_for(convert::seconds("valid_for", span)?);
+        }
+        if let Some(span) = renewed_every {
+            terms = terms.renewed_every(convert::seconds("renewed_every", span)?);
         }
         let tags = tags.map(|tags| convert::texts("tags", tags)).transpose()?;
         let cap = cap.map(|cap| convert::whole("cap", cap)).transpose()?;
@@ -228,6 +235,59 @@ impl Owner {
         quick(py, move || Ok(owner.destruction_receipt(&asset, epoch)?.map(DestructionReceipt)))
     }
 
+    /// Every order of an asset, of queries and of downloads, with its revocation if there is one.
+    fn orders<'py>(&self, py: Python<'py>, asset: &Asset) -> Result<Vec<Bound<'py, PyAny>>> {
+        let (owner, asset) = (Arc::clone(&self.0), asset.0.clone());
+        let (orders, revocations) =
+            Call::default().run(py, move |_| Ok((owner.orders(&asset)?, owner.revocations(&asset)?)))?;
+        let revocations: HashMap<_, _> = revocations.into_iter().map(|r| ((r.service, r.order), r)).collect();
+        let record = |order: ledger::Order| {
+            let revocation = revocations.get(&(order.service, order.index));
+            let fields = PyDict::new(py);
+            fields.set_item("service", order.service)?;
+            fields.set_item("index", order.index)?;
+            fields.set_item("consumer", order.consumer.to_string())?;
+            fields.set_item("commitment", PyBytes::new(py, &order.commitment))?;
+            fields.set_item("uses", order.limit)?;
+            fields.set_item("ordered", convert::from_timestamp(py, order.time)?)?;
+            fields.set_item("expires", convert::from_timestamp(py, order.expiry)?)?;
+            fields.set_item("revocation", revocation.map(|r| self::revocation(py, r)).transpose()?)?;
+            Ok(convert::record(py, "OrderRecord", &fields)?)
+        };
+        orders.into_iter().map(record).collect()
+    }
+
+    /// Takes an order of an asset back, as `orders` shows it: it admits no jobs from `effective` on, a `datetime` or seconds since
+    /// 1970, rounded up to a full minute. Without it, that is in five minutes, which is the least. With `refund`, the owner pays
+    /// the datatoken back that it cost. It cannot be undone, and everybody sees it on the ledger.
+    ///
+    /// Whoever revokes one order and sees whose requests stop has learned whose they were.
+    #[pyo3(signature = (asset, order, *, refund, effective = None))]
+    fn revoke<'py>(
+        &self,
+        py: Python<'py>,
+        asset: &Asset,
+        order: &Bound<'py, PyAny>,
+        refund: bool,
+        effective: Option<&Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let class = py.import("sealock._records")?.getattr("OrderRecord")?;
+        if !order.is_instance(&class)? {
+            let got = order.get_type().name()?;
+            return Err(Failure::wrong_type(format!("order: expected an OrderRecord of Owner.orders, got {got}")));
+        }
+        let (service, index): (u32, u64) = (order.getattr("service")?.extract()?, order.getattr("index")?.extract()?);
+        let effective = effective.map(|at| convert::timestamp("effective", at)).transpose()?;
+        let (owner, asset) = (Arc::clone(&self.0), asset.0.clone());
+        let revoked = Call::default().run(py, move |_| {
+            let found = owner.orders(&asset)?.into_iter().find(|o| (o.service, o.index) == (service, index));
+            let token = asset.service().datatoken;
+            let order = found.ok_or(ledger::LedgerError::UnknownOrder { token, service, order: index })?;
+            Ok(owner.revoke(&order, effective, refund)?)
+        })?;
+        Ok(revocation(py, &revoked)?)
+    }
+
     /// Gives up publications that were interrupted and not repeated. Returns how many there were.
     fn discard_unfinished(&self, py: Python<'_>) -> Result<usize> {
         let owner = Arc::clone(&self.0);
@@ -241,6 +301,15 @@ impl Owner {
     fn __reduce__(&self) -> Result<()> {
         Err(Failure::not_pickled("Owner", "it holds a secret key and is open in this process; see Exchange.owner"))
     }
+}
+
+/// A revocation, as a record.
+pub fn revocation<'py>(py: Python<'py>, revoked: &ledger::Revocation) -> PyResult<Bound<'py, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("effective", convert::from_timestamp(py, revoked.effective)?)?;
+    fields.set_item("refunded", revoked.refunded)?;
+    fields.set_item("announced", convert::from_timestamp(py, revoked.time)?)?;
+    convert::record(py, "Revocation", &fields)
 }
 
 /// What publishing did, as a record.

@@ -118,11 +118,15 @@ pub struct OrderTerms {
     pub limit: u64,
     /// For how many seconds.
     pub validity_secs: u64,
+    /// If set, it admits so many jobs in every epoch of so many seconds, counted from 1970-01-01 UTC, and not in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch_secs: Option<u64>,
 }
 
 impl From<&Terms> for OrderTerms {
     fn from(terms: &Terms) -> Self {
-        Self { limit: terms.uses_per_order, validity_secs: terms.validity_secs }
+        let &Terms { uses_per_order: limit, validity_secs, epoch_secs, .. } = terms;
+        Self { limit, validity_secs, epoch_secs }
     }
 }
 
@@ -397,6 +401,9 @@ impl AssetDescription {
         number("sealock.dataset.epoch", sealed.dataset.epoch, 0, MAX_JSON_INTEGER)?;
         number("sealock.order.limit", sealed.order.limit, 1, Terms::MAX_USES)?;
         number("sealock.order.validitySecs", sealed.order.validity_secs, 1, Terms::MAX_VALIDITY_SECS)?;
+        if let Some(secs) = sealed.order.epoch_secs {
+            number("sealock.order.epochSecs", secs, Terms::MIN_EPOCH_SECS, sealed.order.validity_secs)?;
+        }
         number("sealock.access.depth", sealed.access.depth.into(), 1, 32)?;
         if let Some(suppression) = sealed.suppression {
             number("sealock.suppression.cells", suppression.cells, 0, MAX_JSON_INTEGER)?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::AssetError;
 use crate::Address;
-use crate::ledger::Amount;
+use crate::ledger::{Amount, EFFECTIVE_GRAIN};
 
 /// How a datatoken is had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,10 @@ pub struct Terms {
     pub uses_per_order: u64,
     /// For how many seconds after it was made an order admits jobs.
     pub validity_secs: u64,
+    /// If set, an order admits so many jobs in every epoch of so many seconds, and not in all. Epochs are counted from
+    /// 1970-01-01 UTC: 86,400 is days of UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch_secs: Option<u64>,
 }
 
 impl Terms {
@@ -46,11 +50,14 @@ impl Terms {
     pub const DEFAULT_VALIDITY_SECS: u64 = 30 * 86_400;
     /// Longest validity: 100 years.
     pub const MAX_VALIDITY_SECS: u64 = 100 * 365 * 86_400;
+    /// Shortest epoch: a node believes a request's time within three minutes, so that of a shorter one several would be open
+    /// at once.
+    pub const MIN_EPOCH_SECS: u64 = 600;
     /// Most uses of one order. A use costs the node one stored nullifier.
     pub const MAX_USES: u64 = 1 << 32;
 
     fn new(price: Price) -> Self {
-        Self { price, uses_per_order: Self::DEFAULT_USES, validity_secs: Self::DEFAULT_VALIDITY_SECS }
+        Self { price, uses_per_order: Self::DEFAULT_USES, validity_secs: Self::DEFAULT_VALIDITY_SECS, epoch_secs: None }
     }
 
     /// Datatokens for nothing, at most `max_per_account` to each account.
@@ -76,6 +83,13 @@ impl Terms {
         self
     }
 
+    /// Gives an order its uses anew every `secs` seconds: so many a day for 86,400, where the days are those of UTC. A request
+    /// counts in the epoch that it was made in, by its maker's clock, which a node believes within three minutes.
+    pub fn renewed_every(mut self, secs: u64) -> Self {
+        self.epoch_secs = Some(secs);
+        self
+    }
+
     /// Checks every field.
     ///
     /// # Errors
@@ -98,7 +112,15 @@ impl Terms {
         if self.validity_secs == 0 || self.validity_secs > Self::MAX_VALIDITY_SECS {
             return fail("validity_secs", "1 second to 100 years", &self.validity_secs);
         }
-        Ok(())
+        match self.epoch_secs {
+            Some(secs)
+                if !secs.is_multiple_of(EFFECTIVE_GRAIN)
+                    || !(Self::MIN_EPOCH_SECS..=self.validity_secs).contains(&secs) =>
+            {
+                fail("epoch_secs", "whole minutes, at least ten, and no more than the order's validity", &secs)
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -144,7 +166,9 @@ mod tests {
 
     #[test]
     fn terms_survive_their_encodings() {
-        for terms in [Terms::free(3), Terms::fixed(token(), Amount::MAX).uses_per_order(1).valid_for(60)] {
+        for terms in
+            [Terms::free(3), Terms::fixed(token(), Amount::MAX).uses_per_order(1).valid_for(600).renewed_every(600)]
+        {
             terms.validate().unwrap();
             let bytes = to_canonical("terms", &terms).unwrap();
             assert_eq!(from_canonical::<Terms>("terms", &bytes, 1024).unwrap(), terms);
@@ -163,6 +187,10 @@ mod tests {
             (Terms::free(1).uses_per_order(u64::MAX), "uses_per_order"),
             (Terms::free(1).valid_for(0), "validity_secs"),
             (Terms::free(1).valid_for(u64::MAX), "validity_secs"),
+            (Terms::free(1).renewed_every(0), "epoch_secs"),
+            (Terms::free(1).renewed_every(540), "epoch_secs"),
+            (Terms::free(1).renewed_every(630), "epoch_secs"),
+            (Terms::free(1).valid_for(3600).renewed_every(3660), "epoch_secs"),
         ] {
             assert!(matches!(terms.validate(), Err(AssetError::InvalidTerms { field, .. }) if field == name), "{name}");
         }

@@ -7,7 +7,7 @@ use serde_bytes::ByteBuf;
 
 use super::{COMPUTE_SERVICE, DOWNLOAD_SERVICE, ExchangeError};
 use crate::access::{GROUP_DEPTH, Service};
-use crate::asset::{AssetDescription, Did, Price, Schema};
+use crate::asset::{self, AssetDescription, Did, Price, Schema};
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::envelope::DatasetRef;
 use crate::error::Result;
@@ -112,12 +112,14 @@ impl Asset {
             );
         }
         let datatoken = description.datatoken;
-        let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE };
+        let epoch_secs = sealed.order.epoch_secs;
+        let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE, epoch_secs };
         let data = Digest::of(
             "sealock/v1/asset-data",
             &[sealed.schema.digest().as_bytes(), &sealed.max_rows.to_be_bytes(), sealed.dataset.contents.as_bytes()],
         );
-        let terms = OrderTerms { limit: sealed.order.limit, validity_secs: sealed.order.validity_secs };
+        let asset::OrderTerms { limit, validity_secs, .. } = sealed.order;
+        let terms = OrderTerms { limit, validity_secs, epoch_secs };
         let inner = AssetInner { service, owner, ddo, description, policy, data, terms };
         Ok(Self { inner: Arc::new(inner), price: None })
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub use asset::Asset;
 use cid::Cid;
 pub use estimate::Estimate;
-use sealock_zk::{KeyBundle, ProvingKey, check_setup, os_rng};
+use sealock_zk::{CHECK_VERSION, KeyBundle, ProvingKey, check_setup, os_rng};
 
 use crate::access::{GROUP_DEPTH, Group, Service};
 use crate::asset::Price;
@@ -389,7 +389,7 @@ impl Exchange {
     }
 
     /// The asset's proving key, made of the bundle that its description names, once that was found to be what the circuit
-    /// says, and kept.
+    /// says, and kept. That it was found so is noted in the exchange's folder, and holds for the next process, too.
     pub(crate) fn proving_key(&self, asset: &Asset) -> Result<Arc<ProvingKey>> {
         let access = &asset.description().sealed.access;
         let digest = access.digest.as_bytes();
@@ -399,13 +399,22 @@ impl Exchange {
         }
         let limit = KeyBundle::encoded_len(GROUP_DEPTH);
         let bytes = self.read_file("the access key", &access.proving_key, limit as u64)?;
-        let bundle = KeyBundle::from_bytes(&bytes)?;
-        if bundle.digest() != *digest {
-            let why = "its access key is not the one that its description names".into();
-            return Err(ExchangeError::NotAnAsset { nft: asset.service().nft, why }.into());
-        }
-        // The digest is the owner's word, against whom the proof is to protect: the key itself is checked.
-        let key = check_setup(&bundle, &mut os_rng())?;
+        let note = self.state().map(|state| state.join(format!("checked-key-v{CHECK_VERSION}-{}", access.digest)));
+        let key = if note.as_ref().is_some_and(|note| note.exists()) {
+            ProvingKey::from_pinned_bytes(&bytes, digest)?
+        } else {
+            let bundle = KeyBundle::from_bytes(&bytes)?;
+            if bundle.digest() != *digest {
+                let why = "its access key is not the one that its description names".into();
+                return Err(ExchangeError::NotAnAsset { nft: asset.service().nft, why }.into());
+            }
+            // The digest is the owner's word, against whom the proof is to protect: the key itself is checked.
+            let key = check_setup(&bundle, &mut os_rng())?;
+            if let Some(Err(error)) = note.map(std::fs::File::create) {
+                tracing::warn!(%error, "a key was checked, and that cannot be noted: it will be checked again");
+            }
+            key
+        };
         Ok(kept().entry(*digest).or_insert(Arc::new(key)).clone())
     }
 
@@ -413,7 +422,7 @@ impl Exchange {
     pub(crate) fn with_group<T>(&self, service: Service, look: impl FnOnce(&Group) -> T) -> Result<T> {
         let mut groups = self.inner.groups.lock().unwrap_or_else(PoisonError::into_inner);
         let group = groups.entry(service).or_insert_with(|| Group::new(service));
-        group.sync(self.ledger())?;
+        group.sync(self.ledger(), self.clock().now())?;
         Ok(look(group))
     }
 

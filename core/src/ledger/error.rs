@@ -128,6 +128,26 @@ pub enum LedgerError {
         /// The service.
         service: u32,
     },
+    /// The service has no such order.
+    #[error("service {service} of datatoken {token} has no order {order}")]
+    UnknownOrder {
+        /// The datatoken.
+        token: Address,
+        /// The service.
+        service: u32,
+        /// Position of the order.
+        order: u64,
+    },
+    /// The order was taken back before.
+    #[error("order {order} of service {service} of datatoken {token} was revoked already")]
+    AlreadyRevoked {
+        /// The datatoken.
+        token: Address,
+        /// The service.
+        service: u32,
+        /// Position of the order.
+        order: u64,
+    },
     /// An argument outside what the ledger takes.
     #[error("{what} is invalid: {why}")]
     InvalidArgument {
@@ -218,7 +238,8 @@ impl Classify for LedgerError {
             E::NotForSale { .. } => ErrorKind::NotForSale,
             E::PriceExceeded { .. } => ErrorKind::PriceExceeded,
             E::DispenserLimit { .. } => ErrorKind::DispenserLimit,
-            E::UnknownService { .. } | E::TermsChanged { .. } => ErrorKind::OrderMismatch,
+            E::UnknownService { .. } | E::TermsChanged { .. } | E::UnknownOrder { .. } => ErrorKind::OrderMismatch,
+            E::AlreadyRevoked { .. } => ErrorKind::OrderRevoked,
             E::DuplicateCommitment { .. }
             | E::InvalidArgument { .. }
             | E::InvalidAmount { .. }

@@ -28,11 +28,11 @@ pub use embedded::{
 };
 pub use error::LedgerError;
 pub use types::{
-    Control, Dispenser, Event, EventKind, FixedRate, METADATA_LIMIT, Metadata, NAME_LIMIT, Order, OrderTerms, Price,
-    Publication, Published, Receipt, TokenInfo,
+    Control, Dispenser, EFFECTIVE_GRAIN, Event, EventKind, FixedRate, METADATA_LIMIT, Metadata, NAME_LIMIT, Order,
+    OrderTerms, Price, Publication, Published, Receipt, Revocation, TokenInfo,
 };
 
-use crate::{Account, Address};
+use crate::{Account, Address, time::Timestamp};
 
 /// A ledger of data NFTs, datatokens and orders.
 ///
@@ -159,7 +159,8 @@ pub trait Ledger: Send + Sync {
     /// Sets what later orders of `service` give. Earlier ones keep what they gave.
     ///
     /// # Errors
-    /// [`LedgerError::NotAuthorized`] unless by the owner; [`LedgerError::InvalidArgument`] for zeros.
+    /// [`LedgerError::NotAuthorized`] unless by the owner; [`LedgerError::InvalidArgument`] for zeros, and for other epochs
+    /// than the service has had.
     fn set_order_terms(
         &self,
         owner: &Account,
@@ -195,6 +196,35 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// The common ones.
     fn orders(&self, token: Address, service: u32, from: u64, limit: usize) -> Result<Vec<Order>, LedgerError>;
+
+    /// Takes back order number `order` of `service`: it admits no jobs from `effective` on. With `refund`, the NFT's owner pays
+    /// the datatoken back that it cost. It cannot be undone.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotAuthorized`] unless by the owner; [`LedgerError::UnknownOrder`]; [`LedgerError::AlreadyRevoked`];
+    /// [`LedgerError::InvalidArgument`] for a time that is past or no multiple of [`EFFECTIVE_GRAIN`];
+    /// [`LedgerError::InsufficientBalance`] of the owner.
+    fn revoke_order(
+        &self,
+        owner: &Account,
+        token: Address,
+        service: u32,
+        order: u64,
+        effective: Timestamp,
+        refund: bool,
+    ) -> Result<Revocation, LedgerError>;
+
+    /// At most `limit` revocations of orders of `service` from number `from` on, in the order of the log.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn revocations(
+        &self,
+        token: Address,
+        service: u32,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<Revocation>, LedgerError>;
 
     /// Sets the asset's description, at most [`METADATA_LIMIT`] bytes.
     ///

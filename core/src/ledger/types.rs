@@ -8,6 +8,10 @@ use crate::{Address, Digest, time::Timestamp};
 /// Longest name or symbol of a token, in bytes.
 pub const NAME_LIMIT: usize = 128;
 
+/// A revocation takes effect at a multiple of so many seconds since 1970-01-01 UTC, so that clocks which differ by less agree
+/// about it. Times of requests are rounded down to such a multiple, too.
+pub const EFFECTIVE_GRAIN: u64 = 60;
+
 /// Longest description of an asset, in bytes.
 pub const METADATA_LIMIT: usize = 256 << 10;
 
@@ -97,6 +101,17 @@ pub struct OrderTerms {
     pub limit: u64,
     /// For how long, in seconds from the order; at least 1.
     pub validity_secs: u64,
+    /// If set, an order gives so many jobs in every epoch of so many seconds, counted from 1970-01-01 UTC, and not in all. A
+    /// multiple of [`EFFECTIVE_GRAIN`], and the same for all orders of a service: uses are counted in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch_secs: Option<u64>,
+}
+
+impl OrderTerms {
+    /// So many jobs in all, within so many seconds.
+    pub const fn new(limit: u64, validity_secs: u64) -> Self {
+        Self { limit, validity_secs, epoch_secs: None }
+    }
 }
 
 /// A verified order: its event was emitted by the datatoken itself, the datatoken belongs to its NFT, and one whole
@@ -123,6 +138,27 @@ pub struct Order {
     /// The transaction.
     pub tx: Digest,
     /// When it was ordered.
+    pub time: Timestamp,
+}
+
+/// An order that its seller took back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// The datatoken.
+    pub token: Address,
+    /// The service.
+    pub service: u32,
+    /// Position among the revocations of this service, from 0.
+    pub number: u64,
+    /// Which order: its position among the orders of this service.
+    pub order: u64,
+    /// From when on the order admits no jobs. A multiple of [`EFFECTIVE_GRAIN`], later than `time`.
+    pub effective: Timestamp,
+    /// Whether the datatoken that the order cost was paid back.
+    pub refunded: bool,
+    /// The transaction.
+    pub tx: Digest,
+    /// When it was said.
     pub time: Timestamp,
 }
 
@@ -274,6 +310,19 @@ pub enum EventKind {
         expiry: Timestamp,
         /// What was paid, in datatoken units.
         amount: Amount,
+    },
+    /// An order was taken back.
+    OrderRevoked {
+        /// The service.
+        service: u32,
+        /// Position among the revocations of the service.
+        number: u64,
+        /// Position of the order among the orders of the service.
+        order: u64,
+        /// From when on it admits no jobs.
+        effective: Timestamp,
+        /// Whether what it cost was paid back.
+        refunded: bool,
     },
     /// The description was set.
     MetadataUpdated {

@@ -187,7 +187,7 @@ impl Node {
         let served = self.served(&request.asset)?;
         let asset = &served.asset;
         let desk = served.desk(&request)?;
-        let statement = request.statement(desk.service.scope())?;
+        let statement = request.statement(desk.service.scope(request.now))?;
         let proof = Proof::from_bytes(&request.proof)
             .map_err(|e| CodecError::Malformed { what: "access proof", why: e.to_string() })?;
         verify(&self.verifying_key, &statement, &proof).map_err(|_| Rejection::InvalidProof)?;
@@ -216,11 +216,10 @@ impl Node {
             return Err(Rejection::Deadline { deadline: request.deadline, now }.into());
         }
         {
+            // Read on every time: a root that was known may be one of before a revocation.
             let mut group = lock(&desk.group);
-            if !group.accepts(statement.root) {
-                group.sync(self.exchange.ledger()).map_err(|e| failed(e.into()))?;
-            }
-            if !group.accepts(statement.root) {
+            group.sync(self.exchange.ledger(), now).map_err(|e| failed(e.into()))?;
+            if !group.accepts(statement.root, request.now) {
                 return Err(Rejection::UnknownRoot.into());
             }
         }

@@ -165,7 +165,7 @@ impl Consumer {
 }
 
 /// The first order of a service that `wanted` says yes to.
-pub(super) fn find_order(
+pub(crate) fn find_order(
     ledger: &dyn Ledger,
     service: Service,
     mut wanted: impl FnMut(&ledger::Order) -> bool,

@@ -24,6 +24,14 @@ impl DownloadOrder {
         self.0.asset()
     }
 
+    /// The revocation of the order, if one was announced: see [`Order::revocation`].
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub fn revocation(&self) -> Result<Option<ledger::Revocation>> {
+        self.0.revocation()
+    }
+
     /// Uses that are left, as far as this wallet knows.
     ///
     /// # Errors
@@ -57,7 +65,7 @@ impl DownloadOrder {
     /// As [`DownloadOrder::request`].
     pub fn request_use(&self, use_index: u64) -> Result<DownloadTicket> {
         let prepared = self.0.prepare_download(&mut quiet())?;
-        self.0.mark_used(use_index)?;
+        self.0.mark_used(&prepared, use_index)?;
         Ok(DownloadTicket(self.0.finish(prepared, use_index, &mut quiet())?))
     }
 }

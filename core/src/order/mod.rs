@@ -17,9 +17,9 @@ use crate::access::Rejection;
 use crate::asset::Did;
 use crate::error::{Classify, ErrorKind};
 use crate::time::Timestamp;
-use crate::zk::ZkError;
 
 pub use consumer::Consumer;
+pub(crate) use consumer::find_order;
 pub use download::{DownloadOrder, DownloadTicket};
 pub use request::{DEFAULT_DEADLINE, Order};
 pub use ticket::JobTicket;
@@ -65,10 +65,26 @@ pub enum OrderError {
     Exhausted {
         /// The order's limit.
         limit: u64,
+        /// When it has as many again, if uses are counted in epochs.
+        renewed: Option<Timestamp>,
     },
-    /// The proof could not be made: its key, its group or its order would not do.
-    #[error(transparent)]
-    Proof(#[from] ZkError),
+    /// The order was taken back by its seller.
+    #[error("the order was revoked by the asset's owner from {effective} on (unix seconds){}",
+        if *.refunded { ", and its datatoken paid back" } else { "" })]
+    Revoked {
+        /// From when on it counts no more.
+        effective: Timestamp,
+        /// Whether the datatoken that it cost was paid back.
+        refunded: bool,
+    },
+    /// The epoch of a request is over, so that it cannot be renewed.
+    #[error("the request spends a use of the epoch that ended at {end}, it is {now} (unix seconds)")]
+    EpochPassed {
+        /// The first second of the next epoch.
+        end: Timestamp,
+        /// The time of the attempt.
+        now: Timestamp,
+    },
 }
 
 impl Classify for OrderError {
@@ -77,29 +93,35 @@ impl Classify for OrderError {
         match self {
             OrderError::NotInGroup => K::NotAMember,
             OrderError::Exhausted { .. } => K::UseLimitReached,
-            OrderError::Proof(e) => e.kind(),
             OrderError::AssetChanged { .. } | OrderError::NotOffered { .. } => K::PolicyDenied,
             OrderError::CostOverflow => K::InvalidArgument,
-            OrderError::DeadlinePassed { .. } => K::DeadlinePassed,
+            OrderError::Revoked { .. } => K::OrderRevoked,
+            OrderError::DeadlinePassed { .. } | OrderError::EpochPassed { .. } => K::DeadlinePassed,
             OrderError::Unanswerable(e) => e.kind(),
         }
     }
 
     fn hint(&self) -> Option<String> {
-        use ErrorKind as K;
-        match self.kind() {
-            K::UseLimitReached | K::OrderExpired => Some("order the asset again".into()),
-            _ if matches!(self, OrderError::NotOffered { .. }) => Some("the asset's policy says what it allows".into()),
-            K::PolicyDenied => Some("load the asset again, and take the order from the consumer's orders".into()),
-            K::DeadlinePassed => {
-                Some("if the node never admitted it, ask anew with request_use and the same use".into())
+        Some(match self {
+            OrderError::Exhausted { renewed: Some(at), .. } => {
+                format!("it has its uses again from {at} on (unix seconds); or order the asset again")
             }
-            K::TooLarge => Some("group by fewer columns, or ask for fewer numbers".into()),
-            K::NotAMember => Some("check that the exchange uses the ledger that the order was made on".into()),
-            _ => match self {
-                OrderError::Proof(e) => e.hint(),
-                _ => None,
-            },
-        }
+            OrderError::Exhausted { renewed: None, .. } | OrderError::Revoked { .. } => "order the asset again".into(),
+            OrderError::NotOffered { .. } => "the asset's policy says what it allows".into(),
+            OrderError::AssetChanged { .. } => {
+                "load the asset again, and take the order from the consumer's orders".into()
+            }
+            OrderError::DeadlinePassed { .. } => {
+                "if the node never admitted it, ask anew with request_use and the same use".into()
+            }
+            OrderError::EpochPassed { .. } => {
+                "if the node never admitted it, ask anew: the present epoch has uses of its own".into()
+            }
+            OrderError::Unanswerable(e) if e.kind() == ErrorKind::TooLarge => {
+                "group by fewer columns, or ask for fewer numbers".into()
+            }
+            OrderError::NotInGroup => "check that the exchange uses the ledger that the order was made on".into(),
+            OrderError::CostOverflow | OrderError::Unanswerable(_) => return None,
+        })
     }
 }

@@ -26,8 +26,6 @@ use crate::wallet::Ticket;
 
 /// How long a request can be renewed, in seconds. Each proof of it is good for [`MAX_CLOCK_SKEW`](crate::access::MAX_CLOCK_SKEW) alone.
 pub const DEFAULT_DEADLINE: u64 = 12 * 60 * 60;
-/// What a request's time is rounded down to, in seconds: the exact second would tell one machine's clock from another's.
-const TIME_GRAIN: u64 = 60;
 
 /// An order: the right to some number of jobs, which nobody else can use and whose uses nobody can link to it.
 pub struct Order {
@@ -51,13 +49,24 @@ impl Order {
         &self.asset
     }
 
-    /// Uses that are left, as far as this wallet knows.
+    /// Uses that are left, as far as this wallet knows: of the present epoch, where [`OrderTerms`](ledger::OrderTerms) count in
+    /// epochs.
     ///
     /// # Errors
     /// A failed read.
     pub fn uses_left(&self) -> Result<u64> {
-        let used = self.consumer.wallet.uses(&self.record.commitment)?;
+        let epoch = self.service.epoch(self.consumer.exchange.clock().now());
+        let used = self.consumer.wallet.uses(&self.record.commitment, epoch)?;
         Ok(self.credential.limit.saturating_sub(used))
+    }
+
+    /// The revocation of the order, if its seller has announced one; it may have yet to take effect.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub fn revocation(&self) -> Result<Option<ledger::Revocation>> {
+        let order = self.record.index;
+        self.consumer.exchange.with_group(self.service, |group| group.revocation(order).copied())
     }
 
     /// Makes the request for a query: checks it against the asset's policy, encrypts its secrets, and proves that some
@@ -66,7 +75,8 @@ impl Order {
     /// # Errors
     /// What is wrong with the query, or the rule that denies it: nothing was taken then.
     /// [`ErrorKind::UseLimitReached`](crate::ErrorKind::UseLimitReached),
-    /// [`ErrorKind::OrderExpired`](crate::ErrorKind::OrderExpired).
+    /// [`ErrorKind::OrderExpired`](crate::ErrorKind::OrderExpired),
+    /// [`ErrorKind::OrderRevoked`](crate::ErrorKind::OrderRevoked).
     pub fn request(&self, query: &Query) -> Result<JobTicket> {
         self.request_with(query, &mut quiet())
     }
@@ -88,7 +98,7 @@ impl Order {
     /// As [`Order::request`].
     pub fn request_use(&self, query: &Query, use_index: u64) -> Result<JobTicket> {
         let prepared = self.prepare(query, true, &mut quiet())?;
-        self.mark_used(use_index)?;
+        self.mark_used(&prepared, use_index)?;
         self.finish(prepared, use_index, &mut quiet())
     }
 
@@ -102,14 +112,17 @@ impl Order {
     }
 
     /// Marks a use of the caller's choice as taken.
-    pub(super) fn mark_used(&self, use_index: u64) -> Result<()> {
-        Ok(self.consumer.wallet.mark_used(&self.record.commitment, use_index)?)
+    pub(super) fn mark_used(&self, prepared: &Prepared, use_index: u64) -> Result<()> {
+        let epoch = self.service.epoch(prepared.now);
+        Ok(self.consumer.wallet.mark_used(&self.record.commitment, epoch, use_index)?)
     }
 
     pub(super) fn finish_with_next_use(&self, prepared: Prepared, progress: &mut Progress<'_>) -> Result<JobTicket> {
         let limit = self.credential.limit;
-        let taken = self.consumer.wallet.take_use(&self.record.commitment, limit)?;
-        self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit })?, progress)
+        let epoch = self.service.epoch(prepared.now);
+        let taken = self.consumer.wallet.take_use(&self.record.commitment, epoch, limit)?;
+        let renewed = epoch.and_then(|epoch| epoch.checked_add(1)?.checked_mul(self.service.epoch_secs?));
+        self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit, renewed })?, progress)
     }
 
     /// Everything that can fail for the caller's reasons, before a use is taken.
@@ -160,29 +173,37 @@ impl Order {
         if now > expiry {
             return Err(ProveError::Expired { expiry, now }.into());
         }
-        Ok(now - now % TIME_GRAIN)
+        // The exact second would tell one machine's clock from another's.
+        Ok(now - now % ledger::EFFECTIVE_GRAIN)
     }
 
     /// The order's path in the group as it is now.
     pub(super) fn membership(&self, now: Timestamp) -> Result<MerkleProof> {
         let leaf = self.credential.leaf(self.secret.commitment());
-        let (path, crowd) = self
-            .consumer
-            .exchange
-            .with_group(self.service, |group| (group.path(leaf), group.crowd(now, self.asset.owner())))?;
+        let (path, crowd, revoked) = self.consumer.exchange.with_group(self.service, |group| {
+            let revoked = group.revocation(self.record.index).copied();
+            (group.path(leaf), group.crowd(now, self.asset.owner()), revoked)
+        })?;
+        let path = match (path, revoked) {
+            (Some(path), _) => path?,
+            (None, Some(ledger::Revocation { effective, refunded, .. })) => {
+                return Err(OrderError::Revoked { effective, refunded }.into());
+            }
+            (None, None) => return Err(OrderError::NotInGroup.into()),
+        };
         if crowd < SMALLEST_ANONYMOUS_GROUP {
             tracing::warn!(
                 crowd,
                 "too few accounts with valid orders to hide among: the owner can tell whose job it is"
             );
         }
-        Ok(path.ok_or(OrderError::NotInGroup)??)
+        Ok(path)
     }
 
     pub(super) fn finish(&self, prepared: Prepared, use_index: u64, progress: &mut Progress<'_>) -> Result<JobTicket> {
         let Prepared { now, program, indicator, membership, key } = prepared;
         let asset = &self.asset;
-        let scope = self.service.scope();
+        let scope = self.service.scope(now);
         let result_key = RecipientKey::generate();
         let mut seed = Zeroizing::new([0u8; 32]);
         getrandom::fill(seed.as_mut()).expect("the operating system provides randomness");
@@ -229,7 +250,7 @@ impl Order {
         membership: &MerkleProof,
         use_index: u64,
     ) -> Result<()> {
-        let (root, scope) = (membership.root(), self.service.scope());
+        let (root, scope) = (membership.root(), self.service.scope(request.now));
         let claim = Claim { root, message: request.message(), scope, now: request.now };
         let witness = Witness { secret: &self.secret, credential: &self.credential, use_index, membership };
         let (_, proof) = prove(key, &claim, &witness, &mut os_rng())?;

@@ -41,7 +41,8 @@ impl JobTicket {
     /// nothing is lost when a node was out of reach, and nothing is paid twice when it was not.
     ///
     /// # Errors
-    /// [`OrderError::DeadlinePassed`]; [`ErrorKind::OrderExpired`](crate::ErrorKind::OrderExpired); the ledger's own.
+    /// [`OrderError::DeadlinePassed`]; [`OrderError::EpochPassed`] where uses are counted in epochs;
+    /// [`ErrorKind::OrderExpired`](crate::ErrorKind::OrderExpired); the ledger's own.
     pub fn renew(&mut self) -> Result<()> {
         let Ticket { counter, use_index, .. } = self.ticket;
         let service = self.ticket.service;
@@ -56,6 +57,13 @@ impl JobTicket {
         let deadline = self.ticket.request.deadline;
         if now > deadline {
             return Err(OrderError::DeadlinePassed { deadline, now }.into());
+        }
+        let epochs = [self.ticket.request.now, now].map(|at| service.epoch(at));
+        if let ([Some(then), Some(present)], Some(secs)) = (epochs, service.epoch_secs)
+            && then != present
+        {
+            let end = then.saturating_add(1).saturating_mul(secs);
+            return Err(OrderError::EpochPassed { end, now }.into());
         }
         let membership = order.membership(now)?;
         let mut request = self.ticket.request.clone();

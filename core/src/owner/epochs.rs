@@ -24,6 +24,7 @@ use crate::ledger::{Dispenser, FixedRate};
 use crate::node::{Node, lock};
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::store::{Codec, check_cid};
+use crate::time::Timestamp;
 use crate::{Address, Digest};
 
 /// Why an owner's change of an asset was refused.
@@ -46,6 +47,14 @@ pub enum OwnerError {
         /// The epoch asked for.
         epoch: u64,
     },
+    /// An order cannot be taken back without notice.
+    #[error("a revocation takes effect at {earliest} at the earliest, got {effective} (unix seconds)")]
+    RevokedTooSoon {
+        /// The time asked for.
+        effective: Timestamp,
+        /// The earliest time.
+        earliest: Timestamp,
+    },
 }
 
 impl Classify for OwnerError {
@@ -53,6 +62,7 @@ impl Classify for OwnerError {
         match self {
             OwnerError::NotOwner { .. } => ErrorKind::NotAuthorized,
             OwnerError::UnknownEpoch { .. } => ErrorKind::NotFound,
+            OwnerError::RevokedTooSoon { .. } => ErrorKind::InvalidArgument,
         }
     }
 }

@@ -28,14 +28,20 @@ use crate::journal::Journal;
 use crate::keystore::KeyStore;
 use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT, NAME_LIMIT};
 use crate::node::{Node, Served, asset_key, lock, protected_cube};
+use crate::order::find_order;
 use crate::policy::{Policy, PolicyError};
 use crate::program::Series;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::store::unixfs::{self, Profile};
+use crate::time::Timestamp;
 use crate::{Address, Digest};
 
 /// Bytes by which the description of a published asset may be longer than that of one to come: the length of its CID.
 const DESCRIPTION_SLACK: usize = 256;
+
+/// How long before it takes effect a revocation is announced at the latest, in seconds: longer than a request that was made
+/// before is good for.
+pub const REVOCATION_NOTICE: u64 = 5 * 60;
 
 /// Transactions of a publication: NFT and datatoken, order terms, price, description. Downloads have terms of their own.
 const PUBLISH_TRANSACTIONS: u64 = 4;
@@ -180,6 +186,73 @@ impl Owner {
         &self.node.keys
     }
 
+    /// Every order of an asset, of queries and of downloads, revoked and expired ones included.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub fn orders(&self, asset: &Asset) -> Result<Vec<ledger::Order>> {
+        let mut all = Vec::new();
+        for service in [Some(asset.service()), asset.download_service()].into_iter().flatten() {
+            find_order(self.node.exchange.ledger(), service, |order| {
+                all.push(*order);
+                false
+            })?;
+        }
+        Ok(all)
+    }
+
+    /// Every revocation of an order of an asset, announced or in effect.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub fn revocations(&self, asset: &Asset) -> Result<Vec<ledger::Revocation>> {
+        const PAGE: usize = 4096;
+        let mut all = Vec::new();
+        for service in [Some(asset.service()), asset.download_service()].into_iter().flatten() {
+            for from in (0..).step_by(PAGE) {
+                let ledger = self.node.exchange.ledger();
+                let page = ledger.revocations(service.datatoken, service.service, from, PAGE)?;
+                let last = page.len() < PAGE;
+                all.extend(page);
+                if last {
+                    break;
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Takes an order of an asset of this owner's back: from `effective` on, rounded up to a full minute, it admits no jobs.
+    /// Without a time, that is in [`REVOCATION_NOTICE`], which is the least. With `refund`, the owner pays the datatoken back
+    /// that it cost. It cannot be undone.
+    ///
+    /// Everybody sees it on the ledger. How many uses the order has left nobody can see, the owner included. **Who revokes one
+    /// order and sees whose requests stop has learned whose they were**: the notice is there for whoever wants to ask no more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OrderRevoked`](crate::ErrorKind::OrderRevoked) if it was before;
+    /// [`ErrorKind::OrderMismatch`](crate::ErrorKind::OrderMismatch) if there is none;
+    /// [`ErrorKind::NotAuthorized`](crate::ErrorKind::NotAuthorized) if it is another owner's;
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for a time that is too early;
+    /// [`ErrorKind::InsufficientBalance`](crate::ErrorKind::InsufficientBalance) if the owner does not have the datatoken.
+    pub fn revoke(
+        &self,
+        order: &ledger::Order,
+        effective: Option<Timestamp>,
+        refund: bool,
+    ) -> Result<ledger::Revocation> {
+        let exchange = &self.node.exchange;
+        let earliest = exchange.clock().now().saturating_add(REVOCATION_NOTICE);
+        let effective = effective.unwrap_or(earliest);
+        if effective < earliest {
+            return Err(OwnerError::RevokedTooSoon { effective, earliest }.into());
+        }
+        let effective = effective.checked_next_multiple_of(ledger::EFFECTIVE_GRAIN);
+        let effective = effective.unwrap_or(Timestamp::MAX / ledger::EFFECTIVE_GRAIN * ledger::EFFECTIVE_GRAIN);
+        let ledger::Order { token, service, index, .. } = *order;
+        Ok(exchange.ledger().revoke_order(self.node.account(), token, service, index, effective, refund)?)
+    }
+
     /// The data of an asset of this owner's.
     ///
     /// # Errors
@@ -297,9 +370,10 @@ impl Owner {
         inform(progress, published());
         let dataset = Dataset { id: of.dataset, epoch: of.epoch, contents: manifest.contents()? };
         let description = describe(nft, datatoken, *manifest.cid(), dataset)?;
-        let Terms { uses_per_order: limit, validity_secs, .. } = offer.terms;
+        let asset::OrderTerms { limit, validity_secs, epoch_secs } = (&offer.terms).into();
+        let terms = ledger::OrderTerms { limit, validity_secs, epoch_secs };
         for service in [Some(COMPUTE_SERVICE), downloads.then_some(DOWNLOAD_SERVICE)].into_iter().flatten() {
-            ledger.set_order_terms(account, datatoken, service, ledger::OrderTerms { limit, validity_secs })?;
+            ledger.set_order_terms(account, datatoken, service, terms)?;
             inform(progress, published());
         }
         match offer.terms.price {
@@ -316,7 +390,7 @@ impl Owner {
         inform(progress, published());
         journal.keep(&asset_key(&description.did()), nft.as_bytes().to_vec())?;
         let (chain_id, ledger) = (ledger.chain_id(), ledger.address());
-        let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE };
+        let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE, epoch_secs };
         let asset = self.describe(service, &description)?;
         inform(progress, published());
         self.serve(asset.clone(), Some(Arc::new(cube)));

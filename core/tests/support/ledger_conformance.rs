@@ -15,8 +15,8 @@ use sealock::{
     Account, Address, Digest, ErrorKind,
     error::Classify,
     ledger::{
-        Amount, Control, Dispenser, EventKind, FixedRate, Ledger, LedgerError, METADATA_LIMIT, NAME_LIMIT, OrderTerms,
-        Publication, Published,
+        Amount, Control, Dispenser, EFFECTIVE_GRAIN, EventKind, FixedRate, Ledger, LedgerError, METADATA_LIMIT,
+        NAME_LIMIT, OrderTerms, Publication, Published,
     },
     time::Timestamp,
 };
@@ -53,6 +53,8 @@ pub const CASES: &[Case] = &[
     ("a consumer who saw other terms gets no order", changed_terms),
     ("orders are listed per service and in parts", listing),
     ("an order expires", expiry),
+    ("an order is taken back from a stated time on", revoking),
+    ("the epochs of a service stay", epochs),
     ("a commitment is bytes", commitments),
     ("a description is stored with its hash", metadata),
     ("a new owner starts clean", new_owner),
@@ -64,7 +66,7 @@ pub const CASES: &[Case] = &[
     ("the log names who speaks", log),
 ];
 
-pub const TERMS: OrderTerms = OrderTerms { limit: 5, validity_secs: 3600 };
+pub const TERMS: OrderTerms = OrderTerms::new(5, 3600);
 const ONE: Amount = Amount::ONE;
 
 /// Commitments that no other case uses.
@@ -341,7 +343,7 @@ fn changed_terms(host: &dyn Host) {
     let seen = ledger.order_terms(m.token, 0).unwrap();
     assert_eq!(seen, TERMS);
     let first = ledger.order(&consumer, m.token, 0, seen, fresh()).unwrap();
-    let worse = OrderTerms { limit: 1, validity_secs: 1 };
+    let worse = OrderTerms::new(1, 1);
     ledger.set_order_terms(&m.owner, m.token, 0, worse).unwrap();
     refused(ledger.order(&consumer, m.token, 0, seen, fresh()), ErrorKind::OrderMismatch);
     assert_eq!(ledger.balance_of(m.token, consumer.address()).unwrap(), ONE);
@@ -350,7 +352,7 @@ fn changed_terms(host: &dyn Host) {
     // What was ordered before keeps its terms.
     assert_eq!(ledger.orders(m.token, 0, 0, 10).unwrap(), [first, second]);
     // An order that would end after the end of time.
-    let forever = OrderTerms { limit: 1, validity_secs: u64::MAX };
+    let forever = OrderTerms::new(1, u64::MAX);
     ledger.set_order_terms(&m.owner, m.token, 0, forever).unwrap();
     m.fund(ledger, &consumer, 1, 0);
     refused(ledger.order(&consumer, m.token, 0, forever, fresh()), ErrorKind::InvalidArgument);
@@ -386,6 +388,71 @@ fn expiry(host: &dyn Host) {
     let next = ledger.order(&consumer, m.token, 0, TERMS, fresh()).unwrap();
     assert!(next.time > order.expiry && !next.expired(host.now()));
     assert_eq!(ledger.orders(m.token, 0, 0, 9).unwrap(), [order, next], "an expired order keeps its place");
+}
+
+fn revoking(host: &dyn Host) {
+    let (ledger, m, consumer) = (host.ledger(), market(host, Amount::whole(9)), host.account());
+    m.fund(ledger, &consumer, 3, 0);
+    ledger.set_order_terms(&m.owner, m.token, 1, TERMS).unwrap();
+    let order = |service| ledger.order(&consumer, m.token, service, TERMS, fresh()).unwrap();
+    let orders = [order(0), order(0), order(1)];
+    let revoke =
+        |who: &Account, service, order, at, refund| ledger.revoke_order(who, m.token, service, order, at, refund);
+    let later = (host.now() / EFFECTIVE_GRAIN + 2) * EFFECTIVE_GRAIN;
+
+    let before = holdings(ledger, &[m.token], &[&consumer, &m.owner]);
+    refused(revoke(&consumer, 0, 0, later, true), ErrorKind::NotAuthorized);
+    refused(revoke(&m.owner, 0, 2, later, true), ErrorKind::OrderMismatch);
+    refused(revoke(&m.owner, 5, 0, later, true), ErrorKind::OrderMismatch);
+    refused(revoke(&m.owner, 0, 0, later + 1, true), ErrorKind::InvalidArgument);
+    refused(revoke(&m.owner, 0, 0, host.now() / EFFECTIVE_GRAIN * EFFECTIVE_GRAIN, true), ErrorKind::InvalidArgument);
+    assert_eq!(ledger.revocations(m.token, 0, 0, 9).unwrap(), []);
+    assert_eq!(holdings(ledger, &[m.token], &[&consumer, &m.owner]), before);
+
+    let refunded = revoke(&m.owner, 0, 1, later, true).unwrap();
+    assert_eq!((refunded.number, refunded.order, refunded.effective, refunded.refunded), (0, 1, later, true));
+    assert!(refunded.time < later);
+    assert_eq!(ledger.balance_of(m.token, consumer.address()).unwrap(), ONE);
+    assert_eq!(ledger.balance_of(m.token, m.owner.address()).unwrap(), Amount::whole(2));
+    refused(revoke(&m.owner, 0, 1, later + EFFECTIVE_GRAIN, false), ErrorKind::OrderRevoked);
+    let cancelled = revoke(&m.owner, 0, 0, later + EFFECTIVE_GRAIN, false).unwrap();
+    let other = revoke(&m.owner, 1, 0, later, true).unwrap();
+    assert_eq!((cancelled.number, other.number), (1, 0), "they are numbered by service");
+    assert_eq!(ledger.balance_of(m.token, consumer.address()).unwrap(), Amount::whole(2));
+
+    assert_eq!(ledger.revocations(m.token, 0, 0, 9).unwrap(), [refunded, cancelled]);
+    assert_eq!(ledger.revocations(m.token, 0, 1, 9).unwrap(), [cancelled]);
+    assert_eq!(ledger.revocations(m.token, 0, 0, 1).unwrap(), [refunded]);
+    assert_eq!(ledger.revocations(m.token, 1, 0, 9).unwrap(), [other]);
+    assert_eq!(ledger.revocations(m.token, 7, 0, 9).unwrap(), []);
+    assert_eq!(ledger.orders(m.token, 0, 0, 9).unwrap(), orders[..2], "a revoked order keeps its place");
+
+    // Who has spent what an order brought cannot pay it back, and the order stands.
+    let broke = market(host, Amount::whole(9));
+    broke.fund(ledger, &consumer, 1, 0);
+    ledger.order(&consumer, broke.token, 0, TERMS, fresh()).unwrap();
+    ledger.transfer(&broke.owner, broke.token, consumer.address(), ONE).unwrap();
+    let later = (host.now() / EFFECTIVE_GRAIN + 2) * EFFECTIVE_GRAIN;
+    refused(ledger.revoke_order(&broke.owner, broke.token, 0, 0, later, true), ErrorKind::InsufficientBalance);
+    assert_eq!(ledger.revocations(broke.token, 0, 0, 9).unwrap(), []);
+    ledger.revoke_order(&broke.owner, broke.token, 0, 0, later, false).unwrap();
+    host.audit();
+}
+
+fn epochs(host: &dyn Host) {
+    let (ledger, m) = (host.ledger(), market(host, Amount::whole(9)));
+    let daily = |limit| OrderTerms { epoch_secs: Some(86_400), ..OrderTerms::new(limit, 3600) };
+    for secs in [0, 59, 61] {
+        let odd = OrderTerms { epoch_secs: Some(secs), ..TERMS };
+        refused(ledger.set_order_terms(&m.owner, m.token, 1, odd), ErrorKind::InvalidArgument);
+    }
+    ledger.set_order_terms(&m.owner, m.token, 1, daily(2)).unwrap();
+    ledger.set_order_terms(&m.owner, m.token, 1, daily(3)).unwrap();
+    for other in [TERMS, OrderTerms { epoch_secs: Some(3600), ..TERMS }] {
+        refused(ledger.set_order_terms(&m.owner, m.token, 1, other), ErrorKind::InvalidArgument);
+    }
+    refused(ledger.set_order_terms(&m.owner, m.token, 0, daily(2)), ErrorKind::InvalidArgument);
+    assert_eq!(ledger.order_terms(m.token, 1).unwrap(), daily(3));
 }
 
 fn commitments(host: &dyn Host) {

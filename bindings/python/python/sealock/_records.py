@@ -131,6 +131,37 @@ class JobRecord:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Revocation:
+    """An order that its seller takes back."""
+
+    #: From when on the order admits no jobs.
+    effective: datetime
+    #: Whether the datatoken that it cost was paid back.
+    refunded: bool
+    announced: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderRecord:
+    """What the ledger shows of an order."""
+
+    #: 0 for queries, 1 for downloads.
+    service: int
+    #: Its place among the orders of the service, from 0.
+    index: int
+    #: Address of the account that ordered.
+    consumer: str
+    #: The consumer's identity commitment, a leaf of the group in part.
+    commitment: bytes
+    #: How many jobs it gives, in all or in each epoch.
+    uses: int
+    ordered: datetime
+    #: The last second in which it is valid.
+    expires: datetime
+    revocation: Revocation | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Epoch:
     """One encryption of a dataset, under keys of its own."""
 

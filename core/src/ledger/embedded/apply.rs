@@ -5,7 +5,8 @@
 use redb::ReadableTable;
 
 use super::super::{
-    Amount, Control, Dispenser, Event, EventKind, FixedRate, LedgerError, METADATA_LIMIT, NAME_LIMIT, OrderTerms,
+    Amount, Control, Dispenser, EFFECTIVE_GRAIN, Event, EventKind, FixedRate, LedgerError, METADATA_LIMIT, NAME_LIMIT,
+    OrderTerms,
 };
 use super::events;
 use super::state::{self, Nft, Service, Tables, Token, key, order_key, pair};
@@ -79,6 +80,9 @@ impl Step<'_, '_> {
             Action::Dispense { token, amount } => self.dispense(token, amount),
             Action::SetOrderTerms { token, service, terms } => self.set_order_terms(token, service, terms),
             Action::Order { token, service, terms, commitment } => self.order(token, service, terms, commitment),
+            Action::RevokeOrder { token, service, order, effective, refund } => {
+                self.revoke_order(token, service, order, effective, refund)
+            }
             Action::SetMetadata { nft, ref ddo } => self.set_metadata(nft, ddo),
             Action::TransferNft { nft, to } => self.transfer_nft(nft, to),
         }
@@ -253,7 +257,15 @@ impl Step<'_, '_> {
             let why = "an order gives at least one job for at least one second";
             return Err(LedgerError::InvalidArgument { what: "the order terms", why });
         }
+        if terms.epoch_secs.is_some_and(|secs| secs == 0 || !secs.is_multiple_of(EFFECTIVE_GRAIN)) {
+            let why = "an epoch has a number of whole minutes, at least one";
+            return Err(LedgerError::InvalidArgument { what: "the order terms", why });
+        }
         let orders = match state::service(&self.tables.services, address, number) {
+            Ok(service) if service.terms.epoch_secs != terms.epoch_secs => {
+                let why = "the epochs of a service stay as they were first set, since uses are counted in them";
+                return Err(LedgerError::InvalidArgument { what: "the order terms", why });
+            }
             Ok(service) => service.orders,
             Err(LedgerError::UnknownService { .. }) => 0,
             Err(e) => return Err(e),
@@ -286,6 +298,37 @@ impl Step<'_, '_> {
         let at = self.tables.tip()?.events + self.kinds.len() as u64;
         self.tables.orders.insert(&order_key(token, service, index), at)?;
         self.emit(token, EventKind::OrderStarted { consumer, service, index, commitment, limit, expiry, amount })
+    }
+
+    fn revoke_order(
+        &mut self,
+        token: Address,
+        service: u32,
+        order: u64,
+        effective: Timestamp,
+        refunded: bool,
+    ) -> Result {
+        self.require_data_owner(token, "revoke an order of")?;
+        let key = order_key(token, service, order);
+        let at = self.tables.orders.get(&key)?.map(|row| row.value());
+        let at = at.ok_or(LedgerError::UnknownOrder { token, service, order })?;
+        if effective <= self.time || !effective.is_multiple_of(EFFECTIVE_GRAIN) {
+            let why = "it is past, or in the middle of a minute";
+            return Err(LedgerError::InvalidArgument { what: "the time of effect", why });
+        }
+        let all = order_key(token, service, 0)..=order_key(token, service, u64::MAX);
+        let last = self.tables.revocations.range::<&[u8; 32]>(all.start()..=all.end())?.next_back().transpose()?;
+        let number = last.map_or(0, |(key, _)| state::number(key.value()) + 1);
+        if self.tables.revoked.insert(&key, number)?.is_some() {
+            return Err(LedgerError::AlreadyRevoked { token, service, order });
+        }
+        if refunded {
+            let ordered = events::order_at(&self.tables.events, at, token, service, order)?;
+            self.transfer(token, self.sender, ordered.consumer, ordered.amount)?;
+        }
+        let event = self.tables.tip()?.events + self.kinds.len() as u64;
+        self.tables.revocations.insert(&order_key(token, service, number), event)?;
+        self.emit(token, EventKind::OrderRevoked { service, number, order, effective, refunded })
     }
 
     fn set_metadata(&mut self, address: Address, ddo: &[u8]) -> Result {

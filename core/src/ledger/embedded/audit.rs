@@ -7,8 +7,8 @@ use redb::{ReadTransaction, ReadableTable};
 use super::super::{Amount, Control, Event, EventKind, LedgerError};
 use super::events;
 use super::state::{
-    self, BALANCES, COMMITMENTS, Genesis, METADATA, MINTERS, NFTS, NONCES, Nft, ORDERS, SERVICES, Service, TOKENS,
-    Token, decode, key, order_key, pair, service_key,
+    self, BALANCES, COMMITMENTS, Genesis, METADATA, MINTERS, NFTS, NONCES, Nft, ORDERS, REVOCATIONS, REVOKED, SERVICES,
+    Service, TOKENS, Token, decode, key, order_key, pair, service_key,
 };
 use crate::{Address, Digest};
 
@@ -43,6 +43,8 @@ struct Replay {
     services: BTreeMap<[u8; 24], Service>,
     orders: BTreeMap<[u8; 32], u64>,
     commitments: BTreeMap<[u8; 56], u64>,
+    revocations: BTreeMap<[u8; 32], u64>,
+    revoked: BTreeMap<[u8; 32], u64>,
     metadata: BTreeMap<Address, Digest>,
 }
 
@@ -121,6 +123,16 @@ impl Replay {
                 }
                 record.orders += 1;
                 self.orders.insert(order_key(emitter, service, index), event.index);
+            }
+            EventKind::OrderRevoked { service, number, order, effective, .. } => {
+                let (of, all) = (order_key(emitter, service, order), order_key(emitter, service, u64::MAX));
+                let last = self.revocations.range(order_key(emitter, service, 0)..=all).next_back();
+                let before = last.map_or(0, |(key, _)| state::number(key) + 1);
+                let fresh = self.revoked.insert(of, number).is_none();
+                if number != before || !fresh || effective <= event.time || !self.orders.contains_key(&of) {
+                    return Err(failed(format_args!("event {} is not a valid revocation", event.index)));
+                }
+                self.revocations.insert(order_key(emitter, service, number), event.index);
             }
             EventKind::MetadataUpdated { hash, .. } => {
                 self.nft(emitter)?.metadata = Some(hash);
@@ -219,6 +231,14 @@ pub(super) fn audit(txn: &ReadTransaction, genesis: &Genesis) -> Result<AuditRep
     let table = txn.open_table(COMMITMENTS)?;
     let rows = table.iter()?.map(|row| row.map(|(k, v)| (*k.value(), v.value())).map_err(Into::into));
     compare("commitments", rows, replay.commitments)?;
+
+    for (what, table, expected) in
+        [("revocations", REVOCATIONS, replay.revocations), ("revoked orders", REVOKED, replay.revoked)]
+    {
+        let table = txn.open_table(table)?;
+        let rows = table.iter()?.map(|row| row.map(|(k, v)| (*k.value(), v.value())).map_err(Into::into));
+        compare(what, rows, expected)?;
+    }
 
     let table = txn.open_table(METADATA)?;
     let rows =

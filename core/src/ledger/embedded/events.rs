@@ -7,10 +7,12 @@
 
 use std::collections::HashMap;
 
-use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata, TableDefinition, TableHandle};
 
-use super::super::{Amount, Event, EventKind, LedgerError, Order};
-use super::state::{self, EVENTS, Genesis, ORDERS, RECEIPTS, TRANSACTIONS, Tables, Tip, corrupt, decode, order_key};
+use super::super::{Amount, Event, EventKind, LedgerError, Order, Revocation};
+use super::state::{
+    self, EVENTS, Genesis, ORDERS, RECEIPTS, REVOCATIONS, TRANSACTIONS, Tables, Tip, corrupt, decode, order_key,
+};
 use super::transaction::SignedTransaction;
 use crate::{Address, Digest, codec::to_canonical, time::Timestamp};
 
@@ -89,15 +91,70 @@ pub(super) fn orders(
     from: u64,
     limit: usize,
 ) -> Result<Vec<Order>, LedgerError> {
-    let (orders, events) = (txn.open_table(ORDERS)?, txn.open_table(EVENTS)?);
+    let events = txn.open_table(EVENTS)?;
+    numbered(txn, ORDERS, token, service, from, limit, |at, index| order_at(&events, at, token, service, index))
+}
+
+/// The revocation that its event tells of, or damage if the event is not that.
+fn revocation_at(
+    events: &impl ReadableTable<u64, &'static [u8]>,
+    at: u64,
+    token: Address,
+    service: u32,
+    number: u64,
+) -> Result<Revocation, LedgerError> {
+    let row =
+        events.get(at)?.ok_or_else(|| corrupt(format_args!("a revocation refers to event {at}, which is missing")))?;
+    let event: Event = decode(WHAT, row.value())?;
+    match event.kind {
+        EventKind::OrderRevoked { service: s, number: n, order, effective, refunded }
+            if event.emitter == token && s == service && n == number =>
+        {
+            let (tx, time) = (event.tx, event.time);
+            Ok(Revocation { token, service, number, order, effective, refunded, tx, time })
+        }
+        _ => Err(corrupt(format_args!(
+            "event {at} is not revocation {number} of service {service} of datatoken {token}"
+        ))),
+    }
+}
+
+/// At most `limit` revocations from number `from` on.
+pub(super) fn revocations(
+    txn: &ReadTransaction,
+    token: Address,
+    service: u32,
+    from: u64,
+    limit: usize,
+) -> Result<Vec<Revocation>, LedgerError> {
+    let events = txn.open_table(EVENTS)?;
+    numbered(txn, REVOCATIONS, token, service, from, limit, |at, number| {
+        revocation_at(&events, at, token, service, number)
+    })
+}
+
+/// At most `limit` of what a table numbers for a service, from number `from` on, without a gap.
+fn numbered<T>(
+    txn: &ReadTransaction,
+    table: TableDefinition<&'static [u8; 32], u64>,
+    token: Address,
+    service: u32,
+    from: u64,
+    limit: usize,
+    read: impl Fn(u64, u64) -> Result<T, LedgerError>,
+) -> Result<Vec<T>, LedgerError> {
+    let rows = txn.open_table(table)?;
     let mut out = Vec::new();
     let (first, last) = (order_key(token, service, from), order_key(token, service, u64::MAX));
-    for (row, index) in orders.range::<&[u8; 32]>(&first..=&last)?.take(limit).zip(from..) {
+    for (row, number) in rows.range::<&[u8; 32]>(&first..=&last)?.take(limit).zip(from..) {
         let (key, at) = row?;
-        if *key.value() != order_key(token, service, index) {
-            return Err(corrupt(format_args!("order {index} of service {service} of datatoken {token} is missing")));
+        if *key.value() != order_key(token, service, number) {
+            let what = table.name();
+            return Err(corrupt(format_args!(
+                "number {number} of the {what} of {token}, service {service}, is missing"
+            )));
         }
-        out.push(order_at(&events, at.value(), token, service, index)?);
+        out.push(read(at.value(), number)?);
     }
     Ok(out)
 }

@@ -33,12 +33,12 @@ use self::state::{
 };
 use super::{
     Amount, Dispenser, Event, EventKind, FixedRate, Ledger, LedgerError, Metadata, Order, OrderTerms, Price,
-    Publication, Published, Receipt, TokenInfo,
+    Publication, Published, Receipt, Revocation, TokenInfo,
 };
 use crate::{
     Account, Address, Digest,
     durable::{Durable, DurableError, Format},
-    time::Clock,
+    time::{Clock, Timestamp},
 };
 
 /// Chain id of every embedded ledger; they are told apart by their addresses. An id of our own, not one of an EVM chain.
@@ -209,6 +209,15 @@ fn missing(what: &str) -> LedgerError {
     corrupt(format_args!("the receipt has no {what}"))
 }
 
+/// A datatoken that its NFT knows.
+fn deployed(txn: &ReadTransaction, token: Address) -> Result<()> {
+    let (_, nft) = state::datatoken(&txn.open_table(TOKENS)?, token)?;
+    if !state::nft(&txn.open_table(NFTS)?, nft)?.tokens.contains(&token) {
+        return Err(LedgerError::UnknownToken { expected: "datatoken of its NFT", address: token });
+    }
+    Ok(())
+}
+
 impl Ledger for EmbeddedLedger {
     fn chain_id(&self) -> u64 {
         self.genesis.chain_id
@@ -323,11 +332,34 @@ impl Ledger for EmbeddedLedger {
 
     fn orders(&self, token: Address, service: u32, from: u64, limit: usize) -> Result<Vec<Order>> {
         self.read(|txn| {
-            let (_, nft) = state::datatoken(&txn.open_table(TOKENS)?, token)?;
-            if !state::nft(&txn.open_table(NFTS)?, nft)?.tokens.contains(&token) {
-                return Err(LedgerError::UnknownToken { expected: "datatoken of its NFT", address: token });
-            }
+            deployed(txn, token)?;
             events::orders(txn, token, service, from, limit)
+        })
+    }
+
+    fn revoke_order(
+        &self,
+        owner: &Account,
+        token: Address,
+        service: u32,
+        order: u64,
+        effective: Timestamp,
+        refund: bool,
+    ) -> Result<Revocation> {
+        let receipt = self.execute(owner, Action::RevokeOrder { token, service, order, effective, refund })?;
+        match receipt.events.last().map(|event| &event.kind) {
+            Some(&EventKind::OrderRevoked { number, effective, refunded, .. }) => {
+                let Receipt { tx, time, .. } = receipt;
+                Ok(Revocation { token, service, number, order, effective, refunded, tx, time })
+            }
+            _ => Err(missing("revocation")),
+        }
+    }
+
+    fn revocations(&self, token: Address, service: u32, from: u64, limit: usize) -> Result<Vec<Revocation>> {
+        self.read(|txn| {
+            deployed(txn, token)?;
+            events::revocations(txn, token, service, from, limit)
         })
     }
 

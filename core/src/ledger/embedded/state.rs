@@ -34,6 +34,10 @@ pub(super) const SERVICES: TableDefinition<&[u8; 24], &[u8]> = TableDefinition::
 pub(super) const ORDERS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("orders");
 /// Token ‖ service ‖ commitment → the order's index.
 pub(super) const COMMITMENTS: TableDefinition<&[u8; 56], u64> = TableDefinition::new("commitments");
+/// Token ‖ service ‖ number → the revocation's event.
+pub(super) const REVOCATIONS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("revocations");
+/// Token ‖ service ‖ the order's index → the number of its revocation.
+pub(super) const REVOKED: TableDefinition<&[u8; 32], u64> = TableDefinition::new("revoked");
 /// Index → event.
 pub(super) const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
 /// Number → signed transaction.
@@ -111,6 +115,11 @@ pub(super) fn service_key(token: Address, service: u32) -> [u8; 24] {
 
 pub(super) fn order_key(token: Address, service: u32, index: u64) -> [u8; 32] {
     key(&[token.as_bytes(), &service.to_be_bytes(), &index.to_be_bytes()])
+}
+
+/// The last part of an [`order_key`].
+pub(super) fn number(key: &[u8; 32]) -> u64 {
+    u64::from_be_bytes(*key.last_chunk().expect("32 bytes have a last eight"))
 }
 
 pub(super) fn corrupt(why: impl ToString) -> LedgerError {
@@ -204,6 +213,8 @@ pub(super) struct Tables<'t> {
     pub services: Table<'t, &'static [u8; 24], &'static [u8]>,
     pub orders: Table<'t, &'static [u8; 32], u64>,
     pub commitments: Table<'t, &'static [u8; 56], u64>,
+    pub revocations: Table<'t, &'static [u8; 32], u64>,
+    pub revoked: Table<'t, &'static [u8; 32], u64>,
     pub events: Table<'t, u64, &'static [u8]>,
     pub transactions: Table<'t, u64, &'static [u8]>,
     pub receipts: Table<'t, &'static [u8; 32], (u64, u64, u64)>,
@@ -222,6 +233,8 @@ impl<'t> Tables<'t> {
             services: txn.open_table(SERVICES)?,
             orders: txn.open_table(ORDERS)?,
             commitments: txn.open_table(COMMITMENTS)?,
+            revocations: txn.open_table(REVOCATIONS)?,
+            revoked: txn.open_table(REVOKED)?,
             events: txn.open_table(EVENTS)?,
             transactions: txn.open_table(TRANSACTIONS)?,
             receipts: txn.open_table(RECEIPTS)?,

@@ -7,6 +7,7 @@ use super::super::{Amount, Dispenser, FixedRate, LedgerError, METADATA_LIMIT, Or
 use crate::{
     Account, Address, Digest, Signature,
     codec::{CodecError, from_canonical, to_canonical},
+    time::Timestamp,
 };
 
 /// Version of the transaction format.
@@ -52,6 +53,8 @@ pub enum Action {
         #[serde(with = "serde_bytes")]
         commitment: [u8; 32],
     },
+    /// `revoke_order`
+    RevokeOrder { token: Address, service: u32, order: u64, effective: Timestamp, refund: bool },
     /// `set_metadata`
     SetMetadata {
         nft: Address,
