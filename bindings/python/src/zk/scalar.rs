@@ -90,11 +90,7 @@ pub fn poseidon<'py>(py: Python<'py>, inputs: &Bound<'py, PyTuple>) -> Result<Bo
 /// `domain` names the scheme and its version, for instance `"example/v1/scope"`. The result is SHA-512 of `domain` and
 /// `parts`, each after its length, reduced modulo `FIELD_ORDER`.
 #[pyfunction]
-pub fn hash_to_field<'py>(
-    py: Python<'py>,
-    domain: &str,
-    parts: &Bound<'py, PyAny>,
-) -> Result<Bound<'py, PyAny>> {
+pub fn hash_to_field<'py>(py: Python<'py>, domain: &str, parts: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
     let parts = convert::items("parts", parts)?;
     let parts = parts.iter().map(|part| convert::bytes("parts", part)).collect::<Result<Vec<_>>>()?;
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();

@@ -327,9 +327,8 @@ pub fn prove(
 ) -> Result<Proof> {
     let (key, identity, membership) = (Arc::clone(&key.0), Arc::clone(&identity.0), membership.0.clone());
     let (message, scope) = (message.0, scope.0);
-    Call::default().run(py, move |_| {
-        Ok(Proof(semaphore::prove(&key, &identity, &membership, message, scope, &mut os_rng())?))
-    })
+    Call::default()
+        .run(py, move |_| Ok(Proof(semaphore::prove(&key, &identity, &membership, message, scope, &mut os_rng())?)))
 }
 
 /// Verifies a proof under the ceremony's key for its depth. Raises `InvalidProof`, without a reason.
