@@ -67,9 +67,9 @@ def test_depths_that_no_circuit_has() -> None:
     for depth in (0, zk.MAX_DEPTH + 1, -1, 2**64):
         with pytest.raises(InvalidArgument):
             zk.setup(depth)
-    for depth in ("4", 4.0, True, None):
+    for wrong in ("4", 4.0, True, None):
         with pytest.raises(TypeError, match="depth: expected an int"):
-            anything.setup(depth)
+            anything.setup(wrong)
 
 
 def test_another_bundle_than_the_pinned_one_is_not_loaded(bundle: bytes) -> None:
@@ -103,9 +103,9 @@ def test_bytes_that_are_no_bundle_are_refused(bundle: bytes) -> None:
     for wrong in ("text", None, 5):
         with pytest.raises(TypeError):
             anything.KeyBundle.from_bytes(wrong)
-    for wrong in (bundle, None, zk.setup(1).verifying_key):
+    for no_bundle in (bundle, None, zk.setup(1).verifying_key):
         with pytest.raises(TypeError, match="KeyBundle"):
-            anything.check_setup(wrong)
+            anything.check_setup(no_bundle)
 
 
 def test_a_flipped_byte_is_refused(bundle: bytes) -> None:
@@ -121,11 +121,20 @@ def test_a_flipped_byte_is_refused(bundle: bytes) -> None:
     [
         (lambda b: swapped(b, INPUTS + 3 * 64, INPUTS + 4 * 64, 64), "gamma_abc_g1"),
         (lambda b: swapped(b, A_QUERY + 64, A_QUERY + 128, 64), "a_query"),
-        (lambda b: swapped(b, GAMMA_G2, DELTA_G2, 128), ""),
+        (lambda b: swapped(b, GAMMA_G2, DELTA_G2, 128), "delta_g2"),
         (lambda b: b[:DELTA_G2] + b[GAMMA_G2:DELTA_G2] + b[INPUTS:], "gamma_g2 equals delta_g2"),
         (lambda b: swapped(b, len(b) - 128, len(b) - 256, 128), "powers_g2"),
         (lambda b: negated(b, ALPHA_G1), "alpha_g1"),
         (lambda b: negated(b, INPUTS), "gamma_abc_g1"),
+    ],
+    ids=[
+        "inputs swapped",
+        "a swapped",
+        "gamma and delta swapped",
+        "gamma is delta",
+        "powers",
+        "alpha",
+        "input negated",
     ],
 )
 def test_a_key_of_valid_points_that_is_not_what_the_circuit_says_is_unsafe(

@@ -198,7 +198,9 @@ def test_keys_of_the_ceremony_are_read_and_pinned(zkey: bytes, key: ProvingKey, 
 def test_files_that_are_no_keys_are_refused(zkey: bytes, verifying_json: str) -> None:
     middle = len(zkey) // 2
     flipped = zkey[:middle] + bytes([zkey[middle] ^ 1]) + zkey[middle + 1 :]
-    for bad, error in (
+    file: Any
+    error: type[Exception]
+    for file, error in (
         (b"", Malformed),
         (zkey[:-1], Malformed),
         (zkey + b"\0", Malformed),
@@ -208,7 +210,7 @@ def test_files_that_are_no_keys_are_refused(zkey: bytes, verifying_json: str) ->
         ("text", TypeError),
     ):
         with pytest.raises(error):
-            anything.ProvingKey.from_zkey(bad)
+            ProvingKey.from_zkey(file)
     parsed = json.loads(verifying_json)
     for depth, text, error in (
         (0, verifying_json, Malformed),
@@ -292,6 +294,7 @@ def test_signals_say_what_is_meant() -> None:
     for signal in (text, number):
         for again in (pickle.loads(pickle.dumps(signal)), copy.copy(signal)):
             assert again == signal
+    make: Any
     for make, bad, error in (
         (Signal.text, "x" * 32, InvalidArgument),
         (Signal.text, "é" * 16, InvalidArgument),
@@ -306,4 +309,4 @@ def test_signals_say_what_is_meant() -> None:
         (Signal.from_bytes, "x" * 32, TypeError),
     ):
         with pytest.raises(error):
-            make(bad)  # type: ignore[operator]
+            make(bad)
