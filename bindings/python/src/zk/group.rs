@@ -127,7 +127,7 @@ impl LeanImt {
 /// `LeanImt.proof` makes it. It can also be put together from what somebody else's group gave: the leaf; the index, whose
 /// bit i says on which side the path is at sibling i, 0 for left; and the siblings that exist, from the leaf upwards.
 #[pyclass(frozen, eq, module = "sealock.zk")]
-#[derive(Clone, PartialEq)]
+#[derive(PartialEq)]
 pub struct MerkleProof(pub zk::MerkleProof);
 
 #[pymethods]

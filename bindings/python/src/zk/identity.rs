@@ -83,7 +83,7 @@ impl IdentitySecret {
 /// `asset` is a field element, see `hash_to_field`; `limit` is the number of uses, which are numbered from 0; `expiry` is
 /// the last moment of validity, a `datetime` or seconds since 1970 (UTC).
 #[pyclass(frozen, eq, hash, module = "sealock.zk")]
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 pub struct Credential(pub zk::Credential);
 
 #[pymethods]

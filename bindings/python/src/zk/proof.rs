@@ -68,7 +68,7 @@ pub fn verify(py: Python<'_>, key: &VerifyingKey, statement: &Statement, proof: 
 ///
 /// All are field elements but `now`, which is a `datetime` or seconds since 1970 (UTC).
 #[pyclass(frozen, eq, module = "sealock.zk")]
-#[derive(Clone, Copy, PartialEq)]
+#[derive(PartialEq)]
 pub struct Statement(zk::Statement);
 
 #[pymethods]

@@ -96,7 +96,7 @@ impl Identity {
 /// `@semaphore-protocol/proof` reads a text that looks like a number as that number. Here the caller says which is meant:
 /// `Signal.text("42")` or `Signal.integer(42)`; the second is what theirs makes of it.
 #[pyclass(frozen, eq, hash, name = "Signal", module = "sealock.zk.semaphore")]
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 pub struct Signal(semaphore::Signal);
 
 #[pymethods]
@@ -129,7 +129,6 @@ impl Signal {
     }
 
     /// The 32 bytes, as an integer they are big-endian.
-    #[expect(clippy::wrong_self_convention, reason = "Python objects are passed by reference")]
     fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.0.to_bytes())
     }
