@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from typing import Any
 
@@ -298,6 +299,15 @@ def test_refused_leaves_change_nothing() -> None:
             zk.LeanImt(depth)
     with pytest.raises(TypeError):
         anything.LeanImt("4")
+
+
+def test_threads_share_a_group() -> None:
+    group = zk.LeanImt()
+    with ThreadPoolExecutor(4) as threads:
+        places = list(threads.map(group.insert, range(1, 201)))
+        assert sorted(places) == list(range(200))
+        assert all(threads.map(lambda place: group.proof(place).root == group.root, places))
+    assert [group.index_of(leaf) for leaf in range(1, 201)] == places
 
 
 def test_a_group_that_hides_nobody_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
