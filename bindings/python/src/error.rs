@@ -49,6 +49,16 @@ from_sealock! {
     sealock::receipt::ReceiptError,
     sealock::release::ReleaseError,
     sealock::store::StoreError,
+    sealock::zk::CheckError,
+    sealock::zk::DecodeError,
+    sealock::zk::ProveError,
+    sealock::zk::Rejected,
+    sealock::zk::SetupError,
+    sealock::zk::TreeError,
+    sealock::zk::export::solidity::NameError,
+    sealock::zk::semaphore::JsonError,
+    sealock::zk::semaphore::SignalError,
+    sealock::zk::semaphore::ZkeyError,
 }
 
 impl From<PyErr> for Failure {

@@ -21,6 +21,7 @@ mod policy;
 mod query;
 mod schema;
 mod store;
+mod zk;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -104,7 +105,8 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(query::mean, module)?)?;
     module.add_function(wrap_pyfunction!(query::secret, module)?)?;
     module.add_function(wrap_pyfunction!(query::select, module)?)?;
-    module.add_function(wrap_pyfunction!(query::sum, module)?)
+    module.add_function(wrap_pyfunction!(query::sum, module)?)?;
+    zk::register(module)
 }
 
 /// Puts everything that the library logs under one name: `sealock_zk::tree` becomes `sealock.zk.tree`.

@@ -118,6 +118,28 @@ ticket.renew()
     assert all(time < 2 for time in response(out))
 
 
+def test_keys_and_groups_of_access_proofs_can_be_interrupted(python: Callable[..., str]) -> None:
+    out = python(
+        HARNESS
+        + """
+from sealock import zk
+interrupted(0.05, lambda: zk.setup(20))
+keys = zk.setup(10)
+interrupted(0.01, lambda: [zk.check_setup(keys.bundle) for _ in range(100)])
+interrupted(0.01, lambda: [zk.KeyBundle.from_bytes(keys.bundle.to_bytes()) for _ in range(1000)])
+group, many = zk.LeanImt(), 5000
+interrupted(0.1, lambda: [group.insert_many(range(1 + many * i, 1 + many * (i + 1))) for i in range(1000)])
+# The last insertion has taken effect as a whole, or not at all.
+length = len(group)
+assert length % many == 0
+again = zk.LeanImt()
+again.insert_many(range(1, length + 1))
+assert group.root == again.root
+"""
+    )
+    assert all(time < 2 for time in response(out))
+
+
 def test_progress_is_told_in_order(market: Market, query: sl.Query) -> None:
     steps: list[tuple[str, int, int | None]] = []
     ticket = market.order.request(query, progress=lambda *step: steps.append(step))

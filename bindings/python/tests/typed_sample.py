@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import sealock as sl
+from sealock import zk
+from sealock.zk import semaphore
 
 
 def everything(table: sl.Answer, folder: Path, account: sl.Account, token: str) -> Decimal:
@@ -65,3 +67,40 @@ def data_itself(exchange: sl.Exchange, owner: sl.Owner, asset: sl.Asset, folder:
 async def waits(node: sl.Node, ticket: sl.JobTicket) -> sl.Answer:
     released: sl.Released = await node.submit(ticket.request)
     return ticket.open(*released)
+
+
+def access(bundle: bytes, digest: str | None) -> tuple[zk.Statement, bytes]:
+    key: zk.ProvingKey = zk.check_setup(zk.KeyBundle.from_bytes(bundle))
+    if digest is not None:
+        key = zk.ProvingKey.from_pinned_bytes(bundle, digest)
+    secret = zk.IdentitySecret.generate()
+    asset: int = zk.hash_to_field("example/v1/asset", [b"asset"])
+    credential = zk.Credential(asset=asset, limit=3, expiry=datetime.now(timezone.utc))
+    group = zk.LeanImt(key.depth)
+    group.insert_many(range(1, 5))
+    place: int = group.insert(credential.leaf(secret.commitment))
+    root: int | None = group.root
+    statement, proof = zk.prove(
+        key,
+        root=root or 0,
+        message=zk.poseidon(1, 2),
+        scope=5,
+        now=1_900_000_000,
+        secret=secret,
+        credential=credential,
+        use_index=0,
+        membership=group.proof(place),
+    )
+    owner: zk.Keys = zk.setup(key.depth)
+    zk.verify(owner.verifying_key, statement, proof)
+    return statement, proof.to_evm_calldata(statement)
+
+
+def semaphores(file: bytes, digest: str, path: zk.MerkleProof) -> str:
+    key: semaphore.ProvingKey = semaphore.ProvingKey.from_pinned_zkey(file, digest)
+    message, scope = semaphore.Signal.text("yes"), semaphore.Signal.integer(5)
+    identity: semaphore.Identity = semaphore.Identity.from_private_key(b"private")
+    proof = semaphore.prove(key, identity=identity, membership=path, message=message, scope=scope)
+    semaphore.verify(key.verifying_key, semaphore.Proof.from_json(proof.to_json()))
+    points, public = proof.to_snarkjs()
+    return points + public + str(int(proof.message)) + str(proof.nullifier)

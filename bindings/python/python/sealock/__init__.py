@@ -20,7 +20,7 @@ What is protected and what is not: see the README.
 
 import atexit as _atexit
 
-from . import _sealock, errors
+from . import _sealock, errors, zk
 from ._file import SealedFile
 from ._jobs import Job
 from ._records import (
@@ -146,4 +146,5 @@ __all__ = [
     "select",
     "sum",
     "verify_chain",
+    "zk",
 ]

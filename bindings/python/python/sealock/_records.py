@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from ._sealock import Asset, Price, Receipt, SealedResult
+    from ._sealock import Asset, KeyBundle, Price, ProvingKey, Receipt, SealedResult, VerifyingKey
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,3 +192,14 @@ class Released(NamedTuple):
 
     result: SealedResult
     receipt: Receipt
+
+
+class Keys(NamedTuple):
+    """What an owner has after a setup."""
+
+    #: To be published.
+    bundle: KeyBundle
+    #: To prove with, for the owner alone: consumers get theirs from `check_setup`.
+    proving_key: ProvingKey
+    #: To verify with.
+    verifying_key: VerifyingKey
