@@ -129,7 +129,8 @@ fn a_revoked_order_admits_nothing_from_the_stated_time_on() {
     assert_eq!(mine.revocation().unwrap(), None);
     let revoked = market.owner.revoke(mine.record(), None, true).unwrap();
     let effective = revoked.effective;
-    assert!(effective >= START + REVOCATION_NOTICE && effective < START + REVOCATION_NOTICE + 60);
+    let earliest = START + REVOCATION_NOTICE;
+    assert!((earliest..earliest + 60).contains(&effective));
     assert_eq!(mine.revocation().unwrap(), Some(revoked));
     assert_eq!(ledger.balance_of(token, mine.record().consumer).unwrap(), Amount::ONE);
     let again = market.owner.revoke(mine.record(), None, true).unwrap_err();

@@ -23,6 +23,11 @@ use crate::progress::Progress;
 /// How many blocks [`Store::put_all`] sends at the same time.
 const PARALLEL: usize = 8;
 /// What daemons say of a block that is no pinned root, Kubo and js-ipfs.
+const NOT_FOUND: [&str; 2] = ["not found", "could not find"];
+const TIMED_OUT: [&str; 2] = ["deadline exceeded", "timed out"];
+/// How long js-ipfs may look for what it is asked not to look for, and how long where a slow answer must not pass for none.
+const JS_WAIT: Duration = Duration::from_millis(500);
+const JS_LONG_WAIT: Duration = Duration::from_secs(10);
 const NOT_PINNED: [&str; 2] = ["not pinned", "pinned indirectly"];
 
 /// How to talk to a daemon.
@@ -155,26 +160,32 @@ impl KuboStore {
     /// A block, searched for in the daemon's network or not.
     fn block(&self, cid: &Cid, search: bool) -> Result<Block> {
         check_cid(cid)?;
-        let ask = self.local(self.ask_of("block/get", cid), search);
-        match self.client.bytes(&ask, MAX_BLOCK_BYTES as u64) {
-            Ok(bytes) => Block::verify(cid, bytes),
-            Err(refusal) => Err(self.missing(cid, search, refusal)),
+        let get = |wait| {
+            let ask = self.local(self.ask_of("block/get", cid), search, wait);
+            self.client.bytes(&ask, MAX_BLOCK_BYTES as u64)
+        };
+        match get(JS_WAIT) {
+            Err(refusal) if self.js && !search && refusal.says(&TIMED_OUT) => get(JS_LONG_WAIT),
+            answer => answer,
         }
+        .map_err(|refusal| self.missing(cid, search, refusal))
+        .and_then(|bytes| Block::verify(cid, bytes))
     }
 
     /// js-ipfs knows no `offline`, and is asked not to wait long instead.
-    fn local(&self, ask: Ask, search: bool) -> Ask {
+    fn local(&self, ask: Ask, search: bool, wait: Duration) -> Ask {
+        let within = |ask: Ask, time: Duration| ask.with("timeout", &format!("{}ms", time.as_millis()));
         match (search, self.js) {
-            (true, _) => ask.with("timeout", &format!("{}ms", self.options.timeout.as_millis())).patient(),
+            (true, _) => within(ask, self.options.timeout).patient(),
             (false, false) => ask.with("offline", &true),
-            (false, true) => ask.with("offline", &true).with("timeout", &"500ms"),
+            (false, true) => within(ask.with("offline", &true), wait),
         }
     }
 
     fn missing(&self, cid: &Cid, search: bool, refusal: Refusal) -> StoreError {
         match refusal {
-            refusal if refusal.says(&["not found", "could not find"]) => StoreError::NotFound { cid: *cid },
-            refusal if refusal.says(&["deadline exceeded", "timed out"]) || refusal.is_timeout() => {
+            refusal if refusal.says(&NOT_FOUND) => StoreError::NotFound { cid: *cid },
+            refusal if refusal.says(&TIMED_OUT) || refusal.is_timeout() => {
                 if search || refusal.is_timeout() {
                     let (waited, asked) = (self.options.timeout, self.client.who().to_owned());
                     StoreError::Timeout { cid: *cid, waited, asked }
@@ -242,7 +253,7 @@ impl Store for KuboStore {
 
     fn has(&self, cid: &Cid) -> Result<bool> {
         check_cid(cid)?;
-        let ask = self.local(self.ask_of("block/stat", cid), false);
+        let ask = self.local(self.ask_of("block/stat", cid), false, JS_WAIT);
         match self.client.answer::<Value>(&ask).map_err(|refusal| self.missing(cid, false, refusal)) {
             Ok(stat) => match stat["Size"].as_u64() {
                 Some(size) => check_length(size).map(|()| true),
@@ -260,19 +271,20 @@ impl Store for KuboStore {
 
     fn pin(&self, root: &Cid) -> Result<()> {
         check_cid(root)?;
-        let ask = self.local(self.ask_of("pin/add", root).with("recursive", &true), false);
-        let ask = ask.within(self.options.long_timeout);
-        match self.client.answer::<Pins>(&ask) {
-            Ok(pins) => self.check_pins("pin/add", &pins, root),
-            Err(refusal) => {
-                let error = self.missing(root, false, refusal);
-                if matches!(error, StoreError::NotFound { .. }) {
-                    // The daemon does not always say which one is missing.
-                    dag::check_complete(self, root)?;
-                }
-                Err(error)
-            }
+        let add = |wait| {
+            let ask = self.local(self.ask_of("pin/add", root).with("recursive", &true), false, wait);
+            self.client.answer::<Pins>(&ask.within(self.options.long_timeout))
+        };
+        let mut answer = add(JS_WAIT);
+        if let Err(refusal) = &answer
+            && (refusal.says(&NOT_FOUND) || refusal.says(&TIMED_OUT))
+        {
+            // The daemon does not always say which one is missing, and one that is slow says so of none.
+            dag::check_complete(self, root)?;
+            answer = add(self.options.long_timeout);
         }
+        let pins = answer.map_err(|refusal| self.missing(root, false, refusal))?;
+        self.check_pins("pin/add", &pins, root)
     }
 
     fn unpin(&self, root: &Cid) -> Result<bool> {
