@@ -34,7 +34,14 @@ def main():
         sys.exit(f"no Node at {NODE}: `make c-test` sets it up")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        theirs = {"do": "prove", "key": "secret1", "members": MEMBERS, "message": "hello", "scope": "a scope", "depth": 4}
+        theirs = {
+            "do": "prove",
+            "key": "secret1",
+            "members": MEMBERS,
+            "message": "hello",
+            "scope": "a scope",
+            "depth": 4,
+        }
         (folder / "theirs.json").write_text(json.dumps(ask(theirs)["proof"]), encoding="utf-8")
         if subprocess.run([*sys.argv[1:], folder], check=False).returncode != 0:
             sys.exit(1)
