@@ -13,9 +13,9 @@
 // freed in any order.
 //
 // CALLS. Functions return SEALOCK_OK (0) or an error's number, and take `sealock_error **error` last: see Errors. Every
-// output is set to NULL or 0 first, so that it is so when the call fails. An output that is NULL is an error, as is any
-// pointer whose text does not say that it may be NULL. The exceptions return their value: `sealock_error_...`,
-// `sealock_buffer_...`, sizes, versions.
+// output is set to NULL or 0 first, so that it is so when the call fails: it must not overlap an input. An output that is NULL
+// is an error, as is any pointer whose text does not say that it may be NULL. The exceptions return their value:
+// `sealock_error_...`, `sealock_buffer_...`, sizes, versions.
 //
 // MEMORY. What goes in is copied: the caller's texts, bytes and structures are not used after a call. What comes out as a
 // handle is the caller's to free. Texts are UTF-8 and end with NUL; other bytes are an error. Bytes come with their length;

@@ -13,9 +13,9 @@
 // freed in any order.
 //
 // CALLS. Functions return SEALOCK_OK (0) or an error's number, and take `sealock_error **error` last: see Errors. Every
-// output is set to NULL or 0 first, so that it is so when the call fails. An output that is NULL is an error, as is any
-// pointer whose text does not say that it may be NULL. The exceptions return their value: `sealock_error_...`,
-// `sealock_buffer_...`, sizes, versions.
+// output is set to NULL or 0 first, so that it is so when the call fails: it must not overlap an input. An output that is NULL
+// is an error, as is any pointer whose text does not say that it may be NULL. The exceptions return their value:
+// `sealock_error_...`, `sealock_buffer_...`, sizes, versions.
 //
 // MEMORY. What goes in is copied: the caller's texts, bytes and structures are not used after a call. What comes out as a
 // handle is the caller's to free. Texts are UTF-8 and end with NUL; other bytes are an error. Bytes come with their length;
@@ -147,6 +147,17 @@ typedef struct sealock_filter sealock_filter;
 typedef struct sealock_query sealock_query;
 typedef struct sealock_program sealock_program;
 typedef struct sealock_answer sealock_answer;
+typedef struct sealock_identity sealock_identity;
+typedef struct sealock_group sealock_group;
+typedef struct sealock_merkle_proof sealock_merkle_proof;
+typedef struct sealock_key_bundle sealock_key_bundle;
+typedef struct sealock_proving_key sealock_proving_key;
+typedef struct sealock_verifying_key sealock_verifying_key;
+typedef struct sealock_access_proof sealock_access_proof;
+typedef struct sealock_semaphore_identity sealock_semaphore_identity;
+typedef struct sealock_semaphore_proving_key sealock_semaphore_proving_key;
+typedef struct sealock_semaphore_verifying_key sealock_semaphore_verifying_key;
+typedef struct sealock_semaphore_proof sealock_semaphore_proof;
 
 // So much is to do, where nobody knows how much.
 #define SEALOCK_UNKNOWN UINT64_MAX
@@ -192,6 +203,7 @@ typedef struct sealock_answer sealock_answer;
 #define SEALOCK_ERROR_DISPENSER_LIMIT 507
 #define SEALOCK_ERROR_ORDER_MISMATCH 508
 #define SEALOCK_ERROR_ORDER_EXPIRED 509
+#define SEALOCK_ERROR_ORDER_REVOKED 510
 #define SEALOCK_ERROR_REJECTED 600
 #define SEALOCK_ERROR_NOT_A_MEMBER 601
 #define SEALOCK_ERROR_NULLIFIER_SPENT 602
@@ -199,6 +211,7 @@ typedef struct sealock_answer sealock_answer;
 #define SEALOCK_ERROR_INVALID_PROOF 604
 #define SEALOCK_ERROR_UNKNOWN_ROOT 605
 #define SEALOCK_ERROR_DEADLINE_PASSED 606
+#define SEALOCK_ERROR_UNSAFE_KEY 607
 #define SEALOCK_ERROR_INVALID_PROGRAM 700
 #define SEALOCK_ERROR_UNSUPPORTED_PROGRAM 701
 #define SEALOCK_ERROR_POLICY_DENIED 800
@@ -419,7 +432,7 @@ sealock_status sealock_cancel_free(sealock_cancel *cancel);
 // Bytes of a digest as text, with the NUL at its end.
 #define SEALOCK_DIGEST_TEXT_BYTES 65
 
-// Bytes of a secret key: an account's, a recipient's.
+// Bytes of a secret: an account's, a recipient's, an identity's.
 #define SEALOCK_SECRET_BYTES 32
 
 // Bytes of a nullifier.
@@ -2765,6 +2778,795 @@ sealock_status sealock_answer_to_arrow_stream(const sealock_answer *answer,
 
 // Frees an answer. NULL is fine.
 sealock_status sealock_answer_free(sealock_answer *answer);
+
+// =============================
+// Access proofs: field elements
+//
+// An exchange makes and checks its proofs by itself. This section and the ones after it are the parts, for whoever puts them
+// together otherwise: somebody who holds an order of a group proves that it allows one more use, and does not show which
+// order it is. What each party learns, and what limits the promise, is in docs/access-proofs.md.
+//
+// 1. The owner makes keys, `sealock_setup`, and publishes the bundle. The consumer checks it once, `sealock_check_setup`.
+// 2. The consumer keeps a `sealock_identity` and publishes its commitment. Terms and commitment make a leaf of the group.
+// 3. Everybody can build the group, a `sealock_group`, from what is published.
+// 4. The consumer proves a use, `sealock_access_prove`; the owner verifies it, `sealock_access_verify`, and notes its
+//    nullifier.
+//
+// Numbers of proofs are field elements: integers below p, the order of the curve BN254 (p =
+// 21888242871839275222246405745257275088548364400416034343698204186575808495617), as SEALOCK_SCALAR_BYTES bytes, big-endian.
+// **Others are refused and never reduced**: with p added, one nullifier would have two names, and the second would buy a
+// second use. A list of them is passed one after the other, with the length of them all in bytes.
+
+// Bytes of a field element.
+#define SEALOCK_SCALAR_BYTES 32
+
+// SEALOCK_SCALAR_BYTES, as this library has it.
+size_t sealock_scalar_bytes(void);
+
+// The field element of an integer.
+sealock_status sealock_scalar_from_integer(uint64_t value,
+                                           uint8_t *out,
+                                           size_t out_length,
+                                           sealock_error **error);
+
+// Maps `count` byte strings to a field element: for digests, addresses and other identifiers that enter a statement.
+// `part_lengths` has the length of each. `domain` names the scheme and its version, for instance `example/v1/scope`.
+//
+// It is SHA-512 over domain and parts, each with its length before it, reduced modulo p: different parts and different
+// domains give different elements.
+sealock_status sealock_scalar_hash(const char *domain,
+                                   const uint8_t *const *parts,
+                                   const size_t *part_lengths,
+                                   size_t count,
+                                   uint8_t *out,
+                                   size_t out_length,
+                                   sealock_error **error);
+
+// Poseidon of one, two or three field elements, with circomlib's parameters.
+sealock_status sealock_poseidon(const uint8_t *inputs,
+                                size_t inputs_length,
+                                uint8_t *out,
+                                size_t out_length,
+                                sealock_error **error);
+
+// =========================
+// Access proofs: identities
+//
+// The consumer's secret, and the terms of the order that it belongs to.
+
+// The secret behind one order. Whoever holds it can use the order; whoever learns it later recognises every use that was
+// made with it. **Use a fresh one per order**: two orders with one secret share their nullifiers, so the second grants
+// fewer uses.
+//
+// Made by: `sealock_identity_generate`, `sealock_identity_from_secret`. Freed by: `sealock_identity_free`, which wipes it.
+// It never changes; thread-safe.
+struct sealock_identity;
+
+// What an order grants, as everybody may know it.
+typedef struct {
+    // `sizeof(sealock_credential)`.
+    size_t struct_size;
+    // The asset, as a field element: see `sealock_scalar_hash`.
+    uint8_t asset[SEALOCK_SCALAR_BYTES];
+    // How many uses. They are numbered from 0 to `limit - 1`.
+    uint64_t limit;
+    // The last moment of validity, in seconds since 1970-01-01 UTC.
+    uint64_t expiry;
+} sealock_credential;
+
+// Makes a fresh secret from the operating system's randomness.
+sealock_status sealock_identity_generate(sealock_identity **out, sealock_error **error);
+
+// The identity of SEALOCK_SECRET_BYTES secret bytes that `sealock_identity_expose_secret` gave, or that are as hard to
+// guess. Wipe your copy with `sealock_wipe`.
+//
+// Fails with SEALOCK_ERROR_MALFORMED if they are zero or no field element.
+sealock_status sealock_identity_from_secret(const uint8_t *secret,
+                                            size_t secret_length,
+                                            sealock_identity **out,
+                                            sealock_error **error);
+
+// Copies the secret out, SEALOCK_SECRET_BYTES bytes, for a key store alone. **Wipe the copy** with `sealock_wipe`.
+sealock_status sealock_identity_expose_secret(const sealock_identity *identity,
+                                              uint8_t *out,
+                                              size_t out_length,
+                                              sealock_error **error);
+
+// Poseidon(secret): what the order publishes. It hides the secret and fixes it.
+sealock_status sealock_identity_commitment(const sealock_identity *identity,
+                                           uint8_t *out,
+                                           size_t out_length,
+                                           sealock_error **error);
+
+// Poseidon(scope, secret, use index): what marks one use as spent. Without the secret, nobody can link the nullifiers of
+// different uses, scopes and secrets.
+sealock_status sealock_identity_nullifier(const sealock_identity *identity,
+                                          const uint8_t *scope,
+                                          size_t scope_length,
+                                          uint64_t use_index,
+                                          uint8_t *out,
+                                          size_t out_length,
+                                          sealock_error **error);
+
+// Wipes and frees an identity. NULL is fine.
+sealock_status sealock_identity_free(sealock_identity *identity);
+
+// The order's leaf in the group: Poseidon(commitment, limit · 2^64 + expiry, asset).
+sealock_status sealock_credential_leaf(const sealock_credential *credential,
+                                       const uint8_t *commitment,
+                                       size_t commitment_length,
+                                       uint8_t *out,
+                                       size_t out_length,
+                                       sealock_error **error);
+
+// =====================
+// Access proofs: groups
+//
+// The orders of an asset, or the members of a group of Semaphore's: a Merkle tree that grows at its end, equal to zk-kit's
+// LeanIMT over Poseidon. Anonymity is within the group: one or two leaves hide nobody.
+
+// The deepest group of access proofs: 2^24 leaves.
+#define SEALOCK_MAX_DEPTH 24
+
+// A group.
+//
+// Made by: `sealock_group_new`, `sealock_group_with_max_depth`. Freed by: `sealock_group_free`. Thread-safe.
+struct sealock_group;
+
+// A path from a leaf to the root. **It tells which leaf is meant: keep it private.**
+//
+// Made by: `sealock_group_proof`, `sealock_merkle_proof_new`. Freed by: `sealock_merkle_proof_free`. It never changes;
+// thread-safe.
+struct sealock_merkle_proof;
+
+// An empty group with room for 2^SEALOCK_MAX_DEPTH leaves.
+sealock_status sealock_group_new(sealock_group **out, sealock_error **error);
+
+// An empty group with room for 2^`max_depth` leaves: it never outgrows keys of that depth.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT unless `max_depth` is from 1 to SEALOCK_MAX_DEPTH.
+sealock_status sealock_group_with_max_depth(size_t max_depth, sealock_group **out, sealock_error **error);
+
+// Appends a leaf, and puts out its index. **Insert only what `sealock_credential_leaf` made of terms that you have
+// checked**, or commitments of Semaphore's: a number of somebody's choice can be a leaf of terms of their choice.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for zero and for a leaf that is there; with SEALOCK_ERROR_TOO_LARGE if the group
+// is full.
+sealock_status sealock_group_insert(sealock_group *group,
+                                    const uint8_t *leaf,
+                                    size_t leaf_length,
+                                    size_t *index,
+                                    sealock_error **error);
+
+// Appends leaves, SEALOCK_SCALAR_BYTES bytes each, in order, all or none. It takes about a hash per leaf, on all cores.
+//
+// Fails as `sealock_group_insert`.
+sealock_status sealock_group_insert_many(sealock_group *group,
+                                         const uint8_t *leaves,
+                                         size_t leaves_length,
+                                         sealock_error **error);
+
+// As `sealock_group_insert_many`, of what `sealock_group_leaves` gave: zero marks the place of a removed leaf.
+sealock_status sealock_group_restore(sealock_group *group,
+                                     const uint8_t *leaves,
+                                     size_t leaves_length,
+                                     sealock_error **error);
+
+// Removes the leaf at `index`: its place stays, as zero, and nothing can be proved about it. Other leaves keep their places.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND if there is none.
+sealock_status sealock_group_remove(sealock_group *group,
+                                    size_t index,
+                                    sealock_error **error);
+
+// The root; `present` is 0 for a group that never had a leaf.
+sealock_status sealock_group_root(const sealock_group *group,
+                                  uint8_t *out,
+                                  size_t out_length,
+                                  int32_t *present,
+                                  sealock_error **error);
+
+// How many leaves there are, with the places of removed ones.
+sealock_status sealock_group_count(const sealock_group *group, size_t *out, sealock_error **error);
+
+// How many levels there are above the leaves.
+sealock_status sealock_group_depth(const sealock_group *group, size_t *out, sealock_error **error);
+
+// The leaves in order, SEALOCK_SCALAR_BYTES bytes each, zero for a removed one.
+sealock_status sealock_group_leaves(const sealock_group *group, sealock_buffer **out, sealock_error **error);
+
+// Where a leaf is; `present` is 0 if it is not there.
+sealock_status sealock_group_index_of(const sealock_group *group,
+                                      const uint8_t *leaf,
+                                      size_t leaf_length,
+                                      size_t *index,
+                                      int32_t *present,
+                                      sealock_error **error);
+
+// The path from the leaf at `index` to the root. **Make it from a group that you built yourself**: whoever is asked for the
+// path of one leaf learns which one it is.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND if there is no leaf, or it was removed.
+sealock_status sealock_group_proof(const sealock_group *group,
+                                   size_t index,
+                                   sealock_merkle_proof **out,
+                                   sealock_error **error);
+
+// Frees a group. NULL is fine.
+sealock_status sealock_group_free(sealock_group *group);
+
+// A path of somebody else's group, by its parts: the leaf; the sides, where bit i of `index` says on which side the path is
+// at sibling i, 0 for left and 1 for right; and the siblings from the leaf upwards, SEALOCK_SCALAR_BYTES bytes each. So
+// zk-kit's `LeanIMTMerkleProof` has them.
+sealock_status sealock_merkle_proof_new(const uint8_t *leaf,
+                                        size_t leaf_length,
+                                        uint64_t index,
+                                        const uint8_t *siblings,
+                                        size_t siblings_length,
+                                        sealock_merkle_proof **out,
+                                        sealock_error **error);
+
+// The leaf that the path begins at.
+sealock_status sealock_merkle_proof_leaf(const sealock_merkle_proof *merkle_proof,
+                                         uint8_t *out,
+                                         size_t out_length,
+                                         sealock_error **error);
+
+// The sides of the path: see `sealock_merkle_proof_new`. Levels without a sibling have no bit, so it is the leaf's index only
+// if every level has one.
+sealock_status sealock_merkle_proof_index(const sealock_merkle_proof *merkle_proof,
+                                          uint64_t *out,
+                                          sealock_error **error);
+
+// The siblings from the leaf upwards, SEALOCK_SCALAR_BYTES bytes each.
+sealock_status sealock_merkle_proof_siblings(const sealock_merkle_proof *merkle_proof,
+                                             sealock_buffer **out,
+                                             sealock_error **error);
+
+// The root that the path leads to.
+sealock_status sealock_merkle_proof_root(const sealock_merkle_proof *merkle_proof,
+                                         uint8_t *out,
+                                         size_t out_length,
+                                         sealock_error **error);
+
+// Frees a path. NULL is fine.
+sealock_status sealock_merkle_proof_free(sealock_merkle_proof *merkle_proof);
+
+// ===================
+// Access proofs: keys
+//
+// The owner of the asset makes the keys and verifies proofs: **take keys from no third party**, who could forge proofs. What a
+// consumer risks under a key that the owner built dishonestly is its anonymity: such a key could make proofs fail for some
+// orders and not for others. So the owner publishes a key bundle, which shows how its key was made, and there is no proving
+// under it before `sealock_check_setup` has found it to be what the circuit says.
+
+// What the owner publishes: the proving key, and what shows how it was made. **Unchecked.**
+//
+// Made by: `sealock_setup`, `sealock_key_bundle_from_bytes`. Freed by: `sealock_key_bundle_free`. It never changes;
+// thread-safe.
+struct sealock_key_bundle;
+
+// The key that proofs are made with. Whoever has one has checked it or made it.
+//
+// Made by: `sealock_setup`, `sealock_check_setup`, `sealock_proving_key_from_pinned_bytes`. Freed by:
+// `sealock_proving_key_free`. It never changes; thread-safe.
+struct sealock_proving_key;
+
+// The key that proofs are verified with.
+//
+// Made by: `sealock_setup`, `sealock_proving_key_verifying_key`, `sealock_verifying_key_from_bytes`. Freed by:
+// `sealock_verifying_key_free`. It never changes; thread-safe.
+struct sealock_verifying_key;
+
+// Makes the keys for groups of up to 2^`depth` leaves, from randomness that is wiped: the bundle, to be published; the key to
+// prove with, which is the owner's alone; and the key to verify with. For the owner of the asset. A second or two at depth 20.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT unless `depth` is from 1 to SEALOCK_MAX_DEPTH.
+sealock_status sealock_setup(size_t depth,
+                             sealock_key_bundle **bundle,
+                             sealock_proving_key **proving_key,
+                             sealock_verifying_key **verifying_key,
+                             sealock_error **error);
+
+// Checks that every element of a bundle is what the circuit says, and makes the key of it that proofs are made with. Once per
+// bundle: note the key's digest, with which `sealock_proving_key_from_pinned_bytes` loads it the next time. About a second on
+// two cores at depth 20.
+//
+// Fails with SEALOCK_ERROR_UNSAFE_KEY, and names the first element that is wrong. **Then make no proof for this owner.**
+sealock_status sealock_check_setup(const sealock_key_bundle *bundle,
+                                   sealock_proving_key **out,
+                                   sealock_error **error);
+
+// Reads a bundle. That its points are on their curves is checked, and nothing else: call `sealock_check_setup`.
+//
+// Fails with SEALOCK_ERROR_MALFORMED; with SEALOCK_ERROR_UNSUPPORTED_VERSION for another version.
+sealock_status sealock_key_bundle_from_bytes(const uint8_t *bytes,
+                                             size_t bytes_length,
+                                             sealock_key_bundle **out,
+                                             sealock_error **error);
+
+// The bundle's encoding: about 4.6 MB at depth 20.
+sealock_status sealock_key_bundle_to_bytes(const sealock_key_bundle *bundle,
+                                           sealock_buffer **out,
+                                           sealock_error **error);
+
+// The depth: groups have up to 2^depth leaves.
+sealock_status sealock_key_bundle_depth(const sealock_key_bundle *bundle, size_t *out, sealock_error **error);
+
+// SHA-256 of the encoding.
+sealock_status sealock_key_bundle_digest(const sealock_key_bundle *bundle,
+                                         uint8_t *out,
+                                         size_t out_length,
+                                         sealock_error **error);
+
+// Frees a bundle. NULL is fine.
+sealock_status sealock_key_bundle_free(sealock_key_bundle *bundle);
+
+// Loads the key out of the bytes of a bundle that was checked before, in milliseconds.
+//
+// `digest` is the digest of a key that **you yourself** got from `sealock_check_setup` or `sealock_setup`, and kept where
+// nobody else writes. One that comes with the bytes, or stands in an asset's description, is the owner's word and says nothing
+// against him.
+//
+// Fails with SEALOCK_ERROR_MALFORMED for other bytes; with SEALOCK_ERROR_UNSUPPORTED_VERSION for another version.
+sealock_status sealock_proving_key_from_pinned_bytes(const uint8_t *bytes,
+                                                     size_t bytes_length,
+                                                     const uint8_t *digest,
+                                                     size_t digest_length,
+                                                     sealock_proving_key **out,
+                                                     sealock_error **error);
+
+// The depth: groups have up to 2^depth leaves.
+sealock_status sealock_proving_key_depth(const sealock_proving_key *key, size_t *out, sealock_error **error);
+
+// The digest of the bundle that the key is of: what to note for `sealock_proving_key_from_pinned_bytes`.
+sealock_status sealock_proving_key_digest(const sealock_proving_key *key,
+                                          uint8_t *out,
+                                          size_t out_length,
+                                          sealock_error **error);
+
+// The key that its proofs are verified with.
+sealock_status sealock_proving_key_verifying_key(const sealock_proving_key *key,
+                                                 sealock_verifying_key **out,
+                                                 sealock_error **error);
+
+// Frees a proving key. NULL is fine.
+sealock_status sealock_proving_key_free(sealock_proving_key *key);
+
+// Reads a verifying key and checks every point. The owner reads its own: **a key from elsewhere proves nothing.**
+//
+// Fails with SEALOCK_ERROR_MALFORMED; with SEALOCK_ERROR_UNSUPPORTED_VERSION for another version.
+sealock_status sealock_verifying_key_from_bytes(const uint8_t *bytes,
+                                                size_t bytes_length,
+                                                sealock_verifying_key **out,
+                                                sealock_error **error);
+
+// The key's encoding.
+sealock_status sealock_verifying_key_to_bytes(const sealock_verifying_key *key,
+                                              sealock_buffer **out,
+                                              sealock_error **error);
+
+// The depth: groups have up to 2^depth leaves.
+sealock_status sealock_verifying_key_depth(const sealock_verifying_key *key,
+                                           size_t *out,
+                                           sealock_error **error);
+
+// SHA-256 of the encoding.
+sealock_status sealock_verifying_key_digest(const sealock_verifying_key *key,
+                                            uint8_t *out,
+                                            size_t out_length,
+                                            sealock_error **error);
+
+// The key as snarkjs' `verification_key.json`. Whoever verifies with snarkjs has two more things to check: that the root is
+// not zero, and that the statement is the one that was asked for.
+sealock_status sealock_verifying_key_to_snarkjs(const sealock_verifying_key *key,
+                                                sealock_buffer **out,
+                                                sealock_error **error);
+
+// The source, in Solidity, of a contract of this name that verifies proofs under the key. It needs a compiler of version
+// 0.8.20 or later; `sealock_access_proof_to_evm_calldata` makes the calls.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT unless the name is a letter, then up to 63 letters and digits of ASCII.
+sealock_status sealock_verifying_key_to_solidity(const sealock_verifying_key *key,
+                                                 const char *name,
+                                                 sealock_buffer **out,
+                                                 sealock_error **error);
+
+// Frees a verifying key. NULL is fine.
+sealock_status sealock_verifying_key_free(sealock_verifying_key *key);
+
+// ====================================
+// Access proofs: proving and verifying
+
+// Bytes of a statement's encoding.
+#define SEALOCK_ACCESS_STATEMENT_BYTES 137
+
+// Bytes of a proof's encoding.
+#define SEALOCK_ACCESS_PROOF_BYTES 129
+
+// A proof. Its bytes identify nothing, as anybody can turn a proof into another one of the same statement: a use is identified
+// by its nullifier.
+//
+// Made by: `sealock_access_prove`, `sealock_access_proof_from_bytes`. Freed by: `sealock_access_proof_free`. It never changes;
+// thread-safe.
+struct sealock_access_proof;
+
+// What the prover says about the use. All but the time are field elements.
+typedef struct {
+    // `sizeof(sealock_claim)`.
+    size_t struct_size;
+    // Root of the group.
+    uint8_t root[SEALOCK_SCALAR_BYTES];
+    // What the proof is bound to: it cannot be moved to another message.
+    uint8_t message[SEALOCK_SCALAR_BYTES];
+    // What uses are counted in. One use index gives one nullifier per scope.
+    uint8_t scope[SEALOCK_SCALAR_BYTES];
+    // The time of the use, in seconds since 1970-01-01 UTC. It is public: round it, so that a clock does not tell orders
+    // apart.
+    uint64_t now;
+} sealock_claim;
+
+// What a proof proves, and everything that the verifier learns: some order of the group `root`, unexpired at `now`, is used for
+// `message` within its limit in `scope`, and `nullifier` marks the use. All but the time are field elements.
+typedef struct {
+    // `sizeof(sealock_access_statement)`, filled in by the caller.
+    size_t struct_size;
+    // Root of the group. Never zero in an accepted statement.
+    uint8_t root[SEALOCK_SCALAR_BYTES];
+    // Poseidon(scope, secret, use index): **store it when the use is spent.**
+    uint8_t nullifier[SEALOCK_SCALAR_BYTES];
+    // What the proof is bound to.
+    uint8_t message[SEALOCK_SCALAR_BYTES];
+    // What uses are counted in.
+    uint8_t scope[SEALOCK_SCALAR_BYTES];
+    // The time of the use, in seconds since 1970-01-01 UTC.
+    uint64_t now;
+} sealock_access_statement;
+
+// SEALOCK_ACCESS_STATEMENT_BYTES, as this library has it.
+size_t sealock_access_statement_bytes(void);
+
+// SEALOCK_ACCESS_PROOF_BYTES, as this library has it.
+size_t sealock_access_proof_bytes(void);
+
+// Proves that an order allows the use that `claim` says: the secret of the order, what it granted, the number of the use from
+// 0, and the path from the order's leaf to the claim's root. **One use index for two messages spends it twice: the second is
+// refused.** Set `statement->struct_size` before.
+//
+// It is checked first whether the claim holds, and last that the proof verifies. About a third of a second on one core at depth
+// 20; the first proof under a key takes longer. Prove where nobody can measure the time, which depends on the secret. Nothing
+// is spent by a failure.
+//
+// Fails with SEALOCK_ERROR_NOT_A_MEMBER if secret and terms do not give the path's leaf, or the path does not lead to the root;
+// with SEALOCK_ERROR_USE_LIMIT_REACHED; with SEALOCK_ERROR_ORDER_EXPIRED; with SEALOCK_ERROR_INVALID_PROOF if the group has
+// outgrown the key; with SEALOCK_ERROR_UNSAFE_KEY for a key whose proofs do not verify.
+sealock_status sealock_access_prove(const sealock_proving_key *key,
+                                    const sealock_claim *claim,
+                                    const sealock_identity *identity,
+                                    const sealock_credential *credential,
+                                    uint64_t use_index,
+                                    const sealock_merkle_proof *merkle_proof,
+                                    sealock_access_statement *statement,
+                                    sealock_access_proof **proof,
+                                    sealock_error **error);
+
+// Verifies a proof of a statement under the owner's key.
+//
+// This says that the statement is true, not that it is acceptable. **Check before that root, message, scope and time are the
+// right ones, and after it that the nullifier is new.**
+//
+// Fails with SEALOCK_ERROR_INVALID_PROOF, without a reason.
+sealock_status sealock_access_verify(const sealock_verifying_key *key,
+                                     const sealock_access_statement *statement,
+                                     const sealock_access_proof *proof,
+                                     sealock_error **error);
+
+// Encodes a statement, in SEALOCK_ACCESS_STATEMENT_BYTES bytes: a version byte, root, nullifier, message, scope and the time
+// in 8 bytes, big-endian.
+sealock_status sealock_access_statement_to_bytes(const sealock_access_statement *statement,
+                                                 uint8_t *out,
+                                                 size_t out_length,
+                                                 sealock_error **error);
+
+// Reads a statement. Set `out->struct_size` before.
+//
+// Fails with SEALOCK_ERROR_MALFORMED; with SEALOCK_ERROR_UNSUPPORTED_VERSION for another version.
+sealock_status sealock_access_statement_from_bytes(const uint8_t *bytes,
+                                                   size_t bytes_length,
+                                                   sealock_access_statement *out,
+                                                   sealock_error **error);
+
+// The statement as snarkjs' `public.json`: root, nullifier, message, scope, time.
+sealock_status sealock_access_statement_to_snarkjs(const sealock_access_statement *statement,
+                                                   sealock_buffer **out,
+                                                   sealock_error **error);
+
+// Encodes a proof, in SEALOCK_ACCESS_PROOF_BYTES bytes.
+sealock_status sealock_access_proof_to_bytes(const sealock_access_proof *proof,
+                                             uint8_t *out,
+                                             size_t out_length,
+                                             sealock_error **error);
+
+// Reads a proof, and checks that its points are in their groups. Whether it proves anything is for `sealock_access_verify`.
+//
+// Fails with SEALOCK_ERROR_MALFORMED; with SEALOCK_ERROR_UNSUPPORTED_VERSION for another version.
+sealock_status sealock_access_proof_from_bytes(const uint8_t *bytes,
+                                               size_t bytes_length,
+                                               sealock_access_proof **out,
+                                               sealock_error **error);
+
+// The proof as snarkjs' `proof.json`.
+sealock_status sealock_access_proof_to_snarkjs(const sealock_access_proof *proof,
+                                               sealock_buffer **out,
+                                               sealock_error **error);
+
+// The call of the contract of `sealock_verifying_key_to_solidity` that verifies this proof of `statement`.
+sealock_status sealock_access_proof_to_evm_calldata(const sealock_access_proof *proof,
+                                                    const sealock_access_statement *statement,
+                                                    sealock_buffer **out,
+                                                    sealock_error **error);
+
+// Frees a proof. NULL is fine.
+sealock_status sealock_access_proof_free(sealock_access_proof *proof);
+
+// =========
+// Semaphore
+//
+// Identities and proofs of Semaphore v4, which `@semaphore-protocol` 4.14 accepts and whose proofs are accepted here. A member
+// of a group says a message in a scope, once. There are no limits, no expiry and no assets: where those matter, use access
+// proofs.
+//
+// A group is a `sealock_group` of commitments, or a `sealock_merkle_proof` that somebody else's group gave. The keys are those
+// of Semaphore's ceremony: `semaphore-<depth>.zkey` and `.json` of the npm package `@zk-kit/semaphore-artifacts`.
+//
+// Messages and scopes are signals: SEALOCK_SIGNAL_BYTES bytes, an integer below 2^256, big-endian. Semaphore's JavaScript takes
+// numbers, texts and bytes alike, and reads a text that looks like a number as that number. Here the caller says which it is.
+
+// Bytes of a message or a scope.
+#define SEALOCK_SIGNAL_BYTES 32
+
+// Bytes of a public key: both coordinates, field elements.
+#define SEALOCK_SEMAPHORE_PUBLIC_KEY_BYTES 64
+
+// The deepest circuit of the ceremony.
+#define SEALOCK_SEMAPHORE_MAX_DEPTH 32
+
+// An identity. One is meant to be used in many groups: its nullifiers of one scope are the same in each of them, so a scope
+// names its group.
+//
+// Made by: `sealock_semaphore_identity_generate`, `_from_private_key`, `_import`. Freed by:
+// `sealock_semaphore_identity_free`, which wipes it. It never changes; thread-safe.
+struct sealock_semaphore_identity;
+
+// A proof, with what it proves. The nullifier identifies it; its points do not, as anybody can change them.
+//
+// Made by: `sealock_semaphore_prove`, `sealock_semaphore_proof_from_json`. Freed by: `sealock_semaphore_proof_free`. It never
+// changes; thread-safe.
+struct sealock_semaphore_proof;
+
+// A key that proofs are made with.
+//
+// Made by: `sealock_semaphore_proving_key_from_zkey`, `_from_pinned_zkey`. Freed by: `sealock_semaphore_proving_key_free`. It
+// never changes; thread-safe.
+struct sealock_semaphore_proving_key;
+
+// A key that proofs are verified with: one for each depth.
+//
+// Made by: `sealock_semaphore_verifying_key_from_snarkjs`, `sealock_semaphore_proving_key_verifying_key`. Freed by:
+// `sealock_semaphore_verifying_key_free`. It never changes; thread-safe.
+struct sealock_semaphore_verifying_key;
+
+// What a proof proves: somebody in the group `root` says `message` in `scope`, and `nullifier` marks that it did.
+typedef struct {
+    // `sizeof(sealock_semaphore_statement)`, filled in by the caller.
+    size_t struct_size;
+    // The depth of the circuit, which says which key verifies the proof.
+    size_t depth;
+    // Root of the group, a field element. Never zero in an accepted proof.
+    uint8_t root[SEALOCK_SCALAR_BYTES];
+    // Poseidon(hash of the scope, secret), a field element.
+    uint8_t nullifier[SEALOCK_SCALAR_BYTES];
+    // What is said, a signal.
+    uint8_t message[SEALOCK_SIGNAL_BYTES];
+    // Where it is said, a signal.
+    uint8_t scope[SEALOCK_SIGNAL_BYTES];
+} sealock_semaphore_statement;
+
+// SEALOCK_SIGNAL_BYTES, as this library has it.
+size_t sealock_signal_bytes(void);
+
+// SEALOCK_SEMAPHORE_PUBLIC_KEY_BYTES, as this library has it.
+size_t sealock_semaphore_public_key_bytes(void);
+
+// The signal of a text: its UTF-8, padded on the right with zeros, as ethers' `encodeBytes32String` has it.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for more than 31 bytes.
+sealock_status sealock_signal_from_text(const char *text,
+                                        uint8_t *out,
+                                        size_t out_length,
+                                        sealock_error **error);
+
+// The signal of an integer.
+sealock_status sealock_signal_from_integer(uint64_t value,
+                                           uint8_t *out,
+                                           size_t out_length,
+                                           sealock_error **error);
+
+// The signal of an integer below 2^256 in decimal digits, without leading zeros, as a proof's JSON has it.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for anything else.
+sealock_status sealock_signal_from_decimal(const char *value,
+                                           uint8_t *out,
+                                           size_t out_length,
+                                           sealock_error **error);
+
+// The integer in decimal digits. It writes field elements as well, which JavaScript has so.
+sealock_status sealock_signal_to_decimal(const uint8_t *signal,
+                                         size_t signal_length,
+                                         sealock_buffer **out,
+                                         sealock_error **error);
+
+// What a proof shows of a signal, a field element: its Keccak-256 without the last byte.
+sealock_status sealock_signal_hash(const uint8_t *signal,
+                                   size_t signal_length,
+                                   uint8_t *out,
+                                   size_t out_length,
+                                   sealock_error **error);
+
+// Makes a fresh identity from the operating system's randomness: a private key of 32 bytes.
+sealock_status sealock_semaphore_identity_generate(sealock_semaphore_identity **out, sealock_error **error);
+
+// The identity of a private key: bytes of any number, or the UTF-8 of a text. Equal to `new Identity(key)`. **It is the
+// secret**: a text that somebody can guess gives the commitment and all uses away. Wipe your copy with `sealock_wipe`.
+sealock_status sealock_semaphore_identity_from_private_key(const uint8_t *private_key,
+                                                           size_t private_key_length,
+                                                           sealock_semaphore_identity **out,
+                                                           sealock_error **error);
+
+// Reads what `sealock_semaphore_identity_export` or `identity.export()` wrote: the private key in Base64. Wipe your copy with
+// `sealock_wipe`.
+//
+// Fails with SEALOCK_ERROR_MALFORMED.
+sealock_status sealock_semaphore_identity_import(const char *text,
+                                                 sealock_semaphore_identity **out,
+                                                 sealock_error **error);
+
+// The private key in Base64, equal to `identity.export()`: **the secret**, for a key store alone. The buffer is wiped when it
+// is freed.
+sealock_status sealock_semaphore_identity_export(const sealock_semaphore_identity *identity,
+                                                 sealock_buffer **out,
+                                                 sealock_error **error);
+
+// The private key itself: **the secret**, for a key store alone. The buffer is wiped when it is freed.
+sealock_status sealock_semaphore_identity_expose_private_key(const sealock_semaphore_identity *identity,
+                                                             sealock_buffer **out,
+                                                             sealock_error **error);
+
+// The public key on Baby Jubjub, in circomlib's coordinates: x, then y.
+sealock_status sealock_semaphore_identity_public_key(const sealock_semaphore_identity *identity,
+                                                     uint8_t *out,
+                                                     size_t out_length,
+                                                     sealock_error **error);
+
+// Poseidon(public key), a field element: what a group has as its leaf.
+sealock_status sealock_semaphore_identity_commitment(const sealock_semaphore_identity *identity,
+                                                     uint8_t *out,
+                                                     size_t out_length,
+                                                     sealock_error **error);
+
+// Wipes and frees an identity. NULL is fine.
+sealock_status sealock_semaphore_identity_free(sealock_semaphore_identity *identity);
+
+// Reads a key file of snarkjs for Semaphore's circuit of some depth, and checks that every point is in its group. About a
+// second at depth 20. **That the file is the ceremony's is for you to know**: pin its SHA-256 digest and use
+// `sealock_semaphore_proving_key_from_pinned_zkey`.
+//
+// Fails with SEALOCK_ERROR_MALFORMED; with SEALOCK_ERROR_TOO_LARGE for more than any key of the ceremony has; with
+// SEALOCK_ERROR_UNSUPPORTED_VERSION for another version of the format.
+sealock_status sealock_semaphore_proving_key_from_zkey(const uint8_t *bytes,
+                                                       size_t bytes_length,
+                                                       sealock_semaphore_proving_key **out,
+                                                       sealock_error **error);
+
+// Reads a key file whose SHA-256 digest is pinned, without checking its points once more: milliseconds.
+//
+// Fails with SEALOCK_ERROR_MALFORMED for other bytes; otherwise as `sealock_semaphore_proving_key_from_zkey`.
+sealock_status sealock_semaphore_proving_key_from_pinned_zkey(const uint8_t *bytes,
+                                                              size_t bytes_length,
+                                                              const uint8_t *digest,
+                                                              size_t digest_length,
+                                                              sealock_semaphore_proving_key **out,
+                                                              sealock_error **error);
+
+// The depth: groups have up to 2^depth members.
+sealock_status sealock_semaphore_proving_key_depth(const sealock_semaphore_proving_key *key,
+                                                   size_t *out,
+                                                   sealock_error **error);
+
+// The key that its proofs are verified with.
+sealock_status sealock_semaphore_proving_key_verifying_key(const sealock_semaphore_proving_key *key,
+                                                           sealock_semaphore_verifying_key **out,
+                                                           sealock_error **error);
+
+// Frees a proving key. NULL is fine.
+sealock_status sealock_semaphore_proving_key_free(sealock_semaphore_proving_key *key);
+
+// Reads a verifying key of snarkjs for the circuit of a depth. **Whoever made it can forge proofs**: take it from the ceremony.
+//
+// Fails with SEALOCK_ERROR_MALFORMED, for a depth that the ceremony does not have, too; with SEALOCK_ERROR_TOO_LARGE.
+sealock_status sealock_semaphore_verifying_key_from_snarkjs(size_t depth,
+                                                            const char *json,
+                                                            sealock_semaphore_verifying_key **out,
+                                                            sealock_error **error);
+
+// The depth: groups have up to 2^depth members.
+sealock_status sealock_semaphore_verifying_key_depth(const sealock_semaphore_verifying_key *key,
+                                                     size_t *out,
+                                                     sealock_error **error);
+
+// The key as snarkjs' `verification_key.json`.
+sealock_status sealock_semaphore_verifying_key_to_snarkjs(const sealock_semaphore_verifying_key *key,
+                                                          sealock_buffer **out,
+                                                          sealock_error **error);
+
+// Frees a verifying key. NULL is fine.
+sealock_status sealock_semaphore_verifying_key_free(sealock_semaphore_verifying_key *key);
+
+// Proves that the identity is the member at the start of the path, and says a message, a signal, in a scope, a signal. Prove
+// where nobody can measure the time, which depends on the secret.
+//
+// Fails with SEALOCK_ERROR_NOT_A_MEMBER; with SEALOCK_ERROR_INVALID_PROOF if the group has outgrown the key; with
+// SEALOCK_ERROR_UNSAFE_KEY for a key whose proofs do not verify.
+sealock_status sealock_semaphore_prove(const sealock_semaphore_proving_key *key,
+                                       const sealock_semaphore_identity *identity,
+                                       const sealock_merkle_proof *merkle_proof,
+                                       const uint8_t *message,
+                                       size_t message_length,
+                                       const uint8_t *scope,
+                                       size_t scope_length,
+                                       sealock_semaphore_proof **out,
+                                       sealock_error **error);
+
+// Verifies a proof under the ceremony's key for its depth.
+//
+// This says that the statement is true, not that it is acceptable. **Check before that root and scope are the right ones, and
+// after it that the nullifier is new in the scope**: `sealock_semaphore_proof_statement` puts them out.
+//
+// Fails with SEALOCK_ERROR_INVALID_PROOF, without a reason.
+sealock_status sealock_semaphore_verify(const sealock_semaphore_verifying_key *key,
+                                        const sealock_semaphore_proof *proof,
+                                        sealock_error **error);
+
+// What the proof proves. **Call `sealock_semaphore_verify` as well.** Set `out->struct_size` before.
+sealock_status sealock_semaphore_proof_statement(const sealock_semaphore_proof *proof,
+                                                 sealock_semaphore_statement *out,
+                                                 sealock_error **error);
+
+// Reads what `sealock_semaphore_proof_to_json` or `JSON.stringify(proof)` wrote.
+//
+// Fails with SEALOCK_ERROR_MALFORMED; with SEALOCK_ERROR_TOO_LARGE.
+sealock_status sealock_semaphore_proof_from_json(const char *json,
+                                                 sealock_semaphore_proof **out,
+                                                 sealock_error **error);
+
+// The proof as `@semaphore-protocol/proof` has it.
+sealock_status sealock_semaphore_proof_to_json(const sealock_semaphore_proof *proof,
+                                               sealock_buffer **out,
+                                               sealock_error **error);
+
+// The proof as snarkjs' `proof.json`, and what it proves as its `public.json`.
+sealock_status sealock_semaphore_proof_to_snarkjs(const sealock_semaphore_proof *proof,
+                                                  sealock_buffer **proof_json,
+                                                  sealock_buffer **public_json,
+                                                  sealock_error **error);
+
+// The call of Semaphore's contract `SemaphoreVerifier` that verifies the proof.
+sealock_status sealock_semaphore_proof_to_evm_calldata(const sealock_semaphore_proof *proof,
+                                                       sealock_buffer **out,
+                                                       sealock_error **error);
+
+// Frees a proof. NULL is fine.
+sealock_status sealock_semaphore_proof_free(sealock_semaphore_proof *proof);
 
 #ifdef __cplusplus
 }

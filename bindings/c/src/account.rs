@@ -21,7 +21,7 @@ pub const SEALOCK_ADDRESS_TEXT_BYTES: usize = 43;
 pub const SEALOCK_DIGEST_BYTES: usize = 32;
 /// Bytes of a digest as text, with the NUL at its end.
 pub const SEALOCK_DIGEST_TEXT_BYTES: usize = 65;
-/// Bytes of a secret key: an account's, a recipient's.
+/// Bytes of a secret: an account's, a recipient's, an identity's.
 pub const SEALOCK_SECRET_BYTES: usize = 32;
 /// Bytes of a nullifier.
 pub const SEALOCK_NULLIFIER_BYTES: usize = 32;

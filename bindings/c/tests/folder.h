@@ -25,7 +25,7 @@ static inline void remove_folder(const char *folder) {
 
 // A path in a folder.
 struct path {
-    char text[128];
+    char text[512];
 };
 
 static inline struct path in(const char *folder, const char *name) {

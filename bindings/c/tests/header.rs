@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sealock::ErrorKind;
 
 /// One section of the header each, in its order.
-const SECTIONS: [&str; 31] = [
+const SECTIONS: [&str; 38] = [
     "error",
     "buffer",
     "library",
@@ -38,6 +38,13 @@ const SECTIONS: [&str; 31] = [
     "epoch",
     "destruction",
     "query",
+    "answer",
+    "scalar",
+    "identity",
+    "group",
+    "keys",
+    "proof",
+    "semaphore",
 ];
 
 fn here() -> &'static Path {
@@ -76,7 +83,7 @@ fn header() -> String {
     let mut config = cbindgen::Config::from_file(here().join("cbindgen.toml")).unwrap();
     let mut handles = Vec::new();
     let mut body = String::new();
-    for section in SECTIONS.iter().chain(&["answer"]) {
+    for section in &SECTIONS {
         let path = here().join("src").join(section).with_extension("rs");
         let source = read(path.clone());
         let structs = source.lines().filter_map(|line| line.strip_prefix("pub struct ")?.strip_suffix(" {"));

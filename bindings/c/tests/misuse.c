@@ -1,6 +1,8 @@
 // Every function of the library, with every argument wrong in every way that can be told: an error, and no harm.
 //
 // misuse.py writes the calls from the header. It fails if the library has a function that the header has not.
+//
+//     misuse <folder of the keys of Semaphore's ceremony>
 
 #define _XOPEN_SOURCE 700
 
@@ -18,11 +20,15 @@
 static struct {
     void *handle[4];
     uint64_t number[4];
-    uint8_t bytes[128];
+    uint8_t bytes[192];
     struct ArrowArrayStream stream;
 } outs;
 
 static const uint8_t some_bytes[64] = {0xa1, 0x63, 'b', 'a', 'd', 0x00, 0xff, '{', '"', '\n', ','};
+
+// Two field elements, and two that are none.
+static const uint8_t some_scalars[64] = {[31] = 1, [63] = 2};
+static const uint8_t no_scalars[64] = {[0] = 0xff, [32] = 0xff};
 
 static void poison(void) {
     memset(&outs, 0xa5, sizeof outs);
@@ -81,6 +87,10 @@ SIZED(sealock_blocks)
 SIZED(sealock_destruction)
 SIZED(sealock_watch)
 SIZED(sealock_kubo_options)
+SIZED(sealock_credential)
+SIZED(sealock_claim)
+SIZED(sealock_access_statement)
+SIZED(sealock_semaphore_statement)
 
 // Arrow structures whose releases are counted: what goes in is released once, whatever is wrong with the rest of the call.
 
@@ -208,8 +218,49 @@ static void open_data(const struct market *m) {
     sealock_published_free(published);
 }
 
+// The parts of access proofs, for the smallest groups.
+static void open_proofs(void) {
+    sealock_credential credential = {.struct_size = sizeof credential, .limit = 1};
+    sealock_claim claim = {.struct_size = sizeof claim};
+    sealock_access_statement statement = {.struct_size = sizeof statement};
+    uint8_t commitment[SEALOCK_SCALAR_BYTES];
+    size_t index;
+    int32_t present;
+    MUST(sealock_identity_generate(&valid_sealock_identity, &error));
+    MUST(sealock_identity_commitment(valid_sealock_identity, commitment, sizeof commitment, &error));
+    MUST(sealock_credential_leaf(&credential, commitment, sizeof commitment, claim.root, sizeof claim.root, &error));
+    MUST(sealock_group_new(&valid_sealock_group, &error));
+    MUST(sealock_group_insert(valid_sealock_group, claim.root, sizeof claim.root, &index, &error));
+    MUST(sealock_group_root(valid_sealock_group, claim.root, sizeof claim.root, &present, &error));
+    MUST(sealock_group_proof(valid_sealock_group, index, &valid_sealock_merkle_proof, &error));
+    MUST(sealock_setup(1, &valid_sealock_key_bundle, &valid_sealock_proving_key, &valid_sealock_verifying_key, &error));
+    MUST(sealock_access_prove(valid_sealock_proving_key, &claim, valid_sealock_identity, &credential, 0,
+                              valid_sealock_merkle_proof, &statement, &valid_sealock_access_proof, &error));
+}
+
+static void open_semaphore(const char *ceremony) {
+    static uint8_t zkey[2 << 20];
+    uint8_t leaf[SEALOCK_SCALAR_BYTES];
+    const uint8_t *signal = some_bytes;
+    sealock_merkle_proof *path;
+    struct path name = in(ceremony, "semaphore-1.zkey");
+    FILE *file = fopen(name.text, "rb");
+    if (!CHECK(file != NULL)) exit(1);
+    size_t length = fread(zkey, 1, sizeof zkey, file);
+    fclose(file);
+    MUST(sealock_semaphore_proving_key_from_zkey(zkey, length, &valid_sealock_semaphore_proving_key, &error));
+    MUST(sealock_semaphore_proving_key_verifying_key(valid_sealock_semaphore_proving_key,
+                                                     &valid_sealock_semaphore_verifying_key, &error));
+    MUST(sealock_semaphore_identity_generate(&valid_sealock_semaphore_identity, &error));
+    MUST(sealock_semaphore_identity_commitment(valid_sealock_semaphore_identity, leaf, sizeof leaf, &error));
+    MUST(sealock_merkle_proof_new(leaf, sizeof leaf, 0, NULL, 0, &path, &error));
+    MUST(sealock_semaphore_prove(valid_sealock_semaphore_proving_key, valid_sealock_semaphore_identity, path, signal, 32,
+                                 signal, 32, &valid_sealock_semaphore_proof, &error));
+    sealock_merkle_proof_free(path);
+}
+
 // Every type of handle once.
-static void make_all(void) {
+static void make_all(const char *ceremony) {
     struct market m = open_market(NULL);
     sealock_ticket *ticket;
     sealock_filter *filter;
@@ -242,6 +293,8 @@ static void make_all(void) {
     MUST(sealock_cancel_new(&valid_sealock_cancel, &error));
     CHECK(sealock_schema_from_json(NULL, 0, &valid_sealock_schema, &valid_sealock_error) == SEALOCK_ERROR_MALFORMED);
     open_data(&m);
+    open_proofs();
+    open_semaphore(ceremony);
     open_node();
     valid_sealock_kubo = connect_daemon();
     sealock_account_free(m.consumer_account);
@@ -267,8 +320,9 @@ static void make_all(void) {
     valid_sealock_receipt = receipt;
 }
 
-int main(void) {
-    make_all();
+int main(int count, char **arguments) {
+    if (count != 2) return fprintf(stderr, "misuse <folder of the ceremony's keys>\n"), 2;
+    make_all(arguments[1]);
     size_t before = sealock_live_handles();
     misuse_all();
     CHECK(sealock_live_handles() == before);

@@ -33,9 +33,22 @@ SIZES = {
     "job": 32,
     "digest": 32,
     "secret": 32,
+    "commitment": 32,
+    "leaf": 32,
+    "message": 32,
+    "scope": 32,
+    "signal": 32,
 }
 # The same of lists, which may have others.
-LIST_SIZES = {"recipients": 64}
+LIST_SIZES = {"recipients": 64, "leaves": 64, "siblings": 64, "inputs": 64}
+# Of these, each 32 bytes are a field element.
+SCALARS = {"commitment", "leaf", "scope", "leaves", "siblings", "inputs"}
+# Sizes of outputs, by the function that puts them out.
+OUTPUTS = {
+    "sealock_semaphore_identity_public_key": 64,
+    "sealock_access_statement_to_bytes": 137,
+    "sealock_access_proof_to_bytes": 129,
+}
 # Outputs that may have any size.
 ANY_SIZE = {"buffer"}
 EXTREMES = {
@@ -84,6 +97,8 @@ class Function:
         """Bytes of an output, by what it is."""
         if argument == "base_token":
             return 20
+        if self.name in OUTPUTS:
+            return OUTPUTS[self.name]
         for ending, size in (
             ("from_text", 32),
             ("digest", 32),
@@ -91,6 +106,14 @@ class Function:
             ("secret", 32),
             ("public", 32),
             ("dataset", 32),
+            ("integer", 32),
+            ("decimal", 32),
+            ("hash", 32),
+            ("poseidon", 32),
+            ("commitment", 32),
+            ("nullifier", 32),
+            ("leaf", 32),
+            ("root", 32),
         ):
             if self.name.endswith(ending):
                 return 20 if "address" in self.name else size
@@ -110,10 +133,14 @@ class Function:
             return TEXTS.get(argument, '"text"')
         if kind == "const char *const *":
             return '(const char *const[]){"1"}'
+        if kind == "const uint8_t *const *":
+            return "(const uint8_t *const[]){some_bytes}"
+        if kind == "const size_t *":
+            return "(const size_t[]){1}"
         if kind.endswith("*const *"):
             return f"(const {kind.split()[1]} *const[]){{valid_{kind.split()[1]}}}"
         if kind == "const uint8_t *":
-            return "some_bytes"
+            return "some_scalars" if argument in SCALARS else "some_bytes"
         if (
             kind in ("uint8_t *", "char *")
             and index + 1 < len(self.arguments)
@@ -132,10 +159,10 @@ class Function:
             return NUMBERS.get(argument, "0")
         if kind.startswith("struct Arrow"):
             return "&outs.stream" if argument == "out" else f"new_{kind.split()[1]}()"
-        if kind.startswith("sealock_") and kind.endswith(" *") and "status" not in kind:
-            return f"sized_{kind[:-2]}()"
         if argument in NULLABLE:
             return "NULL"
+        if kind.startswith(("sealock_", "const sealock_")) and kind.endswith(" *") and "status" not in kind:
+            return f"sized_{kind.removeprefix('const ').removesuffix(' *')}()"
         if kind.endswith("*"):
             return f"({kind})&outs.number[{index % 4}]"
         raise SystemExit(f"{self.name}: no value for {kind} {argument}")
@@ -192,6 +219,10 @@ class Function:
                 self.case(index, "(const char *const[]){NULL}", f"argument {argument}[0]")
                 self.case(index, '(const char *const[]){"\\xc3("}', f"argument {argument}[0]: expected UTF-8")
                 self.case(index, "(const char *const *)9", f"argument {argument}")
+            elif kind == "const uint8_t *const *":
+                self.case(index, "NULL", f"argument {argument}")
+                self.case(index, "(const uint8_t *const[]){NULL}", f"argument {argument}[0]")
+                self.case(index, "(const uint8_t *const *)9", f"argument {argument}")
             elif kind.endswith("*const *"):
                 self.case(index, "NULL", f"argument {argument}")
                 element = kind.split()[1]
@@ -206,6 +237,8 @@ class Function:
                     self.case(index + 1, "SIZE_MAX", f"argument {argument}")
                     self.harmless(index + 1, "0")
                     self.harmless(index + 1, "sizeof some_bytes")
+                if argument in SCALARS and "semaphore" not in self.name:
+                    self.case(index, "no_scalars", "expected an integer below the order of BN254, got a larger one")
             elif kind in ("uint8_t *", "char *") and self.arguments[index + 1][0] == "size_t":
                 self.case(index, "NULL", f"argument {argument}")
                 if argument in ANY_SIZE:

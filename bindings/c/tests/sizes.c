@@ -17,6 +17,12 @@ int main(void) {
     CHECK(sealock_recipient_bytes() == SEALOCK_RECIPIENT_BYTES);
     CHECK(sealock_nullifier_bytes() == SEALOCK_NULLIFIER_BYTES);
     CHECK(sizeof((sealock_statement *)0)->nullifier == SEALOCK_NULLIFIER_BYTES);
+    CHECK(sealock_scalar_bytes() == SEALOCK_SCALAR_BYTES);
+    CHECK(sealock_access_statement_bytes() == SEALOCK_ACCESS_STATEMENT_BYTES);
+    CHECK(sealock_access_proof_bytes() == SEALOCK_ACCESS_PROOF_BYTES);
+    CHECK(sealock_signal_bytes() == SEALOCK_SIGNAL_BYTES);
+    CHECK(sealock_semaphore_public_key_bytes() == SEALOCK_SEMAPHORE_PUBLIC_KEY_BYTES);
+    CHECK(sizeof((sealock_claim *)0)->root == SEALOCK_SCALAR_BYTES);
 
     // Texts have the size that their constants say, and are written to the last byte.
     uint8_t address[SEALOCK_ADDRESS_BYTES], wrong[SEALOCK_ADDRESS_BYTES], digest[SEALOCK_DIGEST_BYTES];

@@ -71,6 +71,42 @@ static void threads_share_handles(void) {
     close_market(&shared.market);
 }
 
+struct shared_group {
+    sealock_group *group;
+    atomic_int next, failed;
+};
+
+// Inserts leaves that nobody else does, and reads what others change.
+static void *insert(void *with) {
+    struct shared_group *shared = with;
+    uint8_t leaf[SEALOCK_SCALAR_BYTES], begins[SEALOCK_SCALAR_BYTES];
+    for (int i = 0; i < 50; i++) {
+        sealock_merkle_proof *path = NULL;
+        size_t index;
+        uint64_t number = 1 + (uint64_t)atomic_fetch_add(&shared->next, 1);
+        int right = sealock_scalar_from_integer(number, leaf, sizeof leaf, NULL) == SEALOCK_OK &&
+                    sealock_group_insert(shared->group, leaf, sizeof leaf, &index, NULL) == SEALOCK_OK &&
+                    sealock_group_proof(shared->group, index, &path, NULL) == SEALOCK_OK &&
+                    sealock_merkle_proof_leaf(path, begins, sizeof begins, NULL) == SEALOCK_OK &&
+                    memcmp(leaf, begins, sizeof leaf) == 0;
+        if (!right) atomic_fetch_add(&shared->failed, 1);
+        sealock_merkle_proof_free(path);
+    }
+    return NULL;
+}
+
+static void threads_share_a_group(void) {
+    static struct shared_group shared;
+    pthread_t threads[THREADS];
+    size_t count;
+    MUST(sealock_group_new(&shared.group, &error));
+    for (int i = 0; i < THREADS; i++) start(&threads[i], insert, &shared);
+    for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+    MUST(sealock_group_count(shared.group, &count, &error));
+    CHECK(count == THREADS * 50 && shared.failed == 0);
+    sealock_group_free(shared.group);
+}
+
 // -------------------------------------------------------------------------------------------------- freed while in use
 
 struct race {
@@ -176,6 +212,7 @@ static void another_thread_cancels(void) {
 
 int main(void) {
     threads_share_handles();
+    threads_share_a_group();
     a_handle_is_freed_once_however_many_try();
     a_call_outlives_its_handles();
     another_thread_cancels();
