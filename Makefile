@@ -30,6 +30,7 @@ check: deny $(VENV)/.ready ## Formatting, lints, licences and advisories of depe
 
 bench: $(VENV)/.ready core/tests/interop/node_modules/.ready zk/tests/interop/node_modules/.ready ## Measure, and write docs/benchmarks.md
 	cargo build --workspace --benches
+	cargo build --release --locked --manifest-path zk/benches/peers/Cargo.toml --target-dir "$(CARGO_TARGET_DIR)/proof-peers"
 	scripts/bench > docs/benchmarks.md.new
 	mv docs/benchmarks.md.new docs/benchmarks.md
 

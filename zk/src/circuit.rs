@@ -39,6 +39,7 @@ use ark_relations::gr1cs::{
     ConstraintSynthesizer, ConstraintSystem, ConstraintSystemRef, Matrix, OptimizationGoal, R1CS_PREDICATE_LABEL,
     Result, SynthesisMode,
 };
+use rayon::prelude::*;
 use zeroize::Zeroize;
 
 use crate::gadget::{Builder, Wire};
@@ -181,7 +182,8 @@ impl Rows {
 
     /// What the rows are for that `z` does not satisfy.
     pub(crate) fn violated(&self, z: &[Fr]) -> Vec<&'static str> {
-        (0..self.purposes.len()).filter(|&row| !self.is_satisfied(row, z)).map(|row| self.purposes[row]).collect()
+        let rows = (0..self.purposes.len()).into_par_iter();
+        rows.filter(|&row| !self.is_satisfied(row, z)).map(|row| self.purposes[row]).collect()
     }
 
     pub(crate) fn is_satisfied(&self, row: usize, z: &[Fr]) -> bool {
