@@ -141,6 +141,7 @@ typedef struct sealock_download_orders sealock_download_orders;
 typedef struct sealock_download_ticket sealock_download_ticket;
 typedef struct sealock_download_tickets sealock_download_tickets;
 typedef struct sealock_download sealock_download;
+typedef struct sealock_order_records sealock_order_records;
 typedef struct sealock_destruction_receipt sealock_destruction_receipt;
 typedef struct sealock_literals sealock_literals;
 typedef struct sealock_filter sealock_filter;
@@ -1354,6 +1355,12 @@ sealock_status sealock_terms_uses_per_order(sealock_terms *terms, uint64_t uses,
 // For how many seconds an order admits jobs; 30 days if not said.
 sealock_status sealock_terms_valid_for(sealock_terms *terms, uint64_t seconds, sealock_error **error);
 
+// Gives an order its uses anew in every epoch of so many seconds, counted from 1970-01-01 UTC: so many a day for 86,400. If not
+// said, it has them once. Whole minutes, at least ten, and no more than the order's validity: `sealock_owner_publish` looks.
+sealock_status sealock_terms_renewed_every(sealock_terms *terms,
+                                           uint64_t seconds,
+                                           sealock_error **error);
+
 // Frees terms. NULL is fine.
 sealock_status sealock_terms_free(sealock_terms *terms);
 
@@ -1579,6 +1586,9 @@ sealock_status sealock_asset_order_terms(const sealock_asset *asset,
                                          uint64_t *limit,
                                          uint64_t *validity_secs,
                                          sealock_error **error);
+
+// In what epochs an order has its uses anew, in seconds; 0 if it has them once.
+sealock_status sealock_asset_renewed_every(const sealock_asset *asset, uint64_t *out, sealock_error **error);
 
 // An upper bound on the number of rows.
 sealock_status sealock_asset_max_rows(const sealock_asset *asset, uint64_t *out, sealock_error **error);
@@ -2493,6 +2503,103 @@ sealock_status sealock_owner_destruction_receipt(const sealock_owner *owner,
 sealock_status sealock_owner_discard_unfinished(const sealock_owner *owner,
                                                 size_t *out,
                                                 sealock_error **error);
+
+// ==================
+// Taking orders back
+//
+// What the ledger shows of an asset's orders, and how their seller takes one back: from a stated time on it admits no jobs.
+// Everybody sees a revocation on the ledger, before it takes effect. **Who revokes one order and sees whose requests stop has
+// learned whose they were.**
+
+// The orders of an asset, as the ledger shows them.
+//
+// Made by: `sealock_owner_orders`. Freed by: `sealock_order_records_free`. It never changes; thread-safe.
+struct sealock_order_records;
+
+// What the ledger shows of an order. Times are in seconds since 1970-01-01 UTC.
+typedef struct {
+    // `sizeof(sealock_order_record)`, filled in by the caller.
+    size_t struct_size;
+    // Its place among the orders of the service, from 0.
+    uint64_t index;
+    // How many jobs it gives, in all or in each epoch.
+    uint64_t uses;
+    // When it was made.
+    uint64_t ordered;
+    // The last second in which it is valid.
+    uint64_t expiry;
+    // From when on it admits no jobs, where it was taken back; 0 otherwise.
+    uint64_t revoked_from;
+    // 0 for queries, 1 for downloads.
+    uint32_t service;
+    // Not 0 if it was taken back and the datatoken that it cost paid back.
+    int32_t refunded;
+    // Who ordered and paid.
+    uint8_t consumer[SEALOCK_ADDRESS_BYTES];
+    // The consumer's identity commitment.
+    uint8_t commitment[SEALOCK_DIGEST_BYTES];
+} sealock_order_record;
+
+// An order that its seller takes back. Times are in seconds since 1970-01-01 UTC.
+typedef struct {
+    // `sizeof(sealock_revocation)`, filled in by the caller.
+    size_t struct_size;
+    // From when on the order admits no jobs.
+    uint64_t effective;
+    // When it was announced.
+    uint64_t announced;
+    // Not 0 if the datatoken that the order cost was paid back.
+    int32_t refunded;
+} sealock_revocation;
+
+// Every order of an asset, of queries and of downloads.
+sealock_status sealock_owner_orders(const sealock_owner *owner,
+                                    const sealock_asset *asset,
+                                    sealock_order_records **out,
+                                    sealock_error **error);
+
+// How many orders the list holds.
+sealock_status sealock_order_records_count(const sealock_order_records *records,
+                                           size_t *out,
+                                           sealock_error **error);
+
+// An order of the list, counted from 0. Set `out->struct_size` before.
+sealock_status sealock_order_records_get(const sealock_order_records *records,
+                                         size_t index,
+                                         sealock_order_record *out,
+                                         sealock_error **error);
+
+// Frees a list of orders. NULL is fine.
+sealock_status sealock_order_records_free(sealock_order_records *records);
+
+// Takes an order of the asset back, named by service and place as in `sealock_order_record`: it admits no jobs from `effective`
+// on, in seconds since 1970-01-01 UTC, rounded up to a full minute. With 0, that is in five minutes, which is the least. If
+// `refund` is not 0, the owner pays the datatoken back that it cost. **It cannot be undone.** Set `out->struct_size` before.
+//
+// Fails with SEALOCK_ERROR_ORDER_REVOKED if it was taken back before, SEALOCK_ERROR_ORDER_MISMATCH if there is none,
+// SEALOCK_ERROR_NOT_AUTHORIZED for another owner's asset, SEALOCK_ERROR_INVALID_ARGUMENT for a time that is too early, and
+// SEALOCK_ERROR_INSUFFICIENT_BALANCE if the owner does not have the datatoken.
+sealock_status sealock_owner_revoke_order(const sealock_owner *owner,
+                                          const sealock_asset *asset,
+                                          uint32_t service,
+                                          uint64_t index,
+                                          uint64_t effective,
+                                          int32_t refund,
+                                          sealock_revocation *out,
+                                          sealock_error **error);
+
+// The revocation of an order, if its seller has announced one: `present` is 1 then, and 0 otherwise. It may have yet to take
+// effect. Set `out->struct_size` before.
+sealock_status sealock_order_revocation(const sealock_order *order,
+                                        int32_t *present,
+                                        sealock_revocation *out,
+                                        sealock_error **error);
+
+// As `sealock_order_revocation`, of an order of the data itself.
+sealock_status sealock_download_order_revocation(const sealock_download_order *order,
+                                                 int32_t *present,
+                                                 sealock_revocation *out,
+                                                 sealock_error **error);
 
 // =======================
 // Receipts of destruction

@@ -268,6 +268,19 @@ pub unsafe extern "C" fn sealock_asset_order_terms(
     })
 }
 
+/// In what epochs an order has its uses anew, in seconds; 0 if it has them once.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_asset_renewed_every(
+    asset: *const sealock_asset,
+    out: *mut u64,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.put(find(asset)?.order_terms().epoch_secs.unwrap_or(0));
+    })
+}
+
 /// An upper bound on the number of rows.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_asset_max_rows(

@@ -48,6 +48,7 @@ pub mod proof;
 pub mod query;
 pub mod receipt;
 pub mod recipient;
+pub mod revocation;
 pub mod scalar;
 pub mod schema;
 pub mod semaphore;

@@ -129,6 +129,19 @@ pub unsafe extern "C" fn sealock_terms_valid_for(
     })
 }
 
+/// Gives an order its uses anew in every epoch of so many seconds, counted from 1970-01-01 UTC: so many a day for 86,400. If not
+/// said, it has them once. Whole minutes, at least ten, and no more than the order's validity: `sealock_owner_publish` looks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_terms_renewed_every(
+    terms: *mut sealock_terms,
+    seconds: u64,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        change(terms, |terms: Terms| Ok(terms.renewed_every(seconds)))?;
+    })
+}
+
 /// Frees terms. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_terms_free(terms: *mut sealock_terms) -> sealock_status {

@@ -389,10 +389,73 @@ static void a_schema_is_corrected(void) {
     sealock_schema_free(proposed);
 }
 
+// An owner sees the orders of an asset, and takes one back. Uses can be counted in epochs.
+static void orders_over_time(void) {
+    struct market m = open_market(NULL);
+    sealock_order_records *records;
+    sealock_order_record record = {.struct_size = sizeof record};
+    sealock_revocation revoked = {.struct_size = sizeof revoked}, seen = {.struct_size = sizeof seen};
+    uint8_t consumer[SEALOCK_ADDRESS_BYTES];
+    uint64_t expiry, seconds;
+    size_t count;
+    int32_t present = 7;
+    MUST(sealock_owner_orders(m.owner, m.asset, &records, &error));
+    MUST(sealock_order_records_count(records, &count, &error));
+    MUST(sealock_order_records_get(records, 0, &record, &error));
+    MUST(sealock_account_address(m.consumer_account, consumer, sizeof consumer, &error));
+    MUST(sealock_order_expiry(m.order, &expiry, &error));
+    CHECK(count == 1 && record.index == 0 && record.service == 0 && record.uses == 20 && record.revoked_from == 0);
+    CHECK(record.expiry == expiry && record.ordered < expiry && memcmp(record.consumer, consumer, sizeof consumer) == 0);
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_order_records_get(records, 1, &record, &error));
+    sealock_order_records_free(records);
+    MUST(sealock_order_revocation(m.order, &present, &seen, &error));
+    CHECK(present == 0 && seen.effective == 0 && seen.struct_size == sizeof seen);
+
+    record.struct_size = sizeof record;
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT,
+          sealock_owner_revoke_order(m.owner, m.asset, 0, 0, 60, 1, &revoked, &error));
+    revoked.struct_size = sizeof revoked;
+    FAILS(SEALOCK_ERROR_ORDER_MISMATCH, sealock_owner_revoke_order(m.owner, m.asset, 0, 1, 0, 1, &revoked, &error));
+    revoked.struct_size = sizeof revoked;
+    FAILS(SEALOCK_ERROR_ORDER_MISMATCH, sealock_owner_revoke_order(m.owner, m.asset, 1, 0, 0, 1, &revoked, &error));
+    revoked.struct_size = sizeof revoked;
+    MUST(sealock_owner_revoke_order(m.owner, m.asset, 0, 0, 0, 1, &revoked, &error));
+    CHECK(revoked.refunded && revoked.effective % 60 == 0);
+    CHECK(revoked.effective >= revoked.announced + 300 && revoked.effective <= revoked.announced + 361);
+    MUST(sealock_order_revocation(m.order, &present, &seen, &error));
+    CHECK(present == 1 && seen.effective == revoked.effective && seen.refunded && seen.announced == revoked.announced);
+    FAILS(SEALOCK_ERROR_ORDER_REVOKED, sealock_owner_revoke_order(m.owner, m.asset, 0, 0, 0, 1, &seen, &error));
+    MUST(sealock_owner_orders(m.owner, m.asset, &records, &error));
+    MUST(sealock_order_records_get(records, 0, &record, &error));
+    CHECK(record.revoked_from == revoked.effective && record.refunded);
+    sealock_order_records_free(records);
+
+    MUST(sealock_asset_renewed_every(m.asset, &seconds, &error));
+    CHECK(seconds == 0);
+    sealock_published *published;
+    sealock_asset *daily;
+    sealock_offer *offer;
+    MUST(sealock_terms_renewed_every(m.terms, 61, &error));
+    MUST(sealock_offer_new("Daily", m.table, m.policy, m.terms, &offer, &error));
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_owner_publish(m.owner, offer, NULL, &published, &error));
+    sealock_offer_free(offer);
+    MUST(sealock_terms_renewed_every(m.terms, 86400, &error));
+    MUST(sealock_offer_new("Daily", m.table, m.policy, m.terms, &offer, &error));
+    MUST(sealock_owner_publish(m.owner, offer, NULL, &published, &error));
+    MUST(sealock_published_asset(published, &daily, &error));
+    MUST(sealock_asset_renewed_every(daily, &seconds, &error));
+    CHECK(seconds == 86400);
+    sealock_asset_free(daily);
+    sealock_published_free(published);
+    sealock_offer_free(offer);
+    close_market(&m);
+}
+
 int main(void) {
     everything_travels_as_bytes();
     a_restart_loses_nothing();
     a_sale();
+    orders_over_time();
     a_schema_is_corrected();
     return failures("flow");
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sealock::ErrorKind;
 
 /// One section of the header each, in its order.
-const SECTIONS: [&str; 38] = [
+const SECTIONS: [&str; 39] = [
     "error",
     "buffer",
     "library",
@@ -36,6 +36,7 @@ const SECTIONS: [&str; 38] = [
     "recipient",
     "download",
     "epoch",
+    "revocation",
     "destruction",
     "query",
     "answer",

@@ -85,6 +85,8 @@ SIZED(sealock_statement)
 SIZED(sealock_job)
 SIZED(sealock_blocks)
 SIZED(sealock_destruction)
+SIZED(sealock_order_record)
+SIZED(sealock_revocation)
 SIZED(sealock_watch)
 SIZED(sealock_kubo_options)
 SIZED(sealock_credential)
@@ -204,6 +206,7 @@ static void open_data(const struct market *m) {
     valid_sealock_download_ticket = ticket;
     MUST(sealock_consumer_download_orders(m->consumer, m->asset, &valid_sealock_download_orders, &error));
     MUST(sealock_consumer_download_tickets(m->consumer, &valid_sealock_download_tickets, &error));
+    MUST(sealock_owner_orders(m->owner, m->asset, &valid_sealock_order_records, &error));
     MUST(sealock_owner_download(m->owner, m->asset, &valid_sealock_download, &error));
     MUST(sealock_recipient_key_generate(&valid_sealock_recipient_key, &error));
     MUST(sealock_key_store_in_memory(m->owner_account, &valid_sealock_key_store, &error));
