@@ -36,7 +36,7 @@ fn main() {
 }
 
 /// Proving here and with the provers of `zk/benches/peers`, which `make bench` builds: other circuits of the same depth and
-/// hash, so that a constraint is what compares.
+/// hash, so that a constraint is what compares. Ours also checks the statement first and verifies the proof last.
 fn against_peers(bundle: &[u8]) {
     let program = std::env::current_exe().expect("this program has a path");
     // …/target/debug/deps/access-…
