@@ -6,9 +6,8 @@ import pickle
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from conftest import visits_policy, visits_schema, visits_table
-
 import sealock as sl
+from conftest import visits_policy, visits_schema, visits_table
 from sealock.errors import InvalidArgument, NotAuthorized, OrderRevoked, UseLimitReached
 
 
