@@ -440,7 +440,7 @@ impl Classify for Rejected {
         ErrorKind::Rejected
     }
     fn hint(&self) -> Option<String> {
-        let causes = "the use was spent elsewhere, the asset answers no more jobs or was changed or deleted, the request is too old";
+        let causes = "the use was spent elsewhere, the order was taken back, the asset answers no more jobs or was changed or deleted, the request is too old";
         Some(format!("it may be that {causes}, or this is another owner's node; the node's owner can see which"))
     }
 }

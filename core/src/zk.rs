@@ -63,7 +63,7 @@ impl Classify for ZkError {
             ZkError::Tree(TreeError::Full { .. }) => K::TooLarge,
             ZkError::Tree(TreeError::NoSuchLeaf { .. }) => K::NotFound,
             ZkError::Tree(_) => K::InvalidArgument,
-            ZkError::Prove(ProveError::NotMember) => K::NotAMember,
+            ZkError::Prove(ProveError::NotMember | ProveError::OtherRoot { .. }) => K::NotAMember,
             ZkError::Prove(ProveError::UseLimitReached { .. }) => K::UseLimitReached,
             ZkError::Prove(ProveError::Expired { .. }) => K::OrderExpired,
             ZkError::Prove(_) | ZkError::Verify(_) => K::InvalidProof,
@@ -83,7 +83,6 @@ impl Classify for ZkError {
     fn hint(&self) -> Option<String> {
         Some(match self.kind() {
             ErrorKind::UseLimitReached | ErrorKind::OrderExpired => "order the asset again".into(),
-            ErrorKind::NotAMember => "check that the exchange uses the ledger that the order was made on".into(),
             ErrorKind::UnsafeKey => "make no proof for this owner: its key may be built to tell orders apart".into(),
             _ => return None,
         })

@@ -62,7 +62,7 @@
 //! let secret = IdentitySecret::generate(&mut rng);
 //! let asset = Scalar::hash("example/asset", &[b"did:op:1234"]);
 //! let credential = Credential { asset, limit: 3, expiry: 2_000_000_000 };
-//! let mut group = LeanImt::new();
+//! let mut group = LeanImt::with_max_depth(proving_key.depth())?;
 //! for other in 10..15u64 {
 //!     group.insert(Scalar::from(other))?;
 //! }

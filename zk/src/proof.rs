@@ -141,9 +141,19 @@ impl Proof {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProveError {
-    /// Secret and credential do not give the path's leaf, or the path does not lead to the claim's root.
-    #[error("the order is not in this group; rebuild the group, and check the order's secret and terms")]
+    /// Secret and credential do not give the leaf that the path starts at.
+    #[error(
+        "the path does not start at the leaf of this secret and its terms; ask the group for the path of that leaf"
+    )]
     NotMember,
+    /// The path does not lead to the claim's root.
+    #[error("the path leads to the root {path}, the claim names {claim}; take both from the same group")]
+    OtherRoot {
+        /// Where the path leads.
+        path: Scalar,
+        /// The root of the claim.
+        claim: Scalar,
+    },
     /// All uses are spent, or the number is too large.
     #[error("the order grants {limit} uses, numbered from 0, and this would be number {use_index}; order again")]
     UseLimitReached {
@@ -161,7 +171,9 @@ pub enum ProveError {
         now: u64,
     },
     /// The group has outgrown the key.
-    #[error("the path has {levels} levels and the key is for {depth}; ask the owner for a deeper key")]
+    #[error(
+        "the path has {levels} levels and the key is for {depth}; take a key of as many levels, and keep the group to its key's depth"
+    )]
     TooDeep {
         /// Levels of the path.
         levels: usize,
@@ -205,8 +217,11 @@ pub fn prove(
     if levels > depth {
         return Err(ProveError::TooDeep { levels, depth });
     }
-    if credential.leaf(secret.commitment()) != membership.leaf || membership.root() != root {
+    if credential.leaf(secret.commitment()) != membership.leaf {
         return Err(ProveError::NotMember);
+    }
+    if membership.root() != root {
+        return Err(ProveError::OtherRoot { path: membership.root(), claim: root });
     }
     if use_index >= limit {
         return Err(ProveError::UseLimitReached { use_index, limit });

@@ -71,6 +71,10 @@ impl Default for LeanImt {
 
 impl LeanImt {
     /// An empty tree with room for 2^[`MAX_DEPTH`] leaves.
+    ///
+    /// A group that proofs are made about is best kept to its key's depth: [`with_max_depth`](Self::with_max_depth). In one
+    /// that has outgrown its key, only the few whose paths are short can still prove, and whoever sees a proof knows that it
+    /// is one of these.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

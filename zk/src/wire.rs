@@ -25,7 +25,9 @@ pub enum DecodeError {
         got: usize,
     },
     /// The version byte is one that this release does not know.
-    #[error("this release reads version {expected} of a {what}, got version {got}; use the release that wrote it")]
+    #[error(
+        "this release reads version {expected} of a {what}, got version {got}; use the release that wrote it, or these are bytes of something else"
+    )]
     Version {
         /// What was decoded.
         what: &'static str,

@@ -149,7 +149,8 @@ fn a_stale_root_is_not_renewed() {
     assert_eq!(verify(&KEYS.verifying_key, &stale, &proof), Ok(()));
     // With its old path the consumer cannot claim the new root either.
     consumer.claim.root = renewed.root;
-    assert_eq!(consumer.prove(0).unwrap_err(), ProveError::NotMember);
+    let other = ProveError::OtherRoot { path: stale.root, claim: renewed.root };
+    assert_eq!(consumer.prove(0).unwrap_err(), other);
 }
 
 #[test]
@@ -184,13 +185,15 @@ fn what_the_order_does_not_grant_is_told_to_the_prover() {
     assert_eq!(consumer.prove(0).unwrap_err(), ProveError::NotMember);
     let mut consumer = Consumer::new(6);
     consumer.membership.siblings[1] = Scalar::from(5);
-    assert_eq!(consumer.prove(0).unwrap_err(), ProveError::NotMember);
+    let (path, claim) = (consumer.membership.root(), consumer.claim.root);
+    assert_eq!(consumer.prove(0).unwrap_err(), ProveError::OtherRoot { path, claim });
     let mut consumer = Consumer::new(6);
     consumer.secret = IdentitySecret::from_bytes(&[1; 32]).unwrap();
     assert_eq!(consumer.prove(0).unwrap_err(), ProveError::NotMember);
     let mut consumer = Consumer::new(6);
     consumer.claim.root = Scalar::ZERO;
-    assert_eq!(consumer.prove(0).unwrap_err(), ProveError::NotMember);
+    let path = consumer.membership.root();
+    assert_eq!(consumer.prove(0).unwrap_err(), ProveError::OtherRoot { path, claim: Scalar::ZERO });
 }
 
 #[test]

@@ -1508,6 +1508,8 @@ typedef struct {
     size_t struct_size;
     // For how many such queries one order pays.
     uint64_t uses_per_order;
+    // The length of the epochs in which an order has its uses anew, in seconds; 0 if it has them once.
+    uint64_t renewed_every;
     // Rows of the answer.
     uint64_t groups;
     // Encrypted numbers that each row is made of. A mean takes two.
@@ -2572,17 +2574,18 @@ sealock_status sealock_order_records_get(const sealock_order_records *records,
 // Frees a list of orders. NULL is fine.
 sealock_status sealock_order_records_free(sealock_order_records *records);
 
-// Takes an order of the asset back, named by service and place as in `sealock_order_record`: it admits no jobs from `effective`
-// on, in seconds since 1970-01-01 UTC, rounded up to a full minute. With 0, that is in five minutes, which is the least. If
-// `refund` is not 0, the owner pays the datatoken back that it cost. **It cannot be undone.** Set `out->struct_size` before.
+// Takes an order of the asset back, as a list of `sealock_owner_orders` has it: it admits no jobs from `effective` on, in
+// seconds since 1970-01-01 UTC, rounded up to a full minute. With 0, that is in five minutes, which is the least; the most is
+// when it expires. If `refund` is not 0, the owner pays the datatoken back that it cost, not its price. **It cannot be
+// undone.** Set `out->struct_size` before.
 //
-// Fails with SEALOCK_ERROR_ORDER_REVOKED if it was taken back before, SEALOCK_ERROR_ORDER_MISMATCH if there is none,
-// SEALOCK_ERROR_NOT_AUTHORIZED for another owner's asset, SEALOCK_ERROR_INVALID_ARGUMENT for a time that is too early, and
-// SEALOCK_ERROR_INSUFFICIENT_BALANCE if the owner does not have the datatoken.
+// Fails with SEALOCK_ERROR_ORDER_REVOKED if it was taken back before, SEALOCK_ERROR_ORDER_MISMATCH if the asset has no such
+// order, SEALOCK_ERROR_ORDER_EXPIRED if it ends sooner by itself, SEALOCK_ERROR_NOT_AUTHORIZED for another owner's asset,
+// SEALOCK_ERROR_INVALID_ARGUMENT for a time that is too early or too late, and SEALOCK_ERROR_INSUFFICIENT_BALANCE if the owner
+// does not have the datatoken.
 sealock_status sealock_owner_revoke_order(const sealock_owner *owner,
                                           const sealock_asset *asset,
-                                          uint32_t service,
-                                          uint64_t index,
+                                          const sealock_order_record *order,
                                           uint64_t effective,
                                           int32_t refund,
                                           sealock_revocation *out,
@@ -3026,8 +3029,11 @@ struct sealock_group;
 // thread-safe.
 struct sealock_merkle_proof;
 
-// An empty group with room for 2^SEALOCK_MAX_DEPTH leaves.
-sealock_status sealock_group_new(sealock_group **out, sealock_error **error);
+// An empty group with room for 2^SEALOCK_MAX_DEPTH leaves. **Keep a group to its key's depth, with
+// `sealock_group_with_max_depth`**: in one that has outgrown its key, only members with short paths can still prove, and a
+// proof says that it is one of these.
+sealock_status sealock_group_new(sealock_group **out,
+                                 sealock_error **error);
 
 // An empty group with room for 2^`max_depth` leaves: it never outgrows keys of that depth.
 //

@@ -41,6 +41,8 @@ pub struct sealock_estimate {
     pub struct_size: usize,
     /// For how many such queries one order pays.
     pub uses_per_order: u64,
+    /// The length of the epochs in which an order has its uses anew, in seconds; 0 if it has them once.
+    pub renewed_every: u64,
     /// Rows of the answer.
     pub groups: u64,
     /// Encrypted numbers that each row is made of. A mean takes two.
@@ -64,6 +66,7 @@ impl Default for sealock_estimate {
         Self {
             struct_size: size_of::<Self>(),
             uses_per_order: 0,
+            renewed_every: 0,
             groups: 0,
             numbers: 0,
             hidden_cells: 0,
@@ -81,6 +84,7 @@ impl From<&Estimate> for sealock_estimate {
         Self {
             struct_size: size_of::<Self>(),
             uses_per_order: estimate.uses_per_order,
+            renewed_every: estimate.epoch_secs.unwrap_or(0),
             groups: estimate.groups,
             numbers: estimate.numbers,
             hidden_cells: estimate.hidden_cells,

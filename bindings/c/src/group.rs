@@ -46,7 +46,9 @@ fn changing<T>(
     change(&mut find(group.cast_const())?.write().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// An empty group with room for 2^SEALOCK_MAX_DEPTH leaves.
+/// An empty group with room for 2^SEALOCK_MAX_DEPTH leaves. **Keep a group to its key's depth, with
+/// `sealock_group_with_max_depth`**: in one that has outgrown its key, only members with short paths can still prove, and a
+/// proof says that it is one of these.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_group_new(
     out: *mut *mut sealock_group,

@@ -172,19 +172,20 @@ pub unsafe extern "C" fn sealock_order_records_free(records: *mut sealock_order_
     free(records)
 }
 
-/// Takes an order of the asset back, named by service and place as in `sealock_order_record`: it admits no jobs from `effective`
-/// on, in seconds since 1970-01-01 UTC, rounded up to a full minute. With 0, that is in five minutes, which is the least. If
-/// `refund` is not 0, the owner pays the datatoken back that it cost. **It cannot be undone.** Set `out->struct_size` before.
+/// Takes an order of the asset back, as a list of `sealock_owner_orders` has it: it admits no jobs from `effective` on, in
+/// seconds since 1970-01-01 UTC, rounded up to a full minute. With 0, that is in five minutes, which is the least; the most is
+/// when it expires. If `refund` is not 0, the owner pays the datatoken back that it cost, not its price. **It cannot be
+/// undone.** Set `out->struct_size` before.
 ///
-/// Fails with SEALOCK_ERROR_ORDER_REVOKED if it was taken back before, SEALOCK_ERROR_ORDER_MISMATCH if there is none,
-/// SEALOCK_ERROR_NOT_AUTHORIZED for another owner's asset, SEALOCK_ERROR_INVALID_ARGUMENT for a time that is too early, and
-/// SEALOCK_ERROR_INSUFFICIENT_BALANCE if the owner does not have the datatoken.
+/// Fails with SEALOCK_ERROR_ORDER_REVOKED if it was taken back before, SEALOCK_ERROR_ORDER_MISMATCH if the asset has no such
+/// order, SEALOCK_ERROR_ORDER_EXPIRED if it ends sooner by itself, SEALOCK_ERROR_NOT_AUTHORIZED for another owner's asset,
+/// SEALOCK_ERROR_INVALID_ARGUMENT for a time that is too early or too late, and SEALOCK_ERROR_INSUFFICIENT_BALANCE if the owner
+/// does not have the datatoken.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_owner_revoke_order(
     owner: *const sealock_owner,
     asset: *const sealock_asset,
-    service: u32,
-    index: u64,
+    order: *const sealock_order_record,
     effective: u64,
     refund: i32,
     out: *mut sealock_revocation,
@@ -192,10 +193,15 @@ pub unsafe extern "C" fn sealock_owner_revoke_order(
 ) -> sealock_status {
     call!(error, |c| {
         let out = c.sized_out("out", out)?;
+        let record = c.sized("order", order)?;
         let (owner, asset) = (find(owner)?, find(asset)?);
-        let order = owner.orders(&asset)?.into_iter().find(|order| (order.service, order.index) == (service, index));
-        let token = asset.service().datatoken;
-        let order = order.ok_or(LedgerError::UnknownOrder { token, service, order: index })?;
+        // A record of another asset's order has the place of somebody else's here.
+        let named = |order: &ledger::Order| {
+            (order.service, order.index, order.commitment) == (record.service, record.index, record.commitment)
+        };
+        let sealock_order_record { service, index, .. } = record;
+        let unknown = LedgerError::UnknownOrder { token: asset.service().datatoken, service, order: index };
+        let order = owner.orders(&asset)?.into_iter().find(named).ok_or(unknown)?;
         let revoked = owner.revoke(&order, (effective != 0).then_some(effective), refund != 0)?;
         out.put(sealock_revocation::from(&revoked));
     })

@@ -406,26 +406,35 @@ static void orders_over_time(void) {
     MUST(sealock_order_expiry(m.order, &expiry, &error));
     CHECK(count == 1 && record.index == 0 && record.service == 0 && record.uses == 20 && record.revoked_from == 0);
     CHECK(record.expiry == expiry && record.ordered < expiry && memcmp(record.consumer, consumer, sizeof consumer) == 0);
-    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_order_records_get(records, 1, &record, &error));
+    sealock_order_record none = {.struct_size = sizeof none};
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_order_records_get(records, 1, &none, &error));
     sealock_order_records_free(records);
     MUST(sealock_order_revocation(m.order, &present, &seen, &error));
     CHECK(present == 0 && seen.effective == 0 && seen.struct_size == sizeof seen);
 
-    record.struct_size = sizeof record;
-    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT,
-          sealock_owner_revoke_order(m.owner, m.asset, 0, 0, 60, 1, &revoked, &error));
-    revoked.struct_size = sizeof revoked;
-    FAILS(SEALOCK_ERROR_ORDER_MISMATCH, sealock_owner_revoke_order(m.owner, m.asset, 0, 1, 0, 1, &revoked, &error));
-    revoked.struct_size = sizeof revoked;
-    FAILS(SEALOCK_ERROR_ORDER_MISMATCH, sealock_owner_revoke_order(m.owner, m.asset, 1, 0, 0, 1, &revoked, &error));
-    revoked.struct_size = sizeof revoked;
-    MUST(sealock_owner_revoke_order(m.owner, m.asset, 0, 0, 0, 1, &revoked, &error));
+    const uint64_t bad_times[] = {60, record.expiry + 3600, UINT64_MAX};
+    for (size_t i = 0; i < COUNT(bad_times); i++) {
+        FAILS(SEALOCK_ERROR_INVALID_ARGUMENT,
+              sealock_owner_revoke_order(m.owner, m.asset, &record, bad_times[i], 1, &revoked, &error));
+        revoked.struct_size = sizeof revoked;
+    }
+    sealock_order_record others[3] = {record, record, record};
+    others[0].index = 1;
+    others[1].service = 1;
+    others[2].commitment[5] ^= 1;
+    for (size_t i = 0; i < COUNT(others); i++) {
+        FAILS(SEALOCK_ERROR_ORDER_MISMATCH,
+              sealock_owner_revoke_order(m.owner, m.asset, &others[i], 0, 1, &revoked, &error));
+        revoked.struct_size = sizeof revoked;
+    }
+    MUST(sealock_owner_revoke_order(m.owner, m.asset, &record, 0, 1, &revoked, &error));
     CHECK(revoked.refunded && revoked.effective % 60 == 0);
     CHECK(revoked.effective >= revoked.announced + 300 && revoked.effective <= revoked.announced + 361);
     MUST(sealock_order_revocation(m.order, &present, &seen, &error));
     CHECK(present == 1 && seen.effective == revoked.effective && seen.refunded && seen.announced == revoked.announced);
-    FAILS(SEALOCK_ERROR_ORDER_REVOKED, sealock_owner_revoke_order(m.owner, m.asset, 0, 0, 0, 1, &seen, &error));
+    FAILS(SEALOCK_ERROR_ORDER_REVOKED, sealock_owner_revoke_order(m.owner, m.asset, &record, 0, 1, &seen, &error));
     MUST(sealock_owner_orders(m.owner, m.asset, &records, &error));
+    record.struct_size = sizeof record;
     MUST(sealock_order_records_get(records, 0, &record, &error));
     CHECK(record.revoked_from == revoked.effective && record.refunded);
     sealock_order_records_free(records);

@@ -151,6 +151,8 @@ impl Asset {
         let fields = PyDict::new(py);
         fields.set_item("price", estimate.price.map(Price).map(|price| Bound::new(py, price)).transpose()?)?;
         fields.set_item("uses_per_order", estimate.uses_per_order)?;
+        let renewed_every = estimate.epoch_secs.map(|secs| convert::from_seconds(py, secs)).transpose()?;
+        fields.set_item("renewed_every", renewed_every)?;
         fields.set_item("groups", estimate.groups)?;
         fields.set_item("numbers", estimate.numbers)?;
         fields.set_item("hidden_cells", estimate.hidden_cells)?;

@@ -151,12 +151,22 @@ where
             let got = object.str().map_or_else(|_| "a huge number".to_string(), |s| s.to_string());
             let got: String = got.chars().take(40).collect();
             return Failure::argument(
-                format!("{what}: {got} is out of range, expected a {}", std::any::type_name::<T>()),
+                format!("{what}: {got} is out of range, expected an int {}", range_of::<T>()),
                 "pass a whole number within that range",
             );
         }
         error.into()
     })
+}
+
+/// The range of an integer type, for messages.
+fn range_of<T>() -> String {
+    let name = std::any::type_name::<T>();
+    let bits = name.trim_start_matches(['u', 'i']).parse().unwrap_or(64);
+    match name.starts_with('u') {
+        true => format!("from 0 to 2^{bits} - 1"),
+        false => format!("from -2^{} to 2^{0} - 1", bits - 1),
+    }
 }
 
 /// A point in time: an aware `datetime`, or seconds since 1970-01-01 UTC.
@@ -185,8 +195,10 @@ pub fn timestamp(what: &str, object: &Bound<'_, PyAny>) -> Result<Timestamp> {
 
 /// A point in time as an aware `datetime` in UTC.
 pub fn from_timestamp<'py>(py: Python<'py>, at: Timestamp) -> PyResult<Bound<'py, PyAny>> {
+    // The last second that a `datetime` holds stands for what is later.
+    const LAST: Timestamp = 253_402_300_799;
     let utc = PyTzInfo::utc(py)?;
-    py.get_type::<PyDateTime>().call_method1("fromtimestamp", (at, utc))
+    py.get_type::<PyDateTime>().call_method1("fromtimestamp", (at.min(LAST), utc))
 }
 
 /// A span of time in seconds: a `timedelta`, or whole seconds.

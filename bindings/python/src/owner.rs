@@ -48,9 +48,10 @@ impl Owner {
     /// Publishes a DataFrame: checks it against the schema, folds it into its protected cube, encrypts and stores it, mints
     /// the data NFT and its datatokens, and describes it. The DataFrame is read once: what becomes of it later changes nothing.
     ///
-    /// `policy` is a `Policy` or a dict of its keyword arguments. `valid_for` is a `timedelta` or whole seconds, `cap` a
-    /// number of datatokens. With `renewed_every`, a `timedelta` or whole seconds, an order has its uses anew in every epoch of
-    /// that length, counted from 1970-01-01 UTC: so many a day, for instance. `recipients` may decrypt the data without an order: see `share`. `progress` is `True` for bars, or
+    /// `policy` is a `Policy` or a dict of its keyword arguments. An order pays for `uses_per_order` jobs, 10 if not said, within
+    /// `valid_for`, a `timedelta` or whole seconds, 30 days if not said. With `renewed_every`, an order has that many in every
+    /// epoch of that length, counted from 1970-01-01 UTC: so many a day, for instance. It is whole minutes, at least ten, and no
+    /// longer than `valid_for`. `cap` is a number of datatokens. `recipients` may decrypt the data without an order: see `share`. `progress` is `True` for bars, or
     /// is called with stage, done and total; with a method `on_step`, that is called with a `Step`.
     ///
     /// Without a `schema` one is inferred, with an `InferredSchemaWarning`: it is public and quotes the data.
@@ -257,9 +258,14 @@ impl Owner {
         orders.into_iter().map(record).collect()
     }
 
-    /// Takes an order of an asset back, as `orders` shows it: it admits no jobs from `effective` on, a `datetime` or seconds since
-    /// 1970, rounded up to a full minute. Without it, that is in five minutes, which is the least. With `refund`, the owner pays
-    /// the datatoken back that it cost. It cannot be undone, and everybody sees it on the ledger.
+    /// Takes an order of an asset back, as `orders` of the same asset shows it: it admits no jobs from `effective` on, a
+    /// `datetime` or seconds since 1970, rounded up to a full minute. Without it, that is in five minutes, which is the least;
+    /// the most is when it expires. Until then its holder can ask. With `refund`, the owner pays the datatoken back that it
+    /// cost, not its price. It cannot be undone, and everybody sees it on the ledger.
+    ///
+    /// Raises `OrderRevoked` if it was taken back before, `OrderMismatch` if the asset has no such order, `OrderExpired` if it
+    /// ends sooner by itself, `InvalidArgument` for a time that is too early or too late, `NotAuthorized` if the asset is
+    /// another's, and `InsufficientBalance` if the owner no longer has the datatoken.
     ///
     /// Whoever revokes one order and sees whose requests stop has learned whose they were.
     #[pyo3(signature = (asset, order, *, refund, effective = None))]
@@ -277,12 +283,15 @@ impl Owner {
             return Err(Failure::wrong_type(format!("order: expected an OrderRecord of Owner.orders, got {got}")));
         }
         let (service, index): (u32, u64) = (order.getattr("service")?.extract()?, order.getattr("index")?.extract()?);
+        let commitment: [u8; 32] = order.getattr("commitment")?.extract()?;
         let effective = effective.map(|at| convert::timestamp("effective", at)).transpose()?;
         let (owner, asset) = (Arc::clone(&self.0), asset.0.clone());
         let revoked = Call::default().run(py, move |_| {
             let found = owner.orders(&asset)?.into_iter().find(|o| (o.service, o.index) == (service, index));
             let token = asset.service().datatoken;
-            let order = found.ok_or(ledger::LedgerError::UnknownOrder { token, service, order: index })?;
+            // A record of another asset's order has the place of somebody else's here.
+            let order = found.filter(|found| found.commitment == commitment);
+            let order = order.ok_or(ledger::LedgerError::UnknownOrder { token, service, order: index })?;
             Ok(owner.revoke(&order, effective, refund)?)
         })?;
         Ok(revocation(py, &revoked)?)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 import sealock as sl
 from conftest import visits_policy, visits_schema, visits_table
-from sealock.errors import InvalidArgument, NotAuthorized, OrderRevoked, UseLimitReached
+from sealock.errors import InvalidArgument, NotAuthorized, OrderMismatch, OrderRevoked, UseLimitReached
 
 
 def publish(exchange: sl.Exchange, **keywords: object) -> tuple[sl.Owner, sl.Asset]:
@@ -49,7 +49,7 @@ def test_uses_are_counted_per_epoch() -> None:
 
 @pytest.mark.parametrize("span", [599, 601, timedelta(days=31), timedelta(minutes=9)])
 def test_epochs_are_whole_minutes_within_an_orders_life(span: timedelta | int) -> None:
-    with pytest.raises(InvalidArgument, match="epoch_secs"):
+    with pytest.raises(InvalidArgument, match="renewed_every"):
         publish(sl.Exchange.in_memory(), renewed_every=span)
 
 
@@ -80,9 +80,18 @@ def test_an_owner_takes_an_order_back() -> None:
         owner.revoke(asset, second, refund=True)
     with pytest.raises(InvalidArgument, match="at the earliest"):
         owner.revoke(asset, first, refund=False, effective=datetime.now(timezone.utc))
+    for late in (first.expires + timedelta(days=1), int(first.expires.timestamp() * 1000), 2**64 - 1):
+        with pytest.raises(InvalidArgument, match="at the latest"):
+            owner.revoke(asset, first, refund=False, effective=late)
+    # A record of another asset names nobody's order here.
+    _, other = publish(exchange)
+    order(exchange, other)
+    with pytest.raises(OrderMismatch):
+        owner.revoke(other, first, refund=True)
+    assert owner.orders(asset)[0].revocation is None
     with pytest.raises(NotAuthorized):
         exchange.owner(sl.Account.generate()).revoke(asset, first, refund=False)
     with pytest.raises(TypeError, match="OrderRecord"):
         owner.revoke(asset, kept, refund=False)  # type: ignore[arg-type]
-    later = datetime(2100, 1, 1, tzinfo=timezone.utc)
-    assert owner.revoke(asset, first, refund=False, effective=later).effective == later
+    later = first.expires - timedelta(days=1)
+    assert timedelta(0) <= owner.revoke(asset, first, refund=False, effective=later).effective - later < timedelta(minutes=1)

@@ -117,7 +117,11 @@ impl Terms {
                 if !secs.is_multiple_of(EFFECTIVE_GRAIN)
                     || !(Self::MIN_EPOCH_SECS..=self.validity_secs).contains(&secs) =>
             {
-                fail("epoch_secs", "whole minutes, at least ten, and no more than the order's validity", &secs)
+                fail(
+                    "renewed_every",
+                    "whole minutes, at least ten, and no more than the order's validity, in seconds",
+                    &secs,
+                )
             }
             _ => Ok(()),
         }
@@ -187,10 +191,10 @@ mod tests {
             (Terms::free(1).uses_per_order(u64::MAX), "uses_per_order"),
             (Terms::free(1).valid_for(0), "validity_secs"),
             (Terms::free(1).valid_for(u64::MAX), "validity_secs"),
-            (Terms::free(1).renewed_every(0), "epoch_secs"),
-            (Terms::free(1).renewed_every(540), "epoch_secs"),
-            (Terms::free(1).renewed_every(630), "epoch_secs"),
-            (Terms::free(1).valid_for(3600).renewed_every(3660), "epoch_secs"),
+            (Terms::free(1).renewed_every(0), "renewed_every"),
+            (Terms::free(1).renewed_every(540), "renewed_every"),
+            (Terms::free(1).renewed_every(630), "renewed_every"),
+            (Terms::free(1).valid_for(3600).renewed_every(3660), "renewed_every"),
         ] {
             assert!(matches!(terms.validate(), Err(AssetError::InvalidTerms { field, .. }) if field == name), "{name}");
         }

@@ -28,6 +28,8 @@ pub struct Estimate {
     pub price: Option<Price>,
     /// For how many such queries one order pays.
     pub uses_per_order: u64,
+    /// The length of the epochs in which an order has its uses anew, in seconds; none if it has them once.
+    pub epoch_secs: Option<u64>,
     /// Rows of the answer.
     pub groups: u64,
     /// Encrypted numbers that each row of the answer is made of. A mean takes two.
@@ -58,6 +60,7 @@ impl Asset {
         Ok(Estimate {
             price: self.price().cloned(),
             uses_per_order: self.order_terms().limit,
+            epoch_secs: self.order_terms().epoch_secs,
             groups: plan.groups() as u64,
             numbers: plan.series().len() as u64,
             hidden_cells: plan.cells() as u64,

@@ -47,12 +47,27 @@ pub enum OwnerError {
         /// The epoch asked for.
         epoch: u64,
     },
-    /// An order cannot be taken back without notice.
-    #[error("a revocation takes effect at {earliest} at the earliest, got {effective} (unix seconds)")]
-    RevokedTooSoon {
+    /// An order cannot be taken back without notice, and not after it has expired.
+    #[error(
+        "a revocation of this order takes effect at {earliest} at the earliest and at {latest} at the latest, \
+         got {effective} (unix seconds)"
+    )]
+    RevocationTime {
         /// The time asked for.
         effective: Timestamp,
         /// The earliest time.
+        earliest: Timestamp,
+        /// The latest: when the order expires.
+        latest: Timestamp,
+    },
+    /// The order expires before a revocation could take effect.
+    #[error(
+        "the order expires at {expiry}, and a revocation takes effect at {earliest} at the earliest (unix seconds)"
+    )]
+    ExpiresSooner {
+        /// When the order expires.
+        expiry: Timestamp,
+        /// The earliest time of effect.
         earliest: Timestamp,
     },
 }
@@ -62,7 +77,16 @@ impl Classify for OwnerError {
         match self {
             OwnerError::NotOwner { .. } => ErrorKind::NotAuthorized,
             OwnerError::UnknownEpoch { .. } => ErrorKind::NotFound,
-            OwnerError::RevokedTooSoon { .. } => ErrorKind::InvalidArgument,
+            OwnerError::RevocationTime { .. } => ErrorKind::InvalidArgument,
+            OwnerError::ExpiresSooner { .. } => ErrorKind::OrderExpired,
+        }
+    }
+    fn hint(&self) -> Option<String> {
+        match self {
+            OwnerError::RevocationTime { .. } => {
+                Some("name no time for the earliest; times are seconds since 1970".into())
+            }
+            _ => None,
         }
     }
 }

@@ -223,8 +223,8 @@ impl Owner {
     }
 
     /// Takes an order of an asset of this owner's back: from `effective` on, rounded up to a full minute, it admits no jobs.
-    /// Without a time, that is in [`REVOCATION_NOTICE`], which is the least. With `refund`, the owner pays the datatoken back
-    /// that it cost. It cannot be undone.
+    /// Without a time, that is in [`REVOCATION_NOTICE`], which is the least; the most is when it expires. With `refund`, the
+    /// owner pays the datatoken back that it cost, not its price. It cannot be undone.
     ///
     /// Everybody sees it on the ledger. How many uses the order has left nobody can see, the owner included. **Who revokes one
     /// order and sees whose requests stop has learned whose they were**: the notice is there for whoever wants to ask no more.
@@ -233,7 +233,8 @@ impl Owner {
     /// [`ErrorKind::OrderRevoked`](crate::ErrorKind::OrderRevoked) if it was before;
     /// [`ErrorKind::OrderMismatch`](crate::ErrorKind::OrderMismatch) if there is none;
     /// [`ErrorKind::NotAuthorized`](crate::ErrorKind::NotAuthorized) if it is another owner's;
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for a time that is too early;
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) for a time that is too early or too late;
+    /// [`ErrorKind::OrderExpired`](crate::ErrorKind::OrderExpired) if it expires before it could take effect;
     /// [`ErrorKind::InsufficientBalance`](crate::ErrorKind::InsufficientBalance) if the owner does not have the datatoken.
     pub fn revoke(
         &self,
@@ -242,14 +243,18 @@ impl Owner {
         refund: bool,
     ) -> Result<ledger::Revocation> {
         let exchange = &self.node.exchange;
-        let earliest = exchange.clock().now().saturating_add(REVOCATION_NOTICE);
-        let effective = effective.unwrap_or(earliest);
-        if effective < earliest {
-            return Err(OwnerError::RevokedTooSoon { effective, earliest }.into());
+        let round_up = |at: Timestamp| {
+            at.saturating_add(ledger::EFFECTIVE_GRAIN - 1) / ledger::EFFECTIVE_GRAIN * ledger::EFFECTIVE_GRAIN
+        };
+        let ledger::Order { token, service, index, expiry, .. } = *order;
+        let (earliest, latest) = (round_up(exchange.clock().now().saturating_add(REVOCATION_NOTICE)), round_up(expiry));
+        if latest < earliest {
+            return Err(OwnerError::ExpiresSooner { expiry, earliest }.into());
         }
-        let effective = effective.checked_next_multiple_of(ledger::EFFECTIVE_GRAIN);
-        let effective = effective.unwrap_or(Timestamp::MAX / ledger::EFFECTIVE_GRAIN * ledger::EFFECTIVE_GRAIN);
-        let ledger::Order { token, service, index, .. } = *order;
+        let effective = effective.map_or(earliest, round_up);
+        if !(earliest..=latest).contains(&effective) {
+            return Err(OwnerError::RevocationTime { effective, earliest, latest }.into());
+        }
         Ok(exchange.ledger().revoke_order(self.node.account(), token, service, index, effective, refund)?)
     }
 

@@ -16,7 +16,7 @@
 //! let mut rng = os_rng();
 //! let key = ProvingKey::from_zkey(&std::fs::read("semaphore-10.zkey")?)?;
 //! let identity = Identity::generate(&mut rng);
-//! let mut group = LeanImt::new();
+//! let mut group = LeanImt::with_max_depth(key.depth())?;
 //! group.insert_many(&[1, 2, 3].map(Into::into))?;
 //! let place = group.insert(identity.commitment())?;
 //!

@@ -59,8 +59,10 @@ class Estimate:
 
     #: How a datatoken is had, if it is on offer. One order costs one.
     price: Price | None
-    #: For how many such queries one order pays.
+    #: For how many such queries one order pays, in all or in each epoch.
     uses_per_order: int
+    #: The length of the epochs in which an order has its uses anew; `None` if it has them once.
+    renewed_every: timedelta | None
     #: Rows of the answer.
     groups: int
     #: Encrypted numbers that each row of the answer is made of. A mean takes two.
@@ -132,31 +134,32 @@ class JobRecord:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Revocation:
-    """An order that its seller takes back."""
+    """An order that its seller takes back.
 
-    #: From when on the order admits no jobs.
+    It admits no jobs from `effective` on; `refunded` says whether the datatoken that it cost was paid back, and `announced` when
+    the ledger recorded it.
+    """
+
     effective: datetime
-    #: Whether the datatoken that it cost was paid back.
     refunded: bool
     announced: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OrderRecord:
-    """What the ledger shows of an order."""
+    """What the ledger shows of an order.
 
-    #: 0 for queries, 1 for downloads.
+    `service` is 0 for queries and 1 for downloads, `index` its place among the orders of the service, from 0. `consumer` is the
+    address of the account that ordered, `commitment` its identity commitment. The order gives `uses` jobs, in all or in each
+    epoch, until the end of the second `expires`. `revocation` is `None` unless it was taken back.
+    """
+
     service: int
-    #: Its place among the orders of the service, from 0.
     index: int
-    #: Address of the account that ordered.
     consumer: str
-    #: The consumer's identity commitment, a leaf of the group in part.
     commitment: bytes
-    #: How many jobs it gives, in all or in each epoch.
     uses: int
     ordered: datetime
-    #: The last second in which it is valid.
     expires: datetime
     revocation: Revocation | None
 

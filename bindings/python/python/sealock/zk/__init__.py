@@ -9,7 +9,7 @@ An `Exchange` makes and checks its proofs without being asked. These are the par
 
     secret = zk.IdentitySecret.generate()
     credential = zk.Credential(asset=zk.hash_to_field("example/v1/asset", [b"an asset"]), limit=3, expiry=2_000_000_000)
-    group = zk.LeanImt()
+    group = zk.LeanImt(keys.bundle.depth)
     group.insert_many(others)  # the leaves of other orders: alone, nobody is hidden
     place = group.insert(credential.leaf(secret.commitment))
 

@@ -2,16 +2,17 @@
 
 A member of a group says a message in a scope, once. There are no limits, no expiry and no assets in this statement; where
 those matter, use the access proofs of `sealock.zk`. The keys are those of Semaphore's ceremony: take
-`semaphore-<depth>.zkey` from npm's `@zk-kit/semaphore-artifacts`, and pin its digest.
+`semaphore-<depth>.zkey` from npm's `@zk-kit/semaphore-artifacts`, note `hashlib.sha256(data).hexdigest()` of a file that you
+trust, and read it with `ProvingKey.from_pinned_zkey(data, digest)` from then on.
 
     from sealock import zk
     from sealock.zk import semaphore
 
     identity = semaphore.Identity.generate()
-    group = zk.LeanImt()  # or a zk.MerkleProof of a group that somebody else keeps
+    key = semaphore.ProvingKey.from_zkey(open("semaphore-10.zkey", "rb").read())
+    group = zk.LeanImt(key.depth)  # or a zk.MerkleProof of a group that somebody else keeps
     place = group.insert(identity.commitment)
 
-    key = semaphore.ProvingKey.from_zkey(open("semaphore-10.zkey", "rb").read())
     proof = semaphore.prove(
         key,
         identity=identity,
