@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::CodecError;
 use crate::error::{Classify, ErrorKind};
 use crate::job::{JobId, JobRequest};
-use crate::ledger::{Ledger, LedgerError, Order, Revocation};
+use crate::ledger::{EFFECTIVE_GRAIN, Ledger, LedgerError, Order, Revocation};
 use crate::node::Served;
 use crate::policy::PolicyError;
 use crate::program::{Plan, ProgramError};
@@ -108,7 +108,9 @@ struct Root {
 /// The group of a service's orders, rebuilt from the ledger.
 ///
 /// An order joins when it is made and leaves when a revocation of it takes effect; an expired one stays, since proofs show
-/// their order's expiry to be ahead. Whoever reads the ledger takes the same steps in the same order, and has the same roots.
+/// their order's expiry to be ahead. Whoever reads the ledger takes the same steps in the same order, and has the same roots,
+/// but for the moments around a revocation, in which clocks differ about whether it has taken effect: a proof that is refused
+/// then has spent nothing, and is made again.
 ///
 /// A node accepts a proof about any root that was the group's within [`ROOT_WINDOW`], so that orders which others make
 /// meanwhile spoil no proof. Older ones it refuses: a consumer who is shown an old ledger would hide among few. The window is
@@ -162,15 +164,18 @@ impl Group {
         const PAGE: usize = 4096;
         let Service { datatoken, service, .. } = self.service;
         loop {
-            let orders = ledger.orders(datatoken, service, self.places.len() as u64, PAGE)?;
+            let next = self.places.len() as u64;
+            let orders = ledger.orders(datatoken, service, next, PAGE)?;
+            in_turn(next, orders.iter().map(|order| order.index))?;
             // Read after the orders: a revocation is announced before it takes effect, so every one is known here that comes
             // before some order of the page.
             loop {
                 let revocations = ledger.revocations(datatoken, service, self.revocations_read, PAGE)?;
+                in_turn(self.revocations_read, revocations.iter().map(|revocation| revocation.number))?;
                 for r in &revocations {
                     self.announced.insert((r.effective, r.number), r.order);
                     self.revocations.insert(r.order, *r);
-                    self.revocations_read = r.number + 1;
+                    self.revocations_read += 1;
                 }
                 if revocations.len() < PAGE {
                     break;
@@ -230,18 +235,26 @@ impl Group {
         self.record(since);
     }
 
+    /// The first announced revocation of an order that has been read which is due at a time. One of an order that has not been
+    /// read waits for it.
+    fn due(&self, at: Timestamp) -> Option<(Timestamp, u64)> {
+        let read = self.places.len() as u64;
+        let due = self.announced.iter().take_while(|((effective, _), _)| *effective <= at);
+        due.filter(|(_, order)| **order < read).map(|(key, _)| *key).next()
+    }
+
     /// Lets the revocations take effect that are due at `now`.
     fn revoke(&mut self, now: Timestamp) {
-        while let Some(due) = self.announced.first_entry().filter(|entry| entry.key().0 <= now) {
-            let ((effective, _), order) = due.remove_entry();
-            let place = usize::try_from(order).ok().and_then(|order| *self.places.get(order)?);
+        while let Some(due) = self.due(now) {
+            let (effective, order) = (due.0, self.announced.remove(&due));
+            let place = order.and_then(|order| self.places[order as usize]);
             if let Some(place) = place
                 && self.tree.remove(place).is_ok()
             {
                 self.members[place].until = self.members[place].until.min(effective.saturating_sub(1));
+                self.effective.push(effective);
+                self.record(effective);
             }
-            self.effective.push(effective);
-            self.record(effective);
         }
     }
 
@@ -269,12 +282,18 @@ impl Group {
     }
 
     /// Whether a proof about `root` counts, of a request that states the time `at`: the root is the group's, or was within
-    /// [`ROOT_WINDOW`], and no revocation has taken effect between it and `at`. Zero never counts.
+    /// [`ROOT_WINDOW`], and no revocation takes effect between it and `at`, announced ones included. Nor is `at` before the
+    /// minute in which the root came to be: an order has no uses of a time before it was made. Zero never counts.
     pub fn accepts(&self, root: Scalar, at: Timestamp) -> bool {
         let place = self.numbers.get(&root).and_then(|number| usize::try_from(number - self.first).ok());
         let Some(known) = place.and_then(|place| self.roots.get(place)) else { return false };
         let revoked = self.effective[known.revocations..].iter().any(|effective| *effective <= at);
-        !root.is_zero() && !revoked
+        !root.is_zero() && !revoked && self.due(at).is_none() && at >= minute(known.since)
+    }
+
+    /// The minute in which the present group came to be: the earliest time that a request about it can state.
+    pub fn since(&self) -> Timestamp {
+        self.roots.back().map_or(0, |root| minute(root.since))
     }
 
     /// The revocation of an order, if one was announced.
@@ -311,6 +330,22 @@ impl Group {
     pub(crate) fn path(&self, leaf: Scalar) -> Option<Result<MerkleProof, TreeError>> {
         Some(self.tree.proof(self.tree.index_of(leaf)?))
     }
+}
+
+fn minute(at: Timestamp) -> Timestamp {
+    at - at % EFFECTIVE_GRAIN
+}
+
+/// Checks that what a ledger lists has the numbers from `next` on.
+fn in_turn(next: u64, listed: impl Iterator<Item = u64>) -> Result<(), LedgerError> {
+    for (place, got) in listed.enumerate() {
+        let expected = next.saturating_add(place as u64);
+        if got != expected {
+            let why = format!("the ledger listed number {got} in its place");
+            return Err(LedgerError::BrokenLog { index: expected, why });
+        }
+    }
+    Ok(())
 }
 
 /// Why a request was refused, for the owner alone.
@@ -476,5 +511,53 @@ impl AccessGrant {
 impl std::fmt::Debug for AccessGrant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "AccessGrant({})", self.job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service() -> Service {
+        let any = Address::from_bytes([1; 20]);
+        Service { chain_id: 1, ledger: any, nft: any, datatoken: any, service: 0, epoch_secs: None }
+    }
+
+    fn order(index: u64, time: Timestamp) -> Order {
+        let any = Address::from_bytes([1; 20]);
+        let commitment = Scalar::from(index + 1).to_bytes();
+        let (token, tx, amount) = (any, Digest::sha256(b"tx"), crate::ledger::Amount::ONE);
+        Order { token, service: 0, index, consumer: any, commitment, limit: 1, expiry: 900, amount, tx, time }
+    }
+
+    /// Orders and revocations are read one after the other: what comes in between is read of the one kind and not yet of the
+    /// other. A ledger that is read late, or whose clock is behind, shows a revocation before its order.
+    #[test]
+    fn a_revocation_that_is_read_before_its_order_waits_for_it() {
+        let mut late = Group::new(service());
+        late.join(&[order(0, 10)], 200);
+        late.announced.insert((60, 0), 1);
+        late.revoke(200);
+        let before = late.tree.root().unwrap();
+        assert!(late.accepts(before, 200), "it is about an order that nobody here has read");
+        late.join(&[order(1, 50)], 200);
+        late.revoke(200);
+
+        let mut at_once = Group::new(service());
+        at_once.announced.insert((60, 0), 1);
+        at_once.join(&[order(0, 10), order(1, 50), order(2, 70)], 200);
+        late.join(&[order(2, 70)], 200);
+        assert_eq!(late.tree.leaves(), at_once.tree.leaves());
+        assert!(late.tree.leaves()[1].is_zero() && !late.tree.leaves()[2].is_zero());
+        assert!(!late.accepts(before, 200) && late.accepts(at_once.tree.root().unwrap(), 200));
+    }
+
+    #[test]
+    fn a_ledger_that_lists_out_of_turn_is_refused() {
+        assert!(in_turn(3, [3, 4, 5].into_iter()).is_ok() && in_turn(0, [].into_iter()).is_ok());
+        for listed in [vec![2], vec![3, 3], vec![3, 5], vec![4]] {
+            assert!(matches!(in_turn(3, listed.into_iter()), Err(LedgerError::BrokenLog { .. })));
+        }
+        assert!(in_turn(u64::MAX, [u64::MAX].into_iter()).is_ok());
     }
 }

@@ -275,6 +275,49 @@ fn a_use_of_an_epoch_is_of_no_use_in_another() {
     assert_eq!(order.uses_left().unwrap(), 3);
 }
 
+/// Stating a time of before the order would give it the uses of epochs in which it was not there.
+#[test]
+fn an_order_has_no_uses_of_epochs_before_it() {
+    let market = Market::with(policy(), Terms::free(9).uses_per_order(3).valid_for(600).renewed_every(600));
+    market.clock.advance(30);
+    let forger = Forger::new(&market);
+    let template = json(market.order().request(&any()).unwrap().request());
+    let here = market.asset.service();
+    let at = |now| Forgery { now, scope: here.scope(now), ..forger.honest(&market, 0) };
+    assert_ne!(here.epoch(START - 60), here.epoch(START));
+    let (before, _) = forger.forge(&market, template.clone(), &at(START - 60));
+    assert_rejected(&market, &before, ErrorKind::UnknownRoot);
+    let (since, _) = forger.forge(&market, template, &at(START));
+    assert_entitled(&market, &since);
+}
+
+/// Whoever states a time of after its revocation, while the node's clock is before it, is not believed.
+#[test]
+fn a_revoked_order_admits_nothing_for_a_time_that_is_stated_ahead() {
+    let market = Market::with(policy(), Terms::free(9).uses_per_order(3).renewed_every(600));
+    let forger = Forger::new(&market);
+    let template = json(market.order().request(&any()).unwrap().request());
+    let revoked = market.owner.revoke(&forger.order, Some(START + 600), true).unwrap();
+    assert_eq!(revoked.effective, START + 600);
+    market.clock.advance(430);
+    let here = market.asset.service();
+    let at = |now| Forgery { now, scope: here.scope(now), ..forger.honest(&market, 0) };
+    let (ahead, _) = forger.forge(&market, template.clone(), &at(START + 600));
+    assert_rejected(&market, &ahead, ErrorKind::UnknownRoot);
+    let (still, _) = forger.forge(&market, template, &at(START + 599));
+    assert_entitled(&market, &still);
+}
+
+/// A use that no order has takes none.
+#[test]
+fn a_use_beyond_the_limit_takes_none() {
+    let market = Market::open();
+    let order = market.order();
+    let error = order.request_use(&any(), 3).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UseLimitReached);
+    assert_eq!(order.uses_left().unwrap(), 3);
+}
+
 /// A proof is bound to its scope. Each of these verifies under the scope that it was made for: a node of that ledger, asset,
 /// service or epoch would accept it.
 #[test]
@@ -414,4 +457,11 @@ fn that_a_key_was_checked_is_noted_in_the_exchanges_folder() {
     };
     ask(&Exchange::local(folder.path()).unwrap(), nft);
     assert_eq!(notes().len(), 1);
+    // What an earlier check noted is no note of this one.
+    let state = folder.path().join("state");
+    let note = notes().remove(0);
+    let version = format!("-v{}-", sealock_zk::CHECK_VERSION);
+    std::fs::rename(state.join(&note), state.join(note.replace(&version, "-v0-"))).unwrap();
+    ask(&Exchange::local(folder.path()).unwrap(), nft);
+    assert!(notes().contains(&note), "it was checked again");
 }

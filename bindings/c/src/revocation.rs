@@ -195,13 +195,12 @@ pub unsafe extern "C" fn sealock_owner_revoke_order(
         let out = c.sized_out("out", out)?;
         let record = c.sized("order", order)?;
         let (owner, asset) = (find(owner)?, find(asset)?);
+        let order = owner.order(&asset, record.service, record.index)?;
         // A record of another asset's order has the place of somebody else's here.
-        let named = |order: &ledger::Order| {
-            (order.service, order.index, order.commitment) == (record.service, record.index, record.commitment)
-        };
-        let sealock_order_record { service, index, .. } = record;
-        let unknown = LedgerError::UnknownOrder { token: asset.service().datatoken, service, order: index };
-        let order = owner.orders(&asset)?.into_iter().find(named).ok_or(unknown)?;
+        if order.commitment != record.commitment {
+            let ledger::Order { token, service, index, .. } = order;
+            return Err(LedgerError::UnknownOrder { token, service, order: index }.into());
+        }
         let revoked = owner.revoke(&order, (effective != 0).then_some(effective), refund != 0)?;
         out.put(sealock_revocation::from(&revoked));
     })

@@ -287,11 +287,12 @@ impl Owner {
         let effective = effective.map(|at| convert::timestamp("effective", at)).transpose()?;
         let (owner, asset) = (Arc::clone(&self.0), asset.0.clone());
         let revoked = Call::default().run(py, move |_| {
-            let found = owner.orders(&asset)?.into_iter().find(|o| (o.service, o.index) == (service, index));
-            let token = asset.service().datatoken;
+            let order = owner.order(&asset, service, index)?;
             // A record of another asset's order has the place of somebody else's here.
-            let order = found.filter(|found| found.commitment == commitment);
-            let order = order.ok_or(ledger::LedgerError::UnknownOrder { token, service, order: index })?;
+            if order.commitment != commitment {
+                let token = order.token;
+                return Err(ledger::LedgerError::UnknownOrder { token, service, order: index }.into());
+            }
             Ok(owner.revoke(&order, effective, refund)?)
         })?;
         Ok(revocation(py, &revoked)?)

@@ -8,8 +8,8 @@ use crate::{Address, Digest, time::Timestamp};
 /// Longest name or symbol of a token, in bytes.
 pub const NAME_LIMIT: usize = 128;
 
-/// A revocation takes effect at a multiple of so many seconds since 1970-01-01 UTC, so that clocks which differ by less agree
-/// about it. Times of requests are rounded down to such a multiple, too.
+/// A revocation takes effect at a multiple of so many seconds since 1970-01-01 UTC, and times of requests are rounded down to
+/// one: whether a request is of before or after is the same for all requests of a minute.
 pub const EFFECTIVE_GRAIN: u64 = 60;
 
 /// Longest description of an asset, in bytes.

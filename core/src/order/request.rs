@@ -113,6 +113,10 @@ impl Order {
 
     /// Marks a use of the caller's choice as taken.
     pub(super) fn mark_used(&self, prepared: &Prepared, use_index: u64) -> Result<()> {
+        let limit = self.credential.limit;
+        if use_index >= limit {
+            return Err(ProveError::UseLimitReached { use_index, limit }.into());
+        }
         let epoch = self.service.epoch(prepared.now);
         Ok(self.consumer.wallet.mark_used(&self.record.commitment, epoch, use_index)?)
     }
@@ -152,8 +156,8 @@ impl Order {
         let key = self.consumer.exchange.proving_key(&self.asset)?;
         tell(progress, Step::out_of(Stage::LoadKey, 1, 1))?;
         // Loading the key for the first time takes a while, and a node accepts no request whose time is far from its own.
-        let now = self.now()?;
-        Ok((key, self.membership(now)?, now))
+        let (membership, now) = self.membership(self.now()?)?;
+        Ok((key, membership, now))
     }
 
     /// A request names the description that it was made under. If everybody names the present one, that tells when it was
@@ -177,12 +181,13 @@ impl Order {
         Ok(now - now % ledger::EFFECTIVE_GRAIN)
     }
 
-    /// The order's path in the group as it is now.
-    pub(super) fn membership(&self, now: Timestamp) -> Result<MerkleProof> {
+    /// The order's path in the group as it is now, and the time to state: `now`, or the group's own if the ledger's clock is
+    /// ahead.
+    pub(super) fn membership(&self, now: Timestamp) -> Result<(MerkleProof, Timestamp)> {
         let leaf = self.credential.leaf(self.secret.commitment());
-        let (path, crowd, revoked) = self.consumer.exchange.with_group(self.service, |group| {
+        let (path, crowd, revoked, since) = self.consumer.exchange.with_group(self.service, |group| {
             let revoked = group.revocation(self.record.index).copied();
-            (group.path(leaf), group.crowd(now, self.asset.owner()), revoked)
+            (group.path(leaf), group.crowd(now, self.asset.owner()), revoked, group.since())
         })?;
         let path = match (path, revoked) {
             (Some(path), _) => path?,
@@ -197,7 +202,7 @@ impl Order {
                 "too few accounts with valid orders to hide among: the owner can tell whose job it is"
             );
         }
-        Ok(path)
+        Ok((path, now.max(since)))
     }
 
     pub(super) fn finish(&self, prepared: Prepared, use_index: u64, progress: &mut Progress<'_>) -> Result<JobTicket> {

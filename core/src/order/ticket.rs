@@ -58,6 +58,7 @@ impl JobTicket {
         if now > deadline {
             return Err(OrderError::DeadlinePassed { deadline, now }.into());
         }
+        let (membership, now) = order.membership(now)?;
         let epochs = [self.ticket.request.now, now].map(|at| service.epoch(at));
         if let ([Some(then), Some(present)], Some(secs)) = (epochs, service.epoch_secs)
             && then != present
@@ -65,7 +66,6 @@ impl JobTicket {
             let end = then.saturating_add(1).saturating_mul(secs);
             return Err(OrderError::EpochPassed { end, now }.into());
         }
-        let membership = order.membership(now)?;
         let mut request = self.ticket.request.clone();
         request.now = now;
         order.prove(&mut request, &key, &membership, use_index)?;

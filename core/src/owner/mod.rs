@@ -201,6 +201,17 @@ impl Owner {
         Ok(all)
     }
 
+    /// One order of an asset: its service and its place among the orders of that.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OrderMismatch`](crate::ErrorKind::OrderMismatch) if there is none.
+    pub fn order(&self, asset: &Asset, service: u32, index: u64) -> Result<ledger::Order> {
+        let token = asset.service().datatoken;
+        let found = self.node.exchange.ledger().orders(token, service, index, 1)?;
+        let unknown = ledger::LedgerError::UnknownOrder { token, service, order: index };
+        Ok(found.into_iter().find(|order| order.index == index).ok_or(unknown)?)
+    }
+
     /// Every revocation of an order of an asset, announced or in effect.
     ///
     /// # Errors

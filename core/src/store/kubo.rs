@@ -42,7 +42,7 @@ pub struct KuboOptions {
     /// How long pinning a graph or collecting garbage may take: an hour if not said.
     pub long_timeout: Duration,
     /// Whether [`Store::get`] has the daemon look for a block in its network, which is the default. Without, a block that
-    /// the daemon does not hold is [`StoreError::NotFound`] at once.
+    /// the daemon does not hold is [`StoreError::NotFound`] at once; with js-ipfs, which looks all the same, within ten seconds.
     pub search: bool,
 }
 
@@ -165,7 +165,7 @@ impl KuboStore {
             self.client.bytes(&ask, MAX_BLOCK_BYTES as u64)
         };
         match get(JS_WAIT) {
-            Err(refusal) if self.js && !search && refusal.says(&TIMED_OUT) => get(JS_LONG_WAIT),
+            Err(refusal) if self.js && !search && refusal.says(&TIMED_OUT) => get(self.long_wait()),
             answer => answer,
         }
         .map_err(|refusal| self.missing(cid, search, refusal))
@@ -178,8 +178,12 @@ impl KuboStore {
         match (search, self.js) {
             (true, _) => within(ask, self.options.timeout).patient(),
             (false, false) => ask.with("offline", &true),
-            (false, true) => within(ask.with("offline", &true), wait),
+            (false, true) => within(ask.with("offline", &true), wait).patient(),
         }
+    }
+
+    fn long_wait(&self) -> Duration {
+        JS_LONG_WAIT.min(self.options.timeout)
     }
 
     fn missing(&self, cid: &Cid, search: bool, refusal: Refusal) -> StoreError {
@@ -276,15 +280,20 @@ impl Store for KuboStore {
             self.client.answer::<Pins>(&ask.within(self.options.long_timeout))
         };
         let mut answer = add(JS_WAIT);
-        if let Err(refusal) = &answer
-            && (refusal.says(&NOT_FOUND) || refusal.says(&TIMED_OUT))
-        {
-            // The daemon does not always say which one is missing, and one that is slow says so of none.
-            dag::check_complete(self, root)?;
-            answer = add(self.options.long_timeout);
+        if matches!(&answer, Err(refusal) if self.js && refusal.says(&TIMED_OUT)) {
+            answer = add(self.long_wait());
         }
-        let pins = answer.map_err(|refusal| self.missing(root, false, refusal))?;
-        self.check_pins("pin/add", &pins, root)
+        match answer {
+            Ok(pins) => self.check_pins("pin/add", &pins, root),
+            Err(refusal) => {
+                let error = self.missing(root, false, refusal);
+                if matches!(error, StoreError::NotFound { .. }) {
+                    // The daemon does not always say which one is missing.
+                    dag::check_complete(self, root)?;
+                }
+                Err(error)
+            }
+        }
     }
 
     fn unpin(&self, root: &Cid) -> Result<bool> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use redb::{ReadTransaction, ReadableTable};
 
-use super::super::{Amount, Control, Event, EventKind, LedgerError};
+use super::super::{Amount, Control, EFFECTIVE_GRAIN, Event, EventKind, LedgerError};
 use super::events;
 use super::state::{
     self, BALANCES, COMMITMENTS, Genesis, METADATA, MINTERS, NFTS, NONCES, Nft, ORDERS, REVOCATIONS, REVOKED, SERVICES,
@@ -110,8 +110,11 @@ impl Replay {
             // Their transfers speak for themselves.
             EventKind::Sold { .. } | EventKind::Dispensed { .. } => {}
             EventKind::OrderTermsSet { service, terms } => {
-                self.services.entry(service_key(emitter, service)).or_insert(Service { terms, orders: 0 }).terms =
-                    terms;
+                let record = self.services.entry(service_key(emitter, service)).or_insert(Service { terms, orders: 0 });
+                if record.terms.epoch_secs != terms.epoch_secs {
+                    return Err(failed(format_args!("event {} changes the epochs of a service", event.index)));
+                }
+                record.terms = terms;
             }
             EventKind::OrderStarted { service, index, commitment, amount, .. } => {
                 let record = self.services.get_mut(&service_key(emitter, service));
@@ -129,7 +132,8 @@ impl Replay {
                 let last = self.revocations.range(order_key(emitter, service, 0)..=all).next_back();
                 let before = last.map_or(0, |(key, _)| state::number(key) + 1);
                 let fresh = self.revoked.insert(of, number).is_none();
-                if number != before || !fresh || effective <= event.time || !self.orders.contains_key(&of) {
+                let whole = effective > event.time && effective.is_multiple_of(EFFECTIVE_GRAIN);
+                if number != before || !fresh || !whole || !self.orders.contains_key(&of) {
                     return Err(failed(format_args!("event {} is not a valid revocation", event.index)));
                 }
                 self.revocations.insert(order_key(emitter, service, number), event.index);
