@@ -94,4 +94,8 @@ def test_an_owner_takes_an_order_back() -> None:
     with pytest.raises(TypeError, match="OrderRecord"):
         owner.revoke(asset, kept, refund=False)  # type: ignore[arg-type]
     later = first.expires - timedelta(days=1)
-    assert timedelta(0) <= owner.revoke(asset, first, refund=False, effective=later).effective - later < timedelta(minutes=1)
+    assert (
+        timedelta(0)
+        <= owner.revoke(asset, first, refund=False, effective=later).effective - later
+        < timedelta(minutes=1)
+    )
