@@ -422,7 +422,7 @@ fn of_a_thousand_requests_with_one_nullifier_the_journal_admits_one() {
     assert_eq!(journal.unfinished().unwrap().len(), 1);
 }
 
-/// What a process found of a key, the next one need not find again; what another version of the check found, it must.
+/// One note for each key, and one that another version of the check has made counts for nothing.
 #[test]
 fn that_a_key_was_checked_is_noted_in_the_exchanges_folder() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,8 +1,8 @@
 //! Poseidon with circomlib's parameters for BN254: x^5, 8 full rounds, and 56, 57 or 56 partial rounds for one, two or
 //! three inputs; the state's first element starts at zero and is the result.
 //!
-//! Parameters are those of `light-poseidon`. Its hash gives the same and takes twice as long, since it allocates in every
-//! round; rebuilding a group is nothing but hashing. The same hash as constraints is in the crate's gadgets, and tests
+//! Parameters are those of `light-poseidon`. Its hash gives the same and takes about half as long again, since it
+//! allocates in every round; rebuilding a group is nothing but hashing. The same hash as constraints is in the crate's gadgets, and tests
 //! hold the three against each other and against circomlibjs.
 
 use std::sync::LazyLock;
