@@ -1,0 +1,58 @@
+//! Suppression of small cells, once and for every answer.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cube, ProtectedCube};
+
+/// How much a cube's suppression withholds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suppression {
+    /// Cells of the base cube.
+    pub cells: u64,
+    /// Cells that hold rows, but too few.
+    pub suppressed_cells: u64,
+    /// Rows of the table.
+    pub rows: u64,
+    /// Rows in suppressed cells.
+    pub suppressed_rows: u64,
+    /// Values of measures that are withheld though the cell is not: too few of its rows have one, or lack one. Sums and
+    /// means leave them out, while `count` counts their rows.
+    pub suppressed_values: u64,
+}
+
+impl Cube {
+    /// Zeroes every cell with fewer than `min_group_size` rows, and a measure in every cell where fewer rows than that
+    /// have a value, or fewer rows than that (and any) lack one.
+    pub fn suppress(mut self, min_group_size: u32) -> ProtectedCube {
+        let minimum = i64::from(min_group_size);
+        let mut report = Suppression { cells: self.count.len() as u64, rows: self.rows, ..Suppression::default() };
+        for cell in 0..self.count.len() {
+            let rows = self.count[cell];
+            let small = rows < minimum;
+            if small && rows > 0 {
+                report.suppressed_cells += 1;
+                report.suppressed_rows += rows as u64;
+            }
+            if small {
+                self.count[cell] = 0;
+            }
+            for measure in &mut self.measures {
+                // Few values are a small group, and so are few missing ones: count and mean together would tell both.
+                let too_few = measure.valid.as_ref().is_some_and(|valid| {
+                    let missing = rows - valid[cell];
+                    valid[cell] < minimum || (1..minimum).contains(&missing)
+                });
+                if too_few && !small {
+                    report.suppressed_values += measure.valid.as_ref().map_or(0, |valid| valid[cell] as u64);
+                }
+                if small || too_few {
+                    measure.sum[cell] = 0;
+                    if let Some(valid) = &mut measure.valid {
+                        valid[cell] = 0;
+                    }
+                }
+            }
+        }
+        ProtectedCube { cube: self, report }
+    }
+}
