@@ -21,6 +21,7 @@ use crate::job::{JobId, JobRequest};
 use crate::ledger::{EFFECTIVE_GRAIN, Ledger, LedgerError, Order, Revocation};
 use crate::node::Served;
 use crate::policy::PolicyError;
+use crate::privacy::Noise;
 use crate::program::{Plan, ProgramError};
 use crate::time::Timestamp;
 use crate::{Address, Digest};
@@ -505,6 +506,15 @@ impl AccessGrant {
     /// The job that it is for.
     pub fn job(&self) -> JobId {
         self.job
+    }
+
+    /// What its receipt says to be spent, in millionths of ε: nothing more by an answer from a cube that was paid for.
+    pub(crate) fn epsilon(&self) -> Option<u64> {
+        match (&self.work, self.served.asset.policy().noise()?) {
+            (Some(Work::Query(_)), Noise::PerJob(loss)) => Some(loss.epsilon.micros()),
+            (Some(Work::Query(_)), Noise::Cube(_)) => Some(0),
+            _ => None,
+        }
     }
 }
 

@@ -131,6 +131,8 @@ error_kinds! {
 
     /// The asset's policy does not allow this.
     PolicyDenied = 800,
+    /// The asset's privacy budget does not suffice for another answer.
+    BudgetExhausted = 801,
 
     /// An encrypted computation's parameters or inputs do not fit.
     Encryption = 900,

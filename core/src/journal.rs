@@ -1,7 +1,7 @@
 //! A node's memory of its jobs.
 //!
-//! Two transactions carry a job. *Admission* spends the nullifier, counts the job against the policy and records the
-//! request, all or nothing. *Completion* stores the sealed result and the receipt and drops the request, all or nothing.
+//! Two transactions carry a job. *Admission* spends the nullifier, counts the job against the policy, charges its privacy loss
+//! and records the request, all or nothing. *Completion* stores the sealed result and the receipt and drops the request, all or nothing.
 //! Between the two, a repeated request finds its job again; after them it gets the same result. A crash at any instant
 //! leaves a job either not admitted, admitted (and then finished from the recorded request), or complete.
 
@@ -16,6 +16,7 @@ use crate::durable::{Durable, DurableError, Format, via_durable};
 use crate::error::{Classify, ErrorKind};
 use crate::job::{JobId, JobRequest};
 use crate::policy::{Policy, PolicyError};
+use crate::privacy::Epsilon;
 use crate::receipt::{Receipt, ReceiptError, Statement};
 use crate::time::Timestamp;
 
@@ -32,6 +33,8 @@ const RESULTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("results
 const RECEIPTS: TableDefinition<u64, &[u8]> = TableDefinition::new("receipts");
 /// Asset to the number of jobs admitted.
 const USAGE: TableDefinition<&str, u64> = TableDefinition::new("usage");
+/// Asset to the privacy loss that its releases have spent, in millionths of ε.
+const BUDGETS: TableDefinition<&str, u64> = TableDefinition::new("budgets");
 /// What the node keeps beside its jobs, by name: its access key, its assets.
 const KEPT: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
 
@@ -106,6 +109,9 @@ pub struct JobRecord {
     pub admitted_at: Timestamp,
     /// Number of its receipt, once it is complete.
     pub receipt: Option<u64>,
+    /// Privacy loss that it was charged with; none where the policy draws no noise for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<Epsilon>,
 }
 
 /// The node's database: see the module.
@@ -139,12 +145,12 @@ impl Journal {
         Ok(Self { db: Durable::in_memory(FORMAT)? })
     }
 
-    /// Admits a job: spends its nullifier, counts it against `policy`, records it and its request, all or nothing. The
-    /// same request again finds the job that it made the first time, and changes nothing.
+    /// Admits a job: spends its nullifier, counts it and the privacy loss of the record against `policy`, records it and its
+    /// request, all or nothing. The same request again finds the job that it made the first time, and changes nothing.
     ///
     /// # Errors
     /// [`JournalError::NullifierSpent`] if the use paid for another request; [`JournalError::Policy`] if the asset
-    /// answers no more jobs.
+    /// answers no more jobs or its privacy budget does not suffice.
     pub fn admit(&self, record: &JobRecord, request: &JobRequest, policy: &Policy) -> Result<JobRecord, JournalError> {
         let id = request.id();
         let key = id.0.as_bytes();
@@ -160,6 +166,7 @@ impl Journal {
             let answered = usage.get(record.asset.as_str())?.map_or(0, |n| n.value());
             policy.check_jobs(answered).map_err(|e| JournalError::Policy(Box::new(e)))?;
             usage.insert(record.asset.as_str(), answered + 1)?;
+            record.epsilon.map_or(Ok(()), |asked| charge(txn, &record.asset, policy, asked))?;
             nullifiers.insert(&record.nullifier, key)?;
             jobs.insert(key, to_canonical("job record", record)?.as_slice())?;
             txn.open_table(REQUESTS)?.insert(key, bytes.as_slice())?;
@@ -310,6 +317,30 @@ impl Journal {
         self.db.read_table(USAGE, |t| Ok(t.get(asset)?.map_or(0, |n| n.value())))
     }
 
+    /// Privacy loss that releases of an asset have spent, in millionths of ε.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn privacy_spent(&self, asset: &str) -> Result<u64, JournalError> {
+        self.db.read_table(BUDGETS, |t| Ok(t.get(asset)?.map_or(0, |n| n.value())))
+    }
+
+    /// Charges the privacy loss of a release of an asset, and keeps what is released, all or nothing.
+    pub(crate) fn keep_charged(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        asset: &str,
+        policy: &Policy,
+        asked: Epsilon,
+    ) -> Result<(), JournalError> {
+        self.db.write(|txn| {
+            charge(txn, asset, policy, asked)?;
+            txn.open_table(KEPT)?.insert(name, bytes)?;
+            Ok(())
+        })
+    }
+
     /// Keeps bytes under a name. What is there already stays, and is returned.
     pub(crate) fn keep(&self, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, JournalError> {
         self.db.write(|txn| keep_in(txn, name, bytes))
@@ -319,6 +350,14 @@ impl Journal {
     pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), JournalError> {
         self.db.write(|txn| {
             txn.open_table(KEPT)?.insert(name, bytes)?;
+            Ok(())
+        })
+    }
+
+    /// Deletes what is kept under a name.
+    pub(crate) fn forget(&self, name: &str) -> Result<(), JournalError> {
+        self.db.write(|txn| {
+            txn.open_table(KEPT)?.remove(name)?;
             Ok(())
         })
     }
@@ -336,6 +375,15 @@ fn keep_in(txn: &redb::WriteTransaction, name: &str, bytes: Vec<u8>) -> Result<V
     }
     kept.insert(name, bytes.as_slice())?;
     Ok(bytes)
+}
+
+/// Charges a loss to an asset's budget.
+fn charge(txn: &redb::WriteTransaction, asset: &str, policy: &Policy, asked: Epsilon) -> Result<(), JournalError> {
+    let mut budgets = txn.open_table(BUDGETS)?;
+    let spent = budgets.get(asset)?.map_or(0, |n| n.value());
+    let after = policy.check_budget(spent, asked).map_err(|e| JournalError::Policy(Box::new(e)))?;
+    budgets.insert(asset, after)?;
+    Ok(())
 }
 
 fn decode(row: Option<redb::AccessGuard<'_, &[u8]>>, id: JobId) -> Result<JobRecord, JournalError> {

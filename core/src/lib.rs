@@ -30,6 +30,7 @@ pub mod zk;
 pub mod program;
 
 pub mod policy;
+pub mod privacy;
 
 pub mod cube;
 

@@ -3,17 +3,21 @@
 //! A hidden filter cannot be inspected, so two kinds of rules work together. The rules on the program (columns,
 //! aggregations, programs, number of jobs, expiry) are checked before anything is computed. `min_group_size` is applied to
 //! the data cube, before the encrypted product, so that whatever a consumer encrypts, the answer is made of groups that
-//! are large enough (see [`cube`](crate::cube)).
+//! are large enough (see [`cube`](crate::cube)). A [privacy loss](Policy::epsilon) puts noise there instead, which protects
+//! every row by itself (see [`privacy`](crate::privacy)).
 
-use std::collections::BTreeSet;
+mod noise;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::Digest;
-use crate::asset::{AssetError, Schema};
+use crate::asset::{AssetError, Schema, Value};
 use crate::codec::{CodecError, to_canonical};
 use crate::cube::MAX_CUBE_CELLS;
 use crate::error::{Classify, ErrorKind};
+use crate::privacy::{Epsilon, Rules};
 use crate::program::{Aggregation, Plan, Program, ProgramError};
 use crate::time::Timestamp;
 
@@ -62,6 +66,24 @@ pub enum PolicyError {
         /// How many jobs the asset answers in all.
         limit: u64,
     },
+    /// The asset's privacy budget does not suffice for another release.
+    #[error("rule epsilon_per_asset: {asked} is asked for, {left} is left of {limit}")]
+    BudgetExhausted {
+        /// What one release spends.
+        asked: Epsilon,
+        /// What is left, as a decimal.
+        left: String,
+        /// What there was in all.
+        limit: Epsilon,
+    },
+    /// An answer would be made of too many noisy numbers.
+    #[error("rule epsilon: the answer would take noise for {numbers} numbers, at most {limit} are drawn at a time")]
+    TooMuchNoise {
+        /// Cells times series.
+        numbers: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// The asset is no longer offered.
     #[error("rule expires: the asset expired at {expires}, it is {now} (unix seconds)")]
     Expired {
@@ -91,6 +113,7 @@ impl Classify for PolicyError {
             PolicyError::InvalidProgram(e) => e.kind(),
             PolicyError::Codec(e) => e.kind(),
             PolicyError::Unfit(_) => ErrorKind::InvalidArgument,
+            PolicyError::BudgetExhausted { .. } => ErrorKind::BudgetExhausted,
             _ => ErrorKind::PolicyDenied,
         }
     }
@@ -102,6 +125,10 @@ impl Classify for PolicyError {
             }
             PolicyError::Aggregation { allowed, .. } => Some(format!("allowed: {allowed:?}")),
             PolicyError::Program { .. } => Some("ask the owner to allow the program's digest".into()),
+            PolicyError::BudgetExhausted { .. } => {
+                Some("the asset answers no more jobs: its owner can publish another".into())
+            }
+            PolicyError::TooMuchNoise { .. } => Some("group by fewer columns, or hide fewer".into()),
             _ => None,
         }
     }
@@ -132,6 +159,11 @@ pub struct Policy {
     /// Left out where it is denied, so that policies from before there was such a rule keep their digests.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     download: bool,
+    /// Left out where they say nothing, for the same reason, and so are the bounds.
+    #[serde(default, skip_serializing_if = "Rules::is_none")]
+    privacy: Rules,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    clamps: BTreeMap<String, (Value, Value)>,
 }
 
 impl Policy {
@@ -150,6 +182,8 @@ impl Policy {
             expires: None,
             purpose: None,
             download: false,
+            privacy: Rules::default(),
+            clamps: BTreeMap::new(),
         }
     }
 
@@ -194,6 +228,10 @@ impl Policy {
 
     /// Suppresses every cell of the base cube, that is every combination of all the policy's dimensions, with fewer rows
     /// than this. 1 suppresses nothing. It counts rows: a person who has several counts several times.
+    ///
+    /// Where noise is drawn, exact counts would leak: cells whose *noisy* count is below this are suppressed then, those of
+    /// what the job asks about under [`epsilon`](Self::epsilon). A count is drawn for that, on which part of the loss is
+    /// spent, unless this is 1.
     #[must_use]
     pub fn min_group_size(mut self, rows: u32) -> Self {
         self.min_group_size = rows;
@@ -312,16 +350,13 @@ impl Policy {
                 return Err(PolicyError::Unfit(why));
             }
         }
-        let mut cells = 1u64;
-        for column in &self.dimension_columns {
-            cells = cells.saturating_mul(schema.column(column)?.cells()?);
-        }
+        let cells = self.cells(schema)?;
         if cells > MAX_CUBE_CELLS {
             return Err(PolicyError::Unfit(format!(
                 "its dimension columns span {cells} cells, at most {MAX_CUBE_CELLS} are supported: bin them more coarsely"
             )));
         }
-        Ok(())
+        self.check_privacy(schema, cells)
     }
 
     /// Checks a program against every rule that needs no state. The strictest rule wins: all must allow it.
@@ -356,7 +391,7 @@ impl Policy {
                 return Err(PolicyError::Measure { column: column.into(), allowed });
             }
         }
-        Ok(())
+        self.check_noise(plan)
     }
 
     /// Checks that buyers may decrypt the data.

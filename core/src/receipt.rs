@@ -74,7 +74,8 @@ pub struct Statement {
     pub nullifier: [u8; 32],
     /// Digest of the sealed result.
     pub result: Digest,
-    /// Privacy budget that the answer spent, in millionths of ε; absent where the policy adds no noise.
+    /// Privacy budget that the answer spent, in millionths of ε; absent where the policy adds no noise, 0 where the noise is
+    /// that of a protected cube, which was charged when the cube was made.
     pub epsilon_micros: Option<u64>,
     /// When the result was released, in unix seconds.
     pub released_at: Timestamp,

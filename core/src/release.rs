@@ -12,10 +12,11 @@ use serde_bytes::ByteBuf;
 use crate::Digest;
 use crate::asset::{Kind, MAX_SCALE, Schema};
 use crate::codec::{CodecError, from_canonical, to_canonical};
-use crate::cube::{CubeError, series_bits};
+use crate::cube::{CubeError, entry_bits};
 use crate::envelope::{EnvelopeError, RecipientKey, RecipientPublicKey};
 use crate::error::{Classify, ErrorKind};
 use crate::job::JobId;
+use crate::policy::Policy;
 use crate::program::{Aggregate, Plan, Series};
 use crate::receipt::ReceiptError;
 
@@ -162,11 +163,11 @@ pub(crate) fn result_digest(bytes: &[u8]) -> Digest {
 ///
 /// # Errors
 /// [`CubeError`] if a sum could leave 63 bits.
-pub(crate) fn value_bits(schema: &Schema, plan: &Plan, max_rows: u64) -> Result<Vec<u8>, CubeError> {
+pub(crate) fn value_bits(schema: &Schema, policy: &Policy, plan: &Plan, max_rows: u64) -> Result<Vec<u8>, CubeError> {
     let widths = plan
         .series()
         .iter()
-        .map(|s| Ok(series_bits(schema, s, max_rows)? as u8 + 1))
+        .map(|s| Ok(entry_bits(schema, policy, plan, s, max_rows)? as u8 + 1))
         .collect::<Result<Vec<_>, CubeError>>()?;
     Ok(widths.iter().copied().cycle().take(widths.len() * plan.groups()).collect())
 }
@@ -207,7 +208,7 @@ impl Numbers {
         }
     }
 
-    /// The numbers as floating point. The mean of no rows is `None`.
+    /// The numbers as floating point. The mean of no rows is `None`, and so is one whose noise makes them less than one.
     pub fn to_f64(&self) -> Vec<Option<f64>> {
         let unit = |scale: u8| 10f64.powi(i32::from(scale));
         match self {
@@ -216,7 +217,7 @@ impl Numbers {
             Numbers::Mean { sums, rows, scale } => sums
                 .iter()
                 .zip(rows)
-                .map(|(sum, rows)| (*rows != 0).then(|| *sum as f64 / unit(*scale) / *rows as f64))
+                .map(|(sum, rows)| (*rows > 0).then(|| *sum as f64 / unit(*scale) / *rows as f64))
                 .collect(),
         }
     }
@@ -224,7 +225,8 @@ impl Numbers {
 
 /// The answer to a query: a table with one row per group.
 ///
-/// Groups that hold no row, or too few for the policy, show zeros and empty means: the two cannot be told apart.
+/// Groups that hold no row, or too few for the policy, show zeros and empty means: the two cannot be told apart. Where the
+/// policy draws noise, counts can be negative.
 ///
 /// It is the consumer's own: its serialised form, in formats that have integers of 128 bits such as JSON, is checked for its
 /// shape alone.
@@ -264,13 +266,16 @@ impl TryFrom<AnswerForm> for Answer {
 impl Answer {
     pub(crate) fn assemble(
         schema: &Schema,
+        policy: &Policy,
         plan: &Plan,
         max_rows: u64,
         numbers: &[i128],
     ) -> Result<Self, ReleaseError> {
+        // Noise leaves nothing impossible: the numbers only have their width.
+        let exact = policy.noise().is_none();
         for (number, series) in numbers.iter().zip(plan.series().iter().cycle()) {
             let counts = matches!(series, Series::Count | Series::Valid(_));
-            if counts && !(0..=i128::from(max_rows)).contains(number) {
+            if exact && counts && !(0..=i128::from(max_rows)).contains(number) {
                 return Err(ReleaseError::Implausible { count: *number, max_rows });
             }
         }

@@ -405,6 +405,7 @@ fn of_a_thousand_requests_with_one_nullifier_the_journal_admits_one() {
                             nullifier: *changed.nullifier(),
                             admitted_at: START,
                             receipt: None,
+                            epsilon: None,
                         };
                         match journal.admit(&record, &changed, open) {
                             Ok(_) => admitted += 1,

@@ -10,7 +10,8 @@ use market::Market;
 use redb::StorageBackend;
 use sealock::job::JobRequest;
 use sealock::journal::{JobRecord, Journal, JournalError};
-use sealock::policy::Policy;
+use sealock::policy::{Policy, PolicyError};
+use sealock::privacy::Epsilon;
 use sealock::program::{Query, count};
 use sealock::receipt::{Statement, verify_chain};
 use sealock::{Account, Digest, ErrorKind, error::Classify};
@@ -21,14 +22,20 @@ fn owner() -> Account {
     Account::from_secret_bytes(&[9; 32]).unwrap()
 }
 
+fn loss() -> Epsilon {
+    "0.25".parse().unwrap()
+}
+
 fn policy() -> Policy {
-    Policy::deny_all().max_jobs(LIMIT)
+    let limit = Epsilon::from_micros(LIMIT * loss().micros() + 1).unwrap();
+    Policy::deny_all().max_jobs(LIMIT).epsilon(loss()).epsilon_per_asset(limit)
 }
 
 fn record(request: &JobRequest) -> JobRecord {
     let any = Digest::sha256(b"any");
     let asset = request.asset().to_owned();
-    JobRecord { asset, program: any, policy: any, nullifier: *request.nullifier(), admitted_at: 1, receipt: None }
+    let (nullifier, epsilon) = (*request.nullifier(), Some(loss()));
+    JobRecord { asset, program: any, policy: any, nullifier, admitted_at: 1, receipt: None, epsilon }
 }
 
 fn statement(request: &JobRequest, number: u64, previous: Digest) -> Statement {
@@ -101,6 +108,8 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_done() {
             );
             assert!((done.completed..=done.completed + 1).contains(&receipts.len()), "{point:?}");
             assert_eq!(admitted, receipts.len() + unfinished.len(), "{point:?}");
+            let spent = journal.privacy_spent(requests[0].asset()).unwrap();
+            assert_eq!(spent, admitted as u64 * loss().micros(), "{point:?}");
             verify_chain(owner().address(), &receipts).unwrap_or_else(|e| panic!("{e} at {point:?}"));
             unfinished_seen += unfinished.len();
             for (i, request) in requests.iter().enumerate() {
@@ -166,4 +175,118 @@ fn the_policys_limit_holds_under_64_threads() {
     });
     assert_eq!(admitted.len() as u64, LIMIT);
     assert_eq!(journal.jobs_admitted(requests[0].asset()).unwrap(), LIMIT);
+}
+
+/// Any number of different requests, without proofs.
+fn forged(original: &JobRequest, number: u64) -> JobRequest {
+    let mut json = serde_json::to_value(original).unwrap();
+    json["nullifier"] = serde_json::to_value(Digest::of("test", &[&number.to_be_bytes()]).as_bytes()).unwrap();
+    serde_json::from_value(json).unwrap()
+}
+
+#[test]
+fn the_privacy_budget_is_never_overdrawn_under_64_threads() {
+    let market = Market::open();
+    let original = market.order().request(&Query::select([count()])).unwrap().request().clone();
+    // Enough for 37 jobs and a half.
+    let limit = Epsilon::from_micros(loss().micros() * 75 / 2).unwrap();
+    let policy = Policy::deny_all().epsilon(loss()).epsilon_per_asset(limit);
+    let journal = Journal::in_memory().unwrap();
+    let (admitted, refused) = std::thread::scope(|scope| {
+        let admit = |thread: u64| {
+            let (journal, original, policy) = (&journal, &original, &policy);
+            scope.spawn(move || {
+                let (mut admitted, mut refused) = (0, 0);
+                for round in 0..4 {
+                    let request = forged(original, thread * 4 + round);
+                    // Sent twice, it is one job.
+                    for _ in 0..2 {
+                        match journal.admit(&record(&request), &request, policy) {
+                            Ok(_) => admitted += 1,
+                            Err(JournalError::Policy(e)) if matches!(*e, PolicyError::BudgetExhausted { .. }) => {
+                                refused += 1
+                            }
+                            Err(other) => panic!("{other}"),
+                        }
+                    }
+                }
+                (admitted, refused)
+            })
+        };
+        let threads: Vec<_> = (0..64).map(admit).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
+    });
+    assert_eq!((admitted, refused), (2 * 37, 2 * (256 - 37)));
+    assert_eq!(journal.jobs_admitted(original.asset()).unwrap(), 37);
+    assert_eq!(journal.privacy_spent(original.asset()).unwrap(), 37 * loss().micros());
+    let request = forged(&original, 1 << 40);
+    let error = journal.admit(&record(&request), &request, &policy).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::BudgetExhausted);
+    assert!(error.hint().is_some());
+}
+
+const JOURNAL: &str = "SEALOCK_TEST_JOURNAL";
+const BUDGETED_JOBS: u64 = 1000;
+
+/// Admits and completes jobs until it is killed or the budget ends, and says so.
+#[test]
+#[ignore = "runs in the process that `a_killed_process_has_spent_what_it_admitted` kills"]
+fn child_that_spends() {
+    let folder = std::path::PathBuf::from(std::env::var_os(JOURNAL).expect("the parent names a folder"));
+    let original = JobRequest::from_bytes(&std::fs::read(folder.join("request")).unwrap()).unwrap();
+    let journal = Journal::open(folder.join("journal.redb")).unwrap();
+    let limit = Epsilon::from_micros(loss().micros() * BUDGETED_JOBS).unwrap();
+    let policy = Policy::deny_all().epsilon(loss()).epsilon_per_asset(limit);
+    println!("ready");
+    for number in journal.jobs_admitted(original.asset()).unwrap().. {
+        let request = forged(&original, number);
+        match journal.admit(&record(&request), &request, &policy) {
+            Err(e) if e.kind() == ErrorKind::BudgetExhausted => break,
+            admitted => drop(admitted.unwrap()),
+        }
+        println!("admitted {number}");
+        journal.complete(request.id(), &owner(), &[0; 100], |n, p| statement(&request, n, p)).unwrap();
+    }
+}
+
+#[test]
+fn a_killed_process_has_spent_what_it_admitted() {
+    use std::io::{BufRead, BufReader};
+    let market = Market::open();
+    let original = market.order().request(&Query::select([count()])).unwrap().request().clone();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("request"), original.to_bytes().unwrap()).unwrap();
+    let start = || {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_that_spends", "--ignored", "--nocapture"])
+            .env(JOURNAL, folder.path())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let open = || Journal::open(folder.path().join("journal.redb")).unwrap();
+    let (mut before, mut kills_between) = (0, 0);
+    for round in 0..25u64 {
+        let mut child = start();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.ends_with("ready")));
+        std::thread::sleep(std::time::Duration::from_micros(500 + round * 1733));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let said: Vec<u64> = lines.filter_map(|line| line.strip_prefix("admitted ")?.parse().ok()).collect();
+
+        let journal = open();
+        let admitted = journal.jobs_admitted(original.asset()).unwrap();
+        let acknowledged = said.last().map_or(before, |last| last + 1);
+        assert!((acknowledged..=acknowledged + 1).contains(&admitted), "{acknowledged} told, {admitted} admitted");
+        assert_eq!(journal.privacy_spent(original.asset()).unwrap(), admitted * loss().micros());
+        kills_between += usize::from(!journal.unfinished().unwrap().is_empty());
+        assert_eq!(journal.receipts().unwrap().len() + journal.unfinished().unwrap().len(), admitted as usize);
+        before = admitted;
+    }
+    assert!(before > 0 && kills_between > 0, "{before} jobs, {kills_between} kills within one");
+    // Left alone, it spends what is left, and not more.
+    assert!(start().wait_with_output().unwrap().status.success());
+    let spent = open().privacy_spent(original.asset()).unwrap();
+    assert_eq!(spent, BUDGETED_JOBS * loss().micros());
 }

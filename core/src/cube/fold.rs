@@ -30,7 +30,8 @@ impl Cube {
         let mut measures = Vec::new();
         for column in policy.measure_columns() {
             series_bits(schema, &Series::Sum(column.into()), rows)?;
-            let values: Int64Array = table.measure(column)?;
+            let (low, high) = policy.bounds(schema, column)?;
+            let values: Int64Array = table.measure(column)?.unary(|value| value.clamp(low, high));
             let sum = if values.null_count() == 0 {
                 let raw = values.values();
                 scatter(&index, total, |row| raw[row])

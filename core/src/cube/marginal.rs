@@ -16,18 +16,27 @@ impl ProtectedCube {
     }
 
     /// The marginal that a plan asks for: the clear filter applied, summed over the columns that the plan does not
-    /// name.
+    /// name. Where the policy asks for noise in each job, every call draws it anew.
     ///
     /// Shape: one row per group and series (`group * series + s`), one entry per cell of the hidden columns.
     ///
     /// # Errors
     /// [`CubeError::Program`] if the plan names a column that the cube does not have; a checked policy rules that out.
+    /// [`CubeError::Privacy`] if noise could not be drawn.
     pub fn marginal(&self, schema: &Schema, plan: &Plan) -> Result<Vec<Vec<i64>>, CubeError> {
+        match &self.noise {
+            None => self.sums(schema, plan, plan.series()),
+            Some(policy) => self.noisy_marginal(schema, plan, policy),
+        }
+    }
+
+    /// The marginal of some series as the cube has it.
+    pub(super) fn sums(&self, schema: &Schema, plan: &Plan, series: &[Series]) -> Result<Vec<Vec<i64>>, CubeError> {
         let clear = plan.clear_cells(schema)?;
         let keep = self.projection(clear.as_ref().map_or(&[][..], |kept| kept.columns))?;
         let group = self.projection(plan.group_by())?;
         let hidden = self.projection(plan.hidden())?;
-        let sources = plan.series().iter().map(|s| self.series(s)).collect::<Result<Vec<_>, _>>()?;
+        let sources = series.iter().map(|s| self.series(s)).collect::<Result<Vec<_>, _>>()?;
         let mut out = vec![vec![0i64; plan.cells()]; plan.groups() * sources.len()];
         for cell in 0..self.cube.count.len() {
             if clear.as_ref().is_some_and(|kept| !kept.cells[self.project(&keep, cell)]) {

@@ -4,17 +4,23 @@
 //! policy's suppression is applied to it, once. Every answer of the asset is a marginal of that one suppressed cube:
 //! suppressing each coarser cube by itself would let two answers differ by exactly one small cell.
 //!
-//! The types keep the order: a [`Cube`] can only be suppressed, and only a [`ProtectedCube`] has marginals.
+//! Under a [privacy loss](crate::privacy) noise takes the place of suppression: in the base cube, once, or in each marginal.
+//!
+//! The types keep the order: a [`Cube`] can only be protected, and only a [`ProtectedCube`] has marginals.
 
 mod fold;
 mod marginal;
+mod noise;
 mod suppress;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use noise::{entry_bits, noisy_series};
 pub use suppress::Suppression;
 
 use crate::asset::{AssetError, Kind, Schema};
+use crate::policy::Policy;
+use crate::privacy::PrivacyError;
 use crate::program::{ProgramError, Series};
 
 /// Most cells of a base cube.
@@ -30,6 +36,15 @@ pub enum CubeError {
     /// A program does not fit.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// Noise could not be drawn.
+    #[error(transparent)]
+    Privacy(#[from] PrivacyError),
+    /// The noise that a policy asks for could leave 63 bits.
+    #[error("the noise in {name} could leave 63 bits")]
+    NoiseTooLarge {
+        /// The series.
+        name: String,
+    },
     /// The sum of a measure could leave 63 bits.
     #[error("the sum of {column:?} over {rows} rows could leave 63 bits: its values reach {largest} in stored units")]
     SumTooLarge {
@@ -47,13 +62,18 @@ impl crate::error::Classify for CubeError {
         match self {
             CubeError::Asset(e) => e.kind(),
             CubeError::Program(e) => e.kind(),
-            CubeError::SumTooLarge { .. } => crate::ErrorKind::OutOfDomain,
+            CubeError::Privacy(e) => e.kind(),
+            CubeError::SumTooLarge { .. } | CubeError::NoiseTooLarge { .. } => crate::ErrorKind::OutOfDomain,
         }
     }
     fn hint(&self) -> Option<String> {
         match self {
             CubeError::Asset(e) => e.hint(),
             CubeError::Program(e) => e.hint(),
+            CubeError::Privacy(e) => e.hint(),
+            CubeError::NoiseTooLarge { .. } => {
+                Some("clamp the column to a narrower range, or allow a larger loss".into())
+            }
             CubeError::SumTooLarge { .. } => Some("declare a narrower range or a smaller scale for the column".into()),
         }
     }
@@ -100,8 +120,10 @@ pub struct Cube {
     rows: u64,
 }
 
-/// A cube after suppression: what every answer of an asset is made of.
+/// A cube after suppression, or with noise: what every answer of an asset is made of.
 pub struct ProtectedCube {
     cube: Cube,
     report: Suppression,
+    /// The policy whose noise marginals get, or have.
+    noise: Option<Box<Policy>>,
 }

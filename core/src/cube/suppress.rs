@@ -53,6 +53,6 @@ impl Cube {
                 }
             }
         }
-        ProtectedCube { cube: self, report }
+        ProtectedCube { cube: self, report, noise: None }
     }
 }

@@ -119,6 +119,7 @@ impl Asset {
             &[sealed.schema.digest().as_bytes(), &sealed.max_rows.to_be_bytes(), sealed.dataset.contents.as_bytes()],
         );
         let asset::OrderTerms { limit, validity_secs, .. } = sealed.order;
+        policy.check_order(&sealed.order)?;
         let terms = OrderTerms { limit, validity_secs, epoch_secs };
         let inner = AssetInner { service, owner, ddo, description, policy, data, terms };
         Ok(Self { inner: Arc::new(inner), price: None })

@@ -12,11 +12,13 @@ use serde_bytes::ByteBuf;
 use super::Asset;
 use crate::Digest;
 use crate::asset::Price;
+use crate::cube::noisy_series;
 use crate::error::Result;
 use crate::job::JobRequest;
 use crate::node::shape;
 use crate::order::OrderError;
-use crate::program::{Plan, Program, Query};
+use crate::privacy::{Delta, Epsilon, Noise, NumberError};
+use crate::program::{Plan, Program, Query, Series};
 use crate::release::SealedResult;
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -43,8 +45,17 @@ pub struct Estimate {
     /// Time of the encrypted product on one core of *this* machine, measured on a small one and scaled. A node that has just
     /// started also decrypts and folds the table, once.
     pub compute_time: Duration,
-    /// Privacy budget ε that the answer spends; `None` where the policy adds no noise.
+    /// Privacy budget ε that the answer spends; `None` where the policy adds no noise, 0 where all answers are made of one
+    /// protected cube.
     pub epsilon: Option<f64>,
+    /// With what probability it may be passed, where the policy lets it.
+    pub delta: Option<f64>,
+    /// The ε that the policy limits the asset to. How much of it is left, its owner's node knows:
+    /// [`Node::budget`](crate::node::Node::budget).
+    pub epsilon_limit: Option<f64>,
+    /// How far noise moves the numbers that the answer is made of. Empty where there is none. What `min_group_size` withholds
+    /// of noisy cells comes on top.
+    pub errors: Vec<NumberError>,
 }
 
 impl Asset {
@@ -57,6 +68,11 @@ impl Asset {
         let now = SystemClock.now();
         let (program, plan, shape) = self.lay_out(query, Some(now))?;
         plan.indicator(self.schema(), query)?;
+        let policy = self.policy();
+        let spent = |noise| match noise {
+            Noise::PerJob(loss) => loss.epsilon.to_f64(),
+            Noise::Cube(_) => 0.0,
+        };
         Ok(Estimate {
             price: self.price().cloned(),
             uses_per_order: self.order_terms().limit,
@@ -67,8 +83,28 @@ impl Asset {
             request_bytes: self.blank_request(&program, &plan, now)?.to_bytes()?.len() as u64,
             result_bytes: SealedResult::encoded_len(SealedAnswer::encoded_len(&shape))? as u64,
             compute_time: compute_time(&shape),
-            epsilon: None,
+            epsilon: policy.noise().map(spent),
+            delta: policy.noise().and_then(|noise| noise.loss().delta).map(Delta::to_f64),
+            epsilon_limit: policy.privacy_limit().map(Epsilon::to_f64),
+            errors: self.errors(&plan)?,
         })
+    }
+
+    /// How far noise moves the numbers of a plan.
+    fn errors(&self, plan: &Plan) -> Result<Vec<NumberError>> {
+        let (schema, policy) = (self.schema(), self.policy());
+        let (drawn, cells) = noisy_series(schema, policy, plan)?;
+        let mut errors = Vec::new();
+        for series in plan.series() {
+            let Some(scale) = policy.scale(schema, series, drawn.len())? else { continue };
+            let places = match series {
+                Series::Sum(column) => schema.column(column)?.scale().unwrap_or(0),
+                Series::Count | Series::Valid(_) => 0,
+            };
+            let (cells, unit) = (cells * plan.cells() as u64, 10f64.powi(places.into()));
+            errors.push(NumberError::new(series.to_string(), scale, cells, unit));
+        }
+        Ok(errors)
     }
 
     /// The query's program, laid out over the asset, and the shape of its answer. The policy is asked if a time is given.

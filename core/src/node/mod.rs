@@ -16,19 +16,21 @@ use sealock_fhe::linear::{EncryptedQuery, Matrix, evaluate};
 use sealock_zk::{Proof, VerifyingKey, verify};
 
 use served::Task;
-pub(crate) use served::{Served, asset_key, protected_cube, shape};
+pub(crate) use served::{Served, asset_key, cube_key, protected_cube, shape};
 
 use crate::access::{AccessGrant, MAX_CLOCK_SKEW, MAX_DEADLINE, Rejected, Rejection, Work};
 use crate::asset::Did;
 use crate::codec::CodecError;
 use crate::cube::ProtectedCube;
 use crate::download::{Download, Grant};
-use crate::envelope::RecipientPublicKey;
+use crate::envelope::{DatasetKey, ObjectKey, RecipientPublicKey, Suite, open_bytes, seal_bytes};
 use crate::error::{Classify, Error, ErrorKind, Result};
 use crate::exchange::{Asset, Exchange};
 use crate::job::{JobId, JobRequest};
 use crate::journal::{JobRecord, Journal, JournalError};
 use crate::keystore::{KeyStore, KeyStoreError};
+use crate::policy::Policy;
+use crate::privacy::{Budget, Noise};
 use crate::program::Plan;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::receipt::{Receipt, Statement};
@@ -130,7 +132,7 @@ impl Node {
     }
 
     /// Admits a job: checks the request, its program against the policy and its proof against the group, and spends the
-    /// nullifier. Spending, the job's record and the policy's count are one transaction.
+    /// nullifier. Spending, the job's record, the policy's count and the privacy loss are one transaction.
     ///
     /// The same request again is granted again and costs nothing: it leads to the result of the first time.
     ///
@@ -225,7 +227,7 @@ impl Node {
         }
         let task = Task::of(&request, asset)?;
         task.check(asset.policy(), now)?;
-        let program = task.digest()?;
+        let (program, epsilon) = (task.digest()?, task.epsilon(asset.policy()));
         let grant = self.grant(request, Arc::clone(&served), task)?;
         let record = JobRecord {
             asset: grant.request.asset.clone(),
@@ -234,6 +236,7 @@ impl Node {
             nullifier: grant.request.nullifier,
             admitted_at: now,
             receipt: None,
+            epsilon,
         };
         match self.journal.admit(&record, &grant.request, asset.policy()) {
             Ok(_) => Ok(grant),
@@ -321,16 +324,59 @@ impl Node {
         Download::open(&self.exchange, asset, &manifest, |manifest| Ok(self.keys.unwrap(manifest)?))
     }
 
-    /// The asset's protected cube, made from the stored table once.
+    /// The asset's protected cube, made from the stored table once; or the noisy one that was kept.
     fn cube(&self, served: &Served) -> Result<Arc<ProtectedCube>> {
         let mut kept = lock(&served.cube);
         if let Some(cube) = &*kept {
             return Ok(Arc::clone(cube));
         }
-        let table = self.open_data(&served.asset)?.table()?;
-        let cube = Arc::new(protected_cube(&table, served.asset.policy())?);
+        let (asset, data) = (&served.asset, self.open_data(&served.asset)?);
+        let cube = Arc::new(match asset.policy().noise() {
+            // To draw again would be to spend again.
+            Some(Noise::Cube(_)) => {
+                self.kept_cube(data.key(), asset.policy())?.ok_or(NodeError::CubeLost(asset.did()))?
+            }
+            _ => protected_cube(&data.table()?, asset.policy())?,
+        });
         *kept = Some(Arc::clone(&cube));
         Ok(cube)
+    }
+
+    /// The noisy cube of an epoch, if there is one.
+    pub(crate) fn kept_cube(&self, key: &DatasetKey, policy: &Policy) -> Result<Option<ProtectedCube>> {
+        let Some(sealed) = self.journal.kept(&cube_key(key.of()))? else { return Ok(None) };
+        let bytes = open_bytes(&cube_object(key, policy)?, &sealed)?;
+        Ok(Some(ProtectedCube::from_bytes(&bytes, policy)?))
+    }
+
+    /// Keeps the noisy cube of an epoch, sealed with the epoch's key, before anything is answered from it. One whose noise
+    /// is new is charged to the asset.
+    pub(crate) fn keep_cube(
+        &self,
+        key: &DatasetKey,
+        asset: &Did,
+        policy: &Policy,
+        cube: &ProtectedCube,
+        new: bool,
+    ) -> Result<()> {
+        let (true, Some(Noise::Cube(loss))) = (cube.is_noisy(), policy.noise()) else { return Ok(()) };
+        let sealed = seal_bytes(&cube_object(key, policy)?, &cube.to_bytes()?)?;
+        let name = cube_key(key.of());
+        if new {
+            self.journal.keep_charged(&name, &sealed, &asset.to_string(), policy, loss.epsilon)?;
+        } else {
+            self.journal.replace(&name, &sealed)?;
+        }
+        Ok(())
+    }
+
+    /// What an asset of this node has spent of its privacy budget. For the owner: nobody else can see it.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn budget(&self, asset: &Asset) -> Result<Budget> {
+        let spent_micros = self.journal.privacy_spent(&asset.did().to_string())?;
+        Ok(Budget { spent_micros, limit: asset.policy().privacy_limit() })
     }
 
     /// Seals the answer to the request's result key, signs a receipt, and records both in one transaction before either
@@ -346,6 +392,7 @@ impl Node {
                 let request = &grant.request;
                 let bytes = SealedResult::seal(grant.job, request.result_key, &answer)?.to_bytes()?;
                 let released_at = self.now();
+                let epsilon = grant.epsilon();
                 let complete = || {
                     self.journal.complete(grant.job, self.account(), &bytes, |number, previous| Statement {
                         version: Receipt::VERSION,
@@ -359,7 +406,7 @@ impl Node {
                         device: "cpu".into(),
                         nullifier: request.nullifier,
                         result: result_digest(&bytes),
-                        epsilon_micros: None,
+                        epsilon_micros: epsilon,
                         released_at,
                     })
                 };
@@ -470,6 +517,11 @@ impl Node {
     }
 }
 
+/// What a noisy cube is sealed with: bound to the dataset, the epoch and the policy.
+fn cube_object(key: &DatasetKey, policy: &Policy) -> Result<ObjectKey> {
+    Ok(key.object_key(&format!("protected-cube/{}", policy.digest()?), Suite::Cobblestone256)?)
+}
+
 /// A node's own failures.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -477,13 +529,22 @@ pub enum NodeError {
     /// The same job is being computed.
     #[error("job {0} is being computed")]
     UnderWay(JobId),
+    /// The journal does not have the asset's noisy cube.
+    #[error("the journal has no protected cube of {0}, and drawing its noise again would spend its loss again")]
+    CubeLost(Did),
 }
 
 impl Classify for NodeError {
     fn kind(&self) -> ErrorKind {
-        ErrorKind::Locked
+        match self {
+            NodeError::UnderWay(_) => ErrorKind::Locked,
+            NodeError::CubeLost(_) => ErrorKind::CorruptState,
+        }
     }
     fn hint(&self) -> Option<String> {
-        Some("send the same request again when the other has its answer".into())
+        Some(match self {
+            NodeError::UnderWay(_) => "send the same request again when the other has its answer".into(),
+            NodeError::CubeLost(_) => "update the asset with its data, which draws and charges noise anew".into(),
+        })
     }
 }

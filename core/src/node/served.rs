@@ -11,9 +11,11 @@ use crate::asset::{Did, Table};
 use crate::codec::CodecError;
 use crate::cube::{Cube, CubeError, ProtectedCube};
 use crate::download;
+use crate::envelope::DatasetRef;
 use crate::exchange::Asset;
 use crate::job::JobRequest;
 use crate::policy::{Policy, PolicyError};
+use crate::privacy::{Epsilon, Noise};
 use crate::program::{Plan, Program, ProgramError};
 use crate::release::{MAX_ANSWER_BYTES, value_bits};
 use crate::time::Timestamp;
@@ -84,6 +86,14 @@ impl Task {
         }
     }
 
+    /// What it is charged with. Answers from a protected cube were paid for when the cube was made.
+    pub(super) fn epsilon(&self, policy: &Policy) -> Option<Epsilon> {
+        match (self, policy.noise()) {
+            (Task::Query(_), Some(Noise::PerJob(loss))) => Some(loss.epsilon),
+            _ => None,
+        }
+    }
+
     pub(super) fn digest(&self) -> Result<Digest, ProgramError> {
         match self {
             Task::Query(query) => query.0.digest(),
@@ -92,9 +102,9 @@ impl Task {
     }
 }
 
-/// Folds a table and suppresses what the policy says.
+/// Folds a table and protects it as the policy says.
 pub(crate) fn protected_cube(table: &Table, policy: &Policy) -> Result<ProtectedCube, CubeError> {
-    Ok(Cube::fold(table, policy)?.suppress(policy.group_size()))
+    Cube::fold(table, policy)?.protect(table.schema(), policy)
 }
 
 /// The shape of the answer to a plan.
@@ -102,7 +112,7 @@ pub(crate) fn protected_cube(table: &Table, policy: &Policy) -> Result<Protected
 /// # Errors
 /// [`Rejection::AnswerTooLarge`], or what in the plan does not fit.
 pub(crate) fn shape(asset: &Asset, plan: &Plan) -> Result<Shape, Rejection> {
-    let bits = value_bits(asset.schema(), plan, asset.max_rows()).map_err(|e| match e {
+    let bits = value_bits(asset.schema(), asset.policy(), plan, asset.max_rows()).map_err(|e| match e {
         CubeError::Program(e) => Rejection::Program(e),
         CubeError::Asset(e) => Rejection::Program(e.into()),
         other => Rejection::Malformed(CodecError::Malformed { what: "program", why: other.to_string() }),
@@ -113,6 +123,11 @@ pub(crate) fn shape(asset: &Asset, plan: &Plan) -> Result<Shape, Rejection> {
         return Err(Rejection::AnswerTooLarge { got, limit: MAX_ANSWER_BYTES });
     }
     Ok(shape)
+}
+
+/// Where the journal keeps the noisy cube of a dataset's epoch.
+pub(crate) fn cube_key(of: DatasetRef) -> String {
+    format!("protected-cube/{}/{}", of.dataset, of.epoch)
 }
 
 /// Where the journal keeps which NFT an asset is.

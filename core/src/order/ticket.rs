@@ -86,7 +86,7 @@ impl JobTicket {
         let plan = program.plan(schema)?;
         let shape = shape(&self.asset, &plan).map_err(OrderError::Unanswerable)?;
         let numbers = query_key(seed).decrypt(&SealedAnswer::from_bytes(&sealed)?, &shape)?;
-        Ok(Answer::assemble(schema, &plan, self.asset.max_rows(), &numbers)?)
+        Ok(Answer::assemble(schema, self.asset.policy(), &plan, self.asset.max_rows(), &numbers)?)
     }
 
     pub(super) fn check_receipt(&self, result: &SealedResult, receipt: &Receipt) -> Result<(), Error> {

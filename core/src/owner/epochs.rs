@@ -15,13 +15,14 @@ use super::{Owner, check_fits, check_length};
 use crate::access::Service;
 use crate::asset::{AssetDescription, Dataset, Did, Table};
 use crate::codec::{from_canonical, to_canonical};
+use crate::cube::ProtectedCube;
 use crate::destruction::{Destruction, DestructionReceipt};
 use crate::download;
 use crate::envelope::{self, DatasetRef, Manifest, ManifestBody, RecipientPublicKey, Suite};
 use crate::error::{Classify, ErrorKind, Result};
 use crate::exchange::{Asset, Published, TABLE_OBJECT};
 use crate::ledger::{Dispenser, FixedRate};
-use crate::node::{Node, lock};
+use crate::node::{Node, cube_key, lock};
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::store::{Codec, check_cid};
 use crate::time::Timestamp;
@@ -232,7 +233,10 @@ impl Owner {
         let cube =
             lock(&self.node.served).get(&did).filter(|s| s.asset.data() == current.data()).and_then(|s| s.kept_cube());
         let description = current.description().clone();
-        let (asset, _) = self.next_epoch(&current, &mut data.reader()?, description, how, progress)?;
+        // The same data keeps the noise that it has.
+        let noisy = self.node.kept_cube(data.key(), current.policy())?;
+        let noisy = noisy.as_ref().map(|cube| (cube, false));
+        let (asset, _) = self.next_epoch(&current, &mut data.reader()?, description, noisy, how, progress)?;
         self.serve(asset.clone(), cube);
         Ok(asset)
     }
@@ -269,7 +273,8 @@ impl Owner {
         let cube = self.fold(table, current.policy(), progress)?;
         let suppression = cube.suppression();
         let mut parquet = std::io::Cursor::new(table.to_parquet()?);
-        let (asset, sealed_bytes) = self.next_epoch(&current, &mut parquet, description, how, progress)?;
+        let noisy = Some((&cube, true));
+        let (asset, sealed_bytes) = self.next_epoch(&current, &mut parquet, description, noisy, how, progress)?;
         self.serve(asset.clone(), Some(Arc::new(cube)));
         Ok(Published { asset, suppression, sealed_bytes })
     }
@@ -279,6 +284,7 @@ impl Owner {
         current: &Asset,
         parquet: &mut dyn envelope::ReadSeek,
         mut description: AssetDescription,
+        noisy: Option<(&ProtectedCube, bool)>,
         how: &NewEpoch,
         progress: &mut Progress<'_>,
     ) -> Result<(Asset, u64)> {
@@ -303,6 +309,9 @@ impl Owner {
         description.sealed.manifest = *manifest.cid();
         description.sealed.dataset = Dataset { id: dataset, epoch: of.epoch, contents: manifest.contents()? };
         description.metadata.updated = exchange.clock().now();
+        if let Some((cube, new)) = noisy {
+            self.node.keep_cube(&keys.unwrap(&manifest)?, &current.did(), current.policy(), cube, new)?;
+        }
         let asset = self.describe(current.service(), &description)?;
         inform(progress, Step::out_of(Stage::Publish, 1, 1));
         after(keys.settle(&manifest));
@@ -360,6 +369,7 @@ impl Owner {
         let receipt = DestructionReceipt::sign(statement, self.node.account())?.to_bytes()?;
         let program = download::program_digest();
         let receipt = journal.withdraw(&destruction_key(of), receipt, &row.asset, program, row.data)?;
+        journal.forget(&cube_key(of))?;
         // What the node had of it in the clear goes with this.
         lock(&self.node.served).retain(|_, served| served.asset.dataset() != of);
         after(self.unpin(|found| found.body().of() == of));

@@ -17,7 +17,7 @@ use crate::asset::{
     self, AccessKeys, AssetDescription, AssetError, Dataset, Metadata, Mode, Price, Sealed, Table, Terms,
 };
 use crate::codec::{CodecError, from_canonical, to_canonical};
-use crate::cube::{ProtectedCube, series_bits};
+use crate::cube::{CubeError, ProtectedCube, series_bits};
 use crate::download::Download;
 use crate::envelope::{self, DatasetRef, EnvelopeError, Manifest, RecipientPublicKey, Source};
 use crate::error::Result;
@@ -30,6 +30,7 @@ use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT, NAME_LIM
 use crate::node::{Node, Served, asset_key, lock, protected_cube};
 use crate::order::find_order;
 use crate::policy::{Policy, PolicyError};
+use crate::privacy::PrivacyError;
 use crate::program::Series;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::store::unixfs::{self, Profile};
@@ -304,6 +305,7 @@ impl Owner {
         let (schema, policy) = (offer.table.schema(), &offer.policy);
         let max_rows = check_fits(offer.table, policy)?;
         offer.terms.validate()?;
+        policy.check_order(&(&offer.terms).into())?;
         if offer.name.len() > NAME_LIMIT {
             let why = format!("expected at most {NAME_LIMIT} bytes, as a token's name, got {}", offer.name.len());
             return Err(AssetError::description("metadata.name", why).into());
@@ -407,6 +409,8 @@ impl Owner {
         journal.keep(&asset_key(&description.did()), nft.as_bytes().to_vec())?;
         let (chain_id, ledger) = (ledger.chain_id(), ledger.address());
         let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE, epoch_secs };
+        let key = self.node.keys.unwrap(&manifest)?;
+        self.node.keep_cube(&key, &description.did(), policy, &cube, true)?;
         let asset = self.describe(service, &description)?;
         inform(progress, published());
         self.serve(asset.clone(), Some(Arc::new(cube)));
@@ -461,7 +465,8 @@ impl Owner {
         if let Some(expires) = policy.expiry().filter(|expires| *expires <= now) {
             return Err(PolicyError::Expired { expires, now }.into());
         }
-        if suppression.suppressed_rows == suppression.rows && policy.allows_queries() {
+        let withheld = policy.noise().is_none() && suppression.suppressed_rows == suppression.rows;
+        if withheld && policy.allows_queries() {
             let (rows, size) = (suppression.rows, policy.group_size());
             let why = format!(
                 "all {rows} rows are in groups smaller than {size}: bin more coarsely, or name fewer dimensions"
@@ -555,6 +560,9 @@ fn check_fits(table: &Table, policy: &Policy) -> Result<u64> {
     let max_rows = (table.len() as u64).next_power_of_two();
     for column in policy.measure_columns() {
         series_bits(schema, &Series::Sum(column.into()), max_rows)?;
+    }
+    if policy.noise().is_some() && cfg!(not(feature = "dp")) {
+        return Err(CubeError::from(PrivacyError::NoSampler).into());
     }
     Ok(max_rows)
 }

@@ -24,6 +24,16 @@ pub enum Series {
     Valid(String),
 }
 
+impl std::fmt::Display for Series {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Series::Count => f.write_str("count"),
+            Series::Sum(column) => write!(f, "sum({column})"),
+            Series::Valid(column) => write!(f, "count({column})"),
+        }
+    }
+}
+
 /// A program laid out over a schema: which columns the owner reads in the clear, which the consumer's indicator spans,
 /// and which numbers are asked of each group. Owner and consumer derive the same plan from the same program and schema.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,222 @@
+//! Noise in the cube, for a policy that asks for it: see [`privacy`](crate::privacy) for what it promises and why.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::{Cube, CubeError, MeasureCells, ProtectedCube, Suppression, series_bits};
+use crate::asset::Schema;
+use crate::codec::{CodecError, from_canonical, to_canonical};
+use crate::policy::Policy;
+use crate::privacy::{MAX_NOISY_NUMBERS, Noise, Scale};
+use crate::program::{Plan, Series};
+
+const WHAT: &str = "protected cube";
+const VERSION: u64 = 1;
+/// Names and sizes beside the numbers.
+const MAX_CUBE_BYTES: usize = MAX_NOISY_NUMBERS as usize * 8 + (1 << 20);
+
+/// Bits, the sign aside, of an entry of a marginal, with room for its noise. It follows from public values.
+///
+/// # Errors
+/// [`CubeError::SumTooLarge`] or [`CubeError::NoiseTooLarge`] if they pass 62.
+pub(crate) fn entry_bits(
+    schema: &Schema,
+    policy: &Policy,
+    plan: &Plan,
+    series: &Series,
+    max_rows: u64,
+) -> Result<u32, CubeError> {
+    let bits = series_bits(schema, series, max_rows)?;
+    let (drawn, cells) = noisy_series(schema, policy, plan)?;
+    match policy.scale(schema, series, drawn.len())? {
+        None => Ok(bits),
+        Some(scale) => noisy_bits(series, bits, scale, cells),
+    }
+}
+
+/// The series that a release of the policy draws noise for, and how many noisy cells an entry of a marginal sums.
+pub(crate) fn noisy_series(schema: &Schema, policy: &Policy, plan: &Plan) -> Result<(Vec<Series>, u64), CubeError> {
+    if let Some(Noise::Cube(_)) = policy.noise() {
+        let mut named: Vec<&String> = plan.group_by().iter().chain(plan.hidden()).collect();
+        named.sort_unstable();
+        named.dedup();
+        let mut cells = policy.cells(schema)?;
+        for column in named {
+            cells /= schema.column(column)?.cells()?;
+        }
+        return Ok((policy.all_series(schema)?, cells.max(1)));
+    }
+    Ok((policy.noisy_series(plan.series()), 1))
+}
+
+/// Bits that hold `2^bits` and the noise of so many cells.
+fn noisy_bits(series: &Series, bits: u32, scale: Scale, cells: u64) -> Result<u32, CubeError> {
+    let largest = (1u128 << bits).saturating_add(scale.reach(cells));
+    match u128::BITS - largest.leading_zeros() {
+        bits @ ..=62 => Ok(bits),
+        _ => Err(CubeError::NoiseTooLarge { name: series.to_string() }),
+    }
+}
+
+fn limit(bits: u32) -> i64 {
+    (1 << bits) - 1
+}
+
+impl Cube {
+    /// Protects the cube as the policy says: suppresses small cells; or draws noise for every cell; or has it drawn for
+    /// every marginal.
+    ///
+    /// # Errors
+    /// [`CubeError::Privacy`] if noise could not be drawn; [`CubeError::NoiseTooLarge`].
+    pub fn protect(self, schema: &Schema, policy: &Policy) -> Result<ProtectedCube, CubeError> {
+        let noise = Some(Box::new(policy.clone()));
+        match policy.noise() {
+            None => Ok(self.suppress(policy.group_size())),
+            Some(Noise::PerJob(_)) => Ok(ProtectedCube { noise, ..self.suppress(1) }),
+            Some(Noise::Cube(_)) => {
+                let mut cube = self;
+                let all = policy.all_series(schema)?;
+                let rows = cube.rows.next_power_of_two();
+                for series in &all {
+                    let scale = policy.scale(schema, series, all.len())?;
+                    let scale = scale.expect("the policy asks for noise");
+                    let bits = noisy_bits(series, series_bits(schema, series, rows)?, scale, 1)?;
+                    scale.add_to(cube.series_mut(series), limit(bits))?;
+                }
+                let report = Suppression { cells: cube.count.len() as u64, rows: cube.rows, ..Suppression::default() };
+                let minimum = i64::from(policy.group_size());
+                if minimum > 1 {
+                    for cell in (0..cube.count.len()).filter(|cell| cube.count[*cell] < minimum).collect::<Vec<_>>() {
+                        all.iter().for_each(|series| cube.series_mut(series)[cell] = 0);
+                    }
+                }
+                cube.rows = rows;
+                Ok(ProtectedCube { cube, report, noise })
+            }
+        }
+    }
+
+    fn series_mut(&mut self, series: &Series) -> &mut [i64] {
+        let Self { count, measures, .. } = self;
+        let (Series::Sum(column) | Series::Valid(column)) = series else { return count };
+        let measure = measures.iter_mut().find(|m| m.column == *column).expect("a policy's measures are folded");
+        match series {
+            Series::Valid(_) => measure.valid.as_mut().expect("the valid rows of a nullable measure are counted"),
+            _ => &mut measure.sum,
+        }
+    }
+}
+
+impl ProtectedCube {
+    pub(super) fn noisy_marginal(
+        &self,
+        schema: &Schema,
+        plan: &Plan,
+        policy: &Policy,
+    ) -> Result<Vec<Vec<i64>>, CubeError> {
+        let max_rows = self.cube.rows.next_power_of_two();
+        if let Some(Noise::Cube(_)) = policy.noise() {
+            let mut rows = self.sums(schema, plan, plan.series())?;
+            for (row, series) in rows.iter_mut().zip(plan.series().iter().cycle()) {
+                let limit = limit(entry_bits(schema, policy, plan, series, max_rows)?);
+                row.iter_mut().for_each(|entry| *entry = (*entry).clamp(-limit, limit));
+            }
+            return Ok(rows);
+        }
+        let drawn = policy.noisy_series(plan.series());
+        let mut rows = self.sums(schema, plan, &drawn)?;
+        for (row, series) in rows.iter_mut().zip(drawn.iter().cycle()) {
+            let scale = policy.scale(schema, series, drawn.len())?.expect("the policy asks for noise");
+            scale.add_to(row, limit(entry_bits(schema, policy, plan, series, max_rows)?))?;
+        }
+        let minimum = i64::from(policy.group_size());
+        let (asked, mut out) = (plan.series().len(), Vec::with_capacity(plan.groups() * plan.series().len()));
+        for group in rows.chunks_mut(drawn.len()) {
+            if minimum > 1 {
+                let count = drawn.iter().position(|s| *s == Series::Count).expect("a count is drawn to suppress by");
+                for cell in 0..plan.cells() {
+                    if group[count][cell] < minimum {
+                        group.iter_mut().for_each(|row| row[cell] = 0);
+                    }
+                }
+            }
+            out.extend(group[..asked].iter_mut().map(std::mem::take));
+        }
+        Ok(out)
+    }
+
+    /// Whether the noise is drawn already, and all answers are to be made of it.
+    pub(crate) fn is_noisy(&self) -> bool {
+        self.noise.as_ref().is_some_and(|policy| matches!(policy.noise(), Some(Noise::Cube(_))))
+    }
+
+    /// The numbers of a noisy cube, to be kept.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
+        let Cube { columns, sizes, count, measures, rows } = &self.cube;
+        let measure = |m: &MeasureCells| Kept {
+            column: m.column.clone(),
+            sum: numbers(&m.sum),
+            valid: m.valid.as_ref().map(|valid| numbers(valid)),
+        };
+        let form = CubeForm {
+            version: VERSION,
+            columns: columns.clone(),
+            sizes: sizes.iter().map(|size| *size as u64).collect(),
+            rows: *rows,
+            count: numbers(count),
+            measures: measures.iter().map(measure).collect(),
+        };
+        to_canonical(WHAT, &form)
+    }
+
+    /// Reads what [`ProtectedCube::to_bytes`] wrote under the same policy.
+    pub(crate) fn from_bytes(bytes: &[u8], policy: &Policy) -> Result<Self, CodecError> {
+        let form: CubeForm = from_canonical(WHAT, bytes, MAX_CUBE_BYTES)?;
+        if form.version != VERSION {
+            return Err(CodecError::UnsupportedVersion { what: WHAT, got: form.version, known: VERSION });
+        }
+        let cells = form.sizes.iter().try_fold(1usize, |cells, size| cells.checked_mul(usize::try_from(*size).ok()?));
+        let read = |bytes: &[u8]| {
+            let (entries, rest) = bytes.as_chunks::<8>();
+            let whole = rest.is_empty() && Some(entries.len()) == cells;
+            let why =
+                || CodecError::Malformed { what: WHAT, why: "a series does not have a number for each cell".into() };
+            whole.then(|| entries.iter().map(|entry| i64::from_le_bytes(*entry)).collect()).ok_or_else(why)
+        };
+        let measure = |kept: Kept| -> Result<MeasureCells, CodecError> {
+            let valid = kept.valid.map(|valid| read(&valid)).transpose()?;
+            Ok(MeasureCells { column: kept.column, sum: read(&kept.sum)?, valid })
+        };
+        let count: Vec<i64> = read(&form.count)?;
+        let report = Suppression { cells: count.len() as u64, rows: form.rows, ..Suppression::default() };
+        let measures = form.measures.into_iter().map(measure).collect::<Result<_, _>>()?;
+        let sizes = form.sizes.iter().map(|size| *size as usize).collect();
+        let cube = Cube { columns: form.columns, sizes, count, measures, rows: form.rows };
+        Ok(Self { cube, report, noise: Some(Box::new(policy.clone())) })
+    }
+}
+
+fn numbers(values: &[i64]) -> ByteBuf {
+    ByteBuf::from(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+}
+
+/// A noisy cube as it is kept: each series as 64-bit integers, little-endian, row-major over `columns`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CubeForm {
+    version: u64,
+    columns: Vec<String>,
+    sizes: Vec<u64>,
+    /// Bound on the rows, a power of two.
+    rows: u64,
+    count: ByteBuf,
+    measures: Vec<Kept>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    column: String,
+    sum: ByteBuf,
+    valid: Option<ByteBuf>,
+}
