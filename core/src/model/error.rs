@@ -140,7 +140,8 @@ impl Classify for ModelError {
             ModelError::Asset(e) => return e.hint(),
             ModelError::Codec(e) => return e.hint(),
             ModelError::Feature { .. } => {
-                "declare an integer, a decimal or a boolean column that is not nullable; encode categories as numbers".into()
+                "declare an integer, a decimal or a boolean column that is not nullable; encode categories as numbers"
+                    .into()
             }
             ModelError::TooWide { .. } => {
                 "declare more bits for the coefficients, or fewer decimal places for the scores".into()

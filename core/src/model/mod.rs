@@ -27,6 +27,7 @@
 mod error;
 mod info;
 mod prediction;
+mod product;
 mod program;
 mod vectors;
 
@@ -36,6 +37,7 @@ use zeroize::{Zeroize, Zeroizing};
 pub use error::ModelError;
 pub use info::ModelInfo;
 pub use prediction::Prediction;
+pub(crate) use product::{encrypt, matrix};
 pub use program::Inference;
 pub use vectors::Vectors;
 

@@ -68,11 +68,6 @@ impl Inference {
         Self::of(infer.vectors)
     }
 
-    /// Whether the bytes are an inference program.
-    pub(crate) fn is(bytes: &[u8]) -> bool {
-        Self::from_bytes(bytes).is_ok()
-    }
-
     /// The digest that proofs and receipts name it by.
     ///
     /// # Errors

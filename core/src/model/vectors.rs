@@ -87,4 +87,3 @@ impl std::fmt::Debug for Vectors {
         write!(f, "Vectors({} of {} features)", self.len(), self.features)
     }
 }
-
