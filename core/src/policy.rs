@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::Digest;
 use crate::asset::{AssetError, Schema};
 use crate::codec::{CodecError, to_canonical};
-use crate::cube::MAX_CUBE_CELLS;
+use crate::cube::MAX_CUBE_SPAN;
 use crate::error::{Classify, ErrorKind};
 use crate::program::{Aggregation, Plan, Program, ProgramError};
 use crate::time::Timestamp;
@@ -316,9 +316,9 @@ impl Policy {
         for column in &self.dimension_columns {
             cells = cells.saturating_mul(schema.column(column)?.cells()?);
         }
-        if cells > MAX_CUBE_CELLS {
+        if cells > MAX_CUBE_SPAN {
             return Err(PolicyError::Unfit(format!(
-                "its dimension columns span {cells} cells, at most {MAX_CUBE_CELLS} are supported: bin them more coarsely"
+                "its dimension columns span {cells} cells, at most {MAX_CUBE_SPAN} are supported: bin them more coarsely"
             )));
         }
         Ok(())
