@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::Digest;
 use crate::asset::{AssetError, Schema, Value};
 use crate::codec::{CodecError, to_canonical};
-use crate::cube::MAX_CUBE_CELLS;
+use crate::cube::MAX_CUBE_SPAN;
 use crate::error::{Classify, ErrorKind};
 use crate::model::Inference;
 use crate::privacy::{Epsilon, Rules};
@@ -386,9 +386,9 @@ impl Policy {
             }
         }
         let cells = self.cells(schema)?;
-        if cells > MAX_CUBE_CELLS {
+        if cells > MAX_CUBE_SPAN {
             return Err(PolicyError::Unfit(format!(
-                "its dimension columns span {cells} cells, at most {MAX_CUBE_CELLS} are supported: bin them more coarsely"
+                "its dimension columns span {cells} cells, at most {MAX_CUBE_SPAN} are supported: bin them more coarsely"
             )));
         }
         self.check_privacy(schema, cells)

@@ -3,6 +3,8 @@
 //! A dimension's cells are numbered from 0: false and true; the categories; the bins, or every single value of a number
 //! without bins; and last the null cell, if the column is nullable.
 
+use arrow::array::{Array, Int64Array};
+
 use super::{
     Column, Kind, Value,
     error::{AssetError, Place},
@@ -59,6 +61,32 @@ impl Column {
                 u32::try_from(index).ok()
             }
         }
+    }
+
+    /// Hands the row and the cell of each of some stored values to `f`, in order; a missing value lies in the null cell.
+    ///
+    /// # Errors
+    /// As [`Column::cells`].
+    pub(crate) fn each_cell(&self, stored: &Int64Array, f: impl FnMut(usize, u32)) -> Result<(), AssetError> {
+        fn each(stored: &Int64Array, null: u32, code: impl Fn(i64) -> u32, mut f: impl FnMut(usize, u32)) {
+            if stored.null_count() == 0 {
+                stored.values().iter().enumerate().for_each(|(row, value)| f(row, code(*value)));
+            } else {
+                stored.iter().enumerate().for_each(|(row, value)| f(row, value.map_or(null, &code)));
+            }
+        }
+        let null = self.values()? as u32;
+        match (&self.kind, &self.bins) {
+            (Kind::Boolean | Kind::Category { .. }, _) => each(stored, null, |code| code as u32, f),
+            (Kind::Integer { min, .. } | Kind::Decimal { min, .. }, None) => {
+                each(stored, null, |value| value.wrapping_sub(*min) as u32, f);
+            }
+            (_, Some(_)) => {
+                let code = |value| self.cell_of_stored(value).expect("stored values lie in their domain");
+                each(stored, null, code, f);
+            }
+        }
+        Ok(())
     }
 
     /// The cell that holds `value`. `None` for a number that no row can have, since it lies outside the range or between

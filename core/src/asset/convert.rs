@@ -91,50 +91,88 @@ where
     array.iter().try_for_each(|v| f(v.map_or(Scalar::Null, Scalar::Text)))
 }
 
-/// Collects one column in stored units.
-pub(crate) struct ColumnBuilder<'s> {
+/// Reads arrays of one column into stored units.
+pub(crate) struct Reader<'s> {
     column: &'s Column,
     codes: HashMap<&'s str, i64>,
-    stored: Int64Builder,
 }
 
-impl<'s> ColumnBuilder<'s> {
+impl<'s> Reader<'s> {
     pub(crate) fn new(column: &'s Column) -> Self {
         let codes = match &column.kind {
             Kind::Category { values } => values.iter().map(String::as_str).zip(0..).collect(),
             _ => HashMap::new(),
         };
-        Self { column, codes, stored: Int64Builder::new() }
+        Self { column, codes }
     }
 
-    /// Appends an Arrow array.
-    pub(crate) fn append(&mut self, array: &dyn Array) -> Result<(), AssetError> {
-        scan(array, &self.column.name, &mut |scalar| self.push(scalar))
+    /// An Arrow array in stored units. `first` is the number of its first row, for errors.
+    pub(crate) fn read(&self, array: &dyn Array, first: usize) -> Result<Int64Array, AssetError> {
+        if let Some(stored) = self.read_whole(array) {
+            return Ok(stored);
+        }
+        let mut stored = Int64Builder::with_capacity(array.len());
+        scan(array, &self.column.name, &mut |scalar| {
+            let value = self.store(scalar).map_err(|error| error.in_row(first + stored.len()))?;
+            stored.append_option(value);
+            Ok(())
+        })?;
+        Ok(stored.finish())
     }
 
-    /// Appends the field of a text file. An empty field is a missing value, unless a category has the empty name.
-    pub(crate) fn append_text(&mut self, text: &str) -> Result<(), AssetError> {
+    /// Reads an array of the column's own type without looking at its values one by one. `None` if that does not work, as
+    /// where a value lies outside the domain.
+    fn read_whole(&self, array: &dyn Array) -> Option<Int64Array> {
+        if array.logical_null_count() > 0 && !self.column.nullable {
+            return None;
+        }
+        let integers = |array: &dyn Array| {
+            let cast = arrow::compute::cast(array, &DataType::Int64).ok()?;
+            Some(cast.as_primitive::<Int64Type>().clone())
+        };
+        let (stored, min, max) = match (array.data_type(), &self.column.kind) {
+            (DataType::Boolean, Kind::Boolean) => (integers(array)?, 0, 1),
+            (kind, Kind::Integer { min, max }) if kind.is_integer() && *kind != DataType::UInt64 => {
+                (integers(array)?, *min, *max)
+            }
+            (DataType::Decimal128(_, from), Kind::Decimal { scale, min, max }) if *from == *scale as i8 => {
+                let narrow = array.as_primitive::<Decimal128Type>().try_unary(|v| i64::try_from(v));
+                (narrow.ok()?, *min, *max)
+            }
+            (DataType::Dictionary(..), Kind::Category { values }) => {
+                let dictionary = array.as_any_dictionary();
+                let names = arrow::compute::cast(dictionary.values(), &DataType::Utf8).ok()?;
+                let code = |name: Option<&str>| name.and_then(|name| self.codes.get(name).copied());
+                let codes: Vec<Option<i64>> = names.as_string::<i32>().iter().map(code).collect();
+                let code = |key: i64| codes.get(key as usize).copied().flatten().ok_or(());
+                (integers(dictionary.keys())?.try_unary(code).ok()?, 0, values.len() as i64 - 1)
+            }
+            _ => return None,
+        };
+        let within = |value: Option<i64>| value.is_none_or(|value| (min..=max).contains(&value));
+        (within(arrow::compute::min(&stored)) && within(arrow::compute::max(&stored))).then_some(stored)
+    }
+
+    /// The field of a text file as a value. An empty field is a missing value, unless a category has the empty name.
+    fn parse<'a>(&self, text: &'a str) -> Scalar<'a> {
         if text.is_empty() && !self.codes.contains_key("") {
-            return self.push(Scalar::Null);
+            return Scalar::Null;
         }
         let trimmed = text.trim_ascii();
-        let scalar = match self.column.kind {
+        match self.column.kind {
             Kind::Category { .. } => Scalar::Text(text),
             Kind::Boolean if trimmed.eq_ignore_ascii_case("true") => Scalar::Boolean(true),
             Kind::Boolean if trimmed.eq_ignore_ascii_case("false") => Scalar::Boolean(false),
             // What wrote the file may have written floats.
             _ => Number::parse(trimmed).map_or(Scalar::Text(text), |number| Scalar::Float(Some(number))),
-        };
-        self.push(scalar)
+        }
     }
 
-    fn push(&mut self, scalar: Scalar<'_>) -> Result<(), AssetError> {
+    /// A value in stored units; `None` for a missing one.
+    fn store(&self, scalar: Scalar<'_>) -> Result<Option<i64>, AssetError> {
         let column = self.column;
         let stored = match (scalar, &column.kind) {
-            (Scalar::Null, _) if column.nullable => {
-                self.stored.append_null();
-                return Ok(());
-            }
+            (Scalar::Null, _) if column.nullable => return Ok(None),
             (Scalar::Null, _) => Err(column.null()),
             (Scalar::Boolean(value), Kind::Boolean) => Ok(value.into()),
             (Scalar::Boolean(value), _) => Err(column.mismatch(value.to_string())),
@@ -151,7 +189,31 @@ impl<'s> ColumnBuilder<'s> {
                 hint: "replace it by a missing value, and declare the column nullable".into(),
             }),
         };
-        self.stored.append_value(stored.map_err(|error| error.in_row(self.stored.len()))?);
+        stored.map(Some)
+    }
+}
+
+/// Collects one column in stored units.
+pub(crate) struct ColumnBuilder<'s> {
+    reader: Reader<'s>,
+    stored: Int64Builder,
+}
+
+impl<'s> ColumnBuilder<'s> {
+    pub(crate) fn new(column: &'s Column) -> Self {
+        Self { reader: Reader::new(column), stored: Int64Builder::new() }
+    }
+
+    /// Appends an Arrow array.
+    pub(crate) fn append(&mut self, array: &dyn Array) -> Result<(), AssetError> {
+        self.stored.append_array(&self.reader.read(array, self.stored.len())?);
+        Ok(())
+    }
+
+    /// Appends the field of a text file.
+    pub(crate) fn append_text(&mut self, text: &str) -> Result<(), AssetError> {
+        let stored = self.reader.store(self.reader.parse(text));
+        self.stored.append_option(stored.map_err(|error| error.in_row(self.stored.len()))?);
         Ok(())
     }
 

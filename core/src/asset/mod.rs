@@ -25,6 +25,7 @@ pub use description::{
 pub use did::Did;
 pub use error::{AssetError, Place};
 pub use schema::Schema;
+pub(crate) use table::{BATCH, BatchReader};
 pub use table::{Loader, Table};
 pub use terms::{Price, Terms};
 pub use value::Value;

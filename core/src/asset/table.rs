@@ -22,12 +22,12 @@ use parquet::{
 
 use super::{
     Column, Kind, Schema,
-    convert::ColumnBuilder,
+    convert::{ColumnBuilder, Reader},
     error::{AssetError, Place, quote},
 };
 
 /// Rows of one Arrow batch.
-const BATCH: usize = 1 << 16;
+pub(crate) const BATCH: usize = 1 << 16;
 
 /// Rows of a row group of [`Table::write_parquet`]. A leaf of the store has 1 MiB, and a column that does not compress 8 bytes
 /// a row: its pages of one group fill 8 leaves, so that little is fetched beside them. Smaller groups would put several
@@ -108,14 +108,9 @@ impl Table {
     /// # Errors
     /// [`AssetError::UnknownColumn`], or [`AssetError::InvalidSchema`] as [`Column::cells`].
     pub fn cells(&self, name: &str) -> Result<Vec<u32>, AssetError> {
-        let column = self.schema.column(name)?;
-        let null = column.values()? as u32;
-        let stored = self.stored(name)?;
-        let cell = |value: Option<i64>| match value {
-            Some(value) => column.cell_of_stored(value).expect("a table's values lie in their domain"),
-            None => null,
-        };
-        Ok(stored.iter().map(cell).collect())
+        let mut cells = Vec::with_capacity(self.rows);
+        self.schema.column(name)?.each_cell(self.stored(name)?, |_, cell| cells.push(cell))?;
+        Ok(cells)
     }
 
     /// A number or boolean (0 or 1) column in stored units, to be aggregated. Cloning the array shares its memory.
@@ -350,6 +345,31 @@ impl Loader {
             }
             None => Ok(targets),
         }
+    }
+}
+
+/// Reads the batches of a table one by one, and keeps none.
+pub(crate) struct BatchReader<'s> {
+    loader: Loader,
+    columns: Vec<Reader<'s>>,
+}
+
+impl<'s> BatchReader<'s> {
+    pub(crate) fn new(schema: &'s Schema) -> Self {
+        let columns = schema.columns().iter().map(Reader::new).collect();
+        Self { loader: Table::loader(schema.clone()), columns }
+    }
+
+    /// The columns of a batch in stored units, in the schema's order. `first` is the number of its first row in the table.
+    ///
+    /// # Errors
+    /// As [`Loader::batches`].
+    pub(crate) fn read(&self, batch: &RecordBatch, first: usize) -> Result<Vec<Int64Array>, AssetError> {
+        let fields = batch.schema_ref().fields();
+        let targets = self.loader.assign(&fields.iter().map(|field| field.name().as_str()).collect::<Vec<_>>())?;
+        let place = |target| targets.iter().position(|t| *t == Some(target)).expect("each column was found");
+        let read = |(target, column): (usize, &Reader<'s>)| column.read(batch.column(place(target)), first);
+        self.columns.iter().enumerate().map(read).collect()
     }
 }
 

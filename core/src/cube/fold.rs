@@ -1,68 +1,373 @@
-//! From rows to cells.
+//! From rows to cells, in one pass and in memory that does not grow with the rows.
+//!
+//! Rows are read in windows. While one window is added, the next one is read. Of a window, the batches are laid out in
+//! parallel first: the number of each row's cell, and the values of its measures. Then the cells are added to in parallel,
+//! each by one thread alone, so that there is one cube whatever the number of threads, and its numbers are always the same.
 
-use arrow::array::{Array, Int64Array};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use arrow::array::{Array, Int64Array, RecordBatch};
+use arrow::buffer::{NullBuffer, ScalarBuffer};
 use rayon::prelude::*;
 
-use super::{Cube, CubeError, MeasureCells, series_bits};
-use crate::asset::Table;
+use super::{Cube, CubeError, MAX_CUBE_CELLS, MAX_CUBE_SPAN, MeasureCells, series_bits};
+use crate::asset::{BATCH, BatchReader, Schema, Table};
+use crate::error::Error;
 use crate::policy::Policy;
 use crate::program::Series;
 
+/// Cells up to which a part of a cube is dense from the start.
+const ALWAYS_DENSE: u64 = 1 << 12;
+
 impl Cube {
-    /// Folds a table, in one pass per measure, over all cores of the current thread pool.
+    /// Folds a table in memory, over all cores of the current thread pool.
     ///
     /// # Errors
-    /// [`CubeError`] if the policy does not fit the table, or a sum could overflow.
+    /// [`CubeError`] if the policy does not fit the table, a sum could overflow, or too many cells hold rows.
     pub fn fold(table: &Table, policy: &Policy) -> Result<Self, CubeError> {
         let schema = table.schema();
-        let columns = policy.cube_columns(schema);
-        let mut sizes = Vec::with_capacity(columns.len());
-        let mut index = vec![0u32; table.len()];
-        for column in &columns {
-            let size = schema.column(column)?.cells()? as usize;
-            sizes.push(size);
-            let cells = table.cells(column)?;
-            index.par_iter_mut().zip(cells.par_iter()).for_each(|(i, c)| *i = *i * size as u32 + c);
-        }
-        let total = sizes.iter().product();
-        let rows = table.len() as u64;
-        let count = scatter(&index, total, |_| 1);
-        let mut measures = Vec::new();
-        for column in policy.measure_columns() {
-            series_bits(schema, &Series::Sum(column.into()), rows)?;
-            let (low, high) = policy.bounds(schema, column)?;
-            let values: Int64Array = table.measure(column)?.unary(|value| value.clamp(low, high));
-            let sum = if values.null_count() == 0 {
-                let raw = values.values();
-                scatter(&index, total, |row| raw[row])
-            } else {
-                scatter(&index, total, |row| if values.is_valid(row) { values.value(row) } else { 0 })
-            };
-            let valid =
-                schema.column(column)?.nullable.then(|| scatter(&index, total, |row| i64::from(values.is_valid(row))));
-            measures.push(MeasureCells { column: column.into(), sum, valid });
-        }
-        Ok(Self { columns, sizes, count, measures, rows })
+        let columns =
+            schema.columns().iter().map(|column| table.stored(&column.name)).collect::<Result<Vec<_>, _>>()?;
+        let slice = |start: usize| {
+            let length = BATCH.min(table.len() - start);
+            columns.iter().map(|column| Int64Array::slice(column, start, length)).collect::<Vec<_>>()
+        };
+        let slices = (0..table.len()).step_by(BATCH).map(|start| Ok::<_, CubeError>(slice(start)));
+        let layout = Layout::new(schema, policy)?;
+        layout.fold(vec![slices], |columns| layout.rows(&columns))
+    }
+
+    /// Folds the batches of a table that need not fit into memory, over all cores of the current thread pool. They are read
+    /// one after the other while the ones before are added, and checked against the schema as [`Table::from_batches`] does.
+    ///
+    /// Takes memory for the cube, dense or sparse, and for some batches.
+    ///
+    /// # Errors
+    /// Those of the batches, of [`Table::from_batches`] and of [`Cube::fold`].
+    pub fn fold_batches(
+        schema: &Schema,
+        policy: &Policy,
+        batches: impl Iterator<Item = Result<RecordBatch, Error>> + Send,
+    ) -> Result<Self, Error> {
+        Self::fold_lanes(schema, policy, vec![Numbered { batches, row: 0, rest: None }])
+    }
+
+    /// As [`Cube::fold_batches`], from several parts of the table that are read at the same time. Each batch comes with the
+    /// number of its first row.
+    pub(crate) fn fold_lanes<L>(schema: &Schema, policy: &Policy, lanes: Vec<L>) -> Result<Self, Error>
+    where
+        L: Iterator<Item = Result<(usize, RecordBatch), Error>> + Send,
+    {
+        let layout = Layout::new(schema, policy)?;
+        let reader = BatchReader::new(schema);
+        layout.fold(lanes, |(first, batch)| Ok(layout.rows(&reader.read(&batch, first)?)?))
     }
 }
 
-/// Adds `value(row)` into the cell of each row. Sums stay within 62 bits by [`series_bits`].
-fn scatter(index: &[u32], cells: usize, value: impl Fn(usize) -> i64 + Sync) -> Vec<i64> {
-    // Few long chunks: each carries a cube of its own.
-    let chunk = index.len().div_ceil(rayon::current_num_threads()).max(1 << 16);
-    index
-        .par_chunks(chunk)
-        .enumerate()
-        .map(|(n, part)| {
-            let mut cube = vec![0i64; cells];
-            for (i, cell) in part.iter().enumerate() {
-                cube[*cell as usize] += value(n * chunk + i);
+/// Batches with the number of their first row, cut where they are long.
+struct Numbered<I> {
+    batches: I,
+    row: usize,
+    rest: Option<RecordBatch>,
+}
+
+impl<I: Iterator<Item = Result<RecordBatch, Error>>> Iterator for Numbered<I> {
+    type Item = Result<(usize, RecordBatch), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batch = match self.rest.take().map(Ok).or_else(|| self.batches.next())? {
+            Ok(batch) => batch,
+            Err(error) => return Some(Err(error)),
+        };
+        let (first, length) = (self.row, batch.num_rows().min(BATCH));
+        self.row += length;
+        self.rest = (batch.num_rows() > length).then(|| batch.slice(length, batch.num_rows() - length));
+        Some(Ok((first, batch.slice(0, length))))
+    }
+}
+
+/// What of a table's columns a cube is made of.
+struct Layout<'s> {
+    schema: &'s Schema,
+    columns: Vec<String>,
+    sizes: Vec<u64>,
+    measures: Vec<String>,
+    /// Where a value of each measure is held.
+    bounds: Vec<(i64, i64)>,
+    /// Places in `measures` of those that may be missing.
+    nullable: Vec<usize>,
+}
+
+/// Some rows, laid out.
+struct Rows {
+    cells: Vec<u64>,
+    /// For every measure, its values; 0 where one is missing.
+    sums: Vec<ScalarBuffer<i64>>,
+    /// For every nullable measure, which values are there; `None` for all of them.
+    valid: Vec<Option<NullBuffer>>,
+}
+
+impl<'s> Layout<'s> {
+    fn new(schema: &'s Schema, policy: &Policy) -> Result<Self, CubeError> {
+        let columns = policy.cube_columns(schema);
+        let sizes = columns.iter().map(|c| schema.column(c)?.cells()).collect::<Result<Vec<_>, _>>()?;
+        let span = sizes.iter().fold(1, |span: u64, size| span.saturating_mul(*size));
+        if span > MAX_CUBE_SPAN {
+            return Err(CubeError::SpanTooLarge { span });
+        }
+        let measures: Vec<String> = policy.measure_columns().map(str::to_owned).collect();
+        let bounds = measures.iter().map(|c| policy.bounds(schema, c)).collect::<Result<Vec<_>, _>>()?;
+        let mut nullable = Vec::new();
+        for (place, column) in measures.iter().enumerate() {
+            if schema.column(column)?.nullable {
+                nullable.push(place);
             }
-            cube
+        }
+        Ok(Self { schema, columns, sizes, measures, bounds, nullable })
+    }
+
+    fn span(&self) -> u64 {
+        self.sizes.iter().product()
+    }
+
+    /// Numbers kept of each cell: its rows, the sums, and how many values there are.
+    fn width(&self) -> usize {
+        1 + self.measures.len() + self.nullable.len()
+    }
+
+    /// Lays out rows whose columns are in stored units and in the schema's order.
+    fn rows(&self, stored: &[Int64Array]) -> Result<Rows, CubeError> {
+        let mut cells = vec![0u64; stored.first().map_or(0, |column| column.len())];
+        for (column, size) in self.columns.iter().zip(&self.sizes) {
+            let values = &stored[self.schema.position(column)?];
+            self.schema.column(column)?.each_cell(values, |row, cell| {
+                cells[row] = cells[row] * size + u64::from(cell);
+            })?;
+        }
+        let measure = |column: &String| Ok(&stored[self.schema.position(column)?]);
+        let measures = self.measures.iter().map(measure).collect::<Result<Vec<_>, CubeError>>()?;
+        let sum = |(values, (low, high)): (&&Int64Array, &(i64, i64))| -> ScalarBuffer<i64> {
+            let held: Int64Array = values.unary(|value| value.clamp(*low, *high));
+            match held.null_count() {
+                0 => held.values().clone(),
+                _ => held.iter().map(Option::unwrap_or_default).collect(),
+            }
+        };
+        let valid = self.nullable.iter().map(|place| measures[*place].nulls().cloned()).collect();
+        Ok(Rows { cells, sums: measures.iter().zip(&self.bounds).map(sum).collect(), valid })
+    }
+
+    /// Reads all lanes to their ends, lays out what comes, and adds it up.
+    fn fold<T, E, L>(&self, mut lanes: Vec<L>, rows: impl Fn(T) -> Result<Rows, E> + Sync) -> Result<Cube, E>
+    where
+        T: Send,
+        E: From<CubeError> + Send,
+        L: Iterator<Item = Result<T, E>> + Send,
+    {
+        let threads = rayon::current_num_threads();
+        let each = threads.div_ceil(lanes.len().max(1));
+        let mut read = || {
+            let pull = |lane: &mut L| lane.take(each).collect::<Vec<_>>();
+            let batches: Vec<Vec<_>> = lanes.par_iter_mut().map(pull).collect();
+            let batches: Vec<_> = batches.into_iter().flatten().collect();
+            // Of several errors, the first row's.
+            let window: Vec<_> = batches.into_par_iter().map(|batch| rows(batch?)).collect();
+            window.into_iter().collect::<Result<Vec<Rows>, E>>()
+        };
+        let mut sums = Sums::new(self, threads.next_power_of_two());
+        let mut window = read()?;
+        while !window.is_empty() {
+            let (added, next) = rayon::join(|| sums.add(&window), &mut read);
+            added?;
+            window = next?;
+        }
+        Ok(sums.finish()?)
+    }
+}
+
+/// A cube while it is made.
+struct Sums<'l> {
+    layout: &'l Layout<'l>,
+    /// Part `p` has the cells whose number is `p` modulo the number of parts, which is a power of two.
+    parts: Vec<Part>,
+    rows: u64,
+}
+
+/// Some of the cells. In it, the `i`-th is number `i * parts + p`.
+struct Part {
+    /// Cells, empty ones included.
+    span: u64,
+    index: Index,
+    width: usize,
+    /// [`Layout::width`] numbers of each cell.
+    numbers: Vec<i64>,
+}
+
+/// Where the numbers of a cell are.
+enum Index {
+    /// In its place.
+    Dense,
+    /// Where the map says.
+    Sparse(HashMap<u64, u32, BuildHasherDefault<CellHasher>>),
+}
+
+impl Part {
+    fn new(span: u64, width: usize) -> Self {
+        let mut part = Self { span, index: Index::Sparse(HashMap::default()), width, numbers: Vec::new() };
+        if span <= ALWAYS_DENSE {
+            part.make_dense();
+        }
+        part
+    }
+
+    fn slot(&mut self, cell: u64) -> usize {
+        let Index::Sparse(slots) = &mut self.index else { return cell as usize };
+        let next = slots.len() as u32;
+        let slot = *slots.entry(cell).or_insert(next);
+        if slot == next {
+            self.numbers.resize(self.numbers.len() + self.width, 0);
+            // An entry of the map takes 24 bytes or so beside the numbers.
+            if self.span <= MAX_CUBE_CELLS && u64::from(next) * (self.width as u64 + 3) > self.span * self.width as u64
+            {
+                self.make_dense();
+                return cell as usize;
+            }
+        }
+        slot as usize
+    }
+
+    fn make_dense(&mut self) {
+        if let Index::Sparse(slots) = std::mem::replace(&mut self.index, Index::Dense) {
+            let sparse = std::mem::take(&mut self.numbers);
+            self.numbers = vec![0; self.span as usize * self.width];
+            for (cell, slot) in slots {
+                let (to, from) = (cell as usize * self.width, slot as usize * self.width);
+                self.numbers[to..to + self.width].copy_from_slice(&sparse[from..from + self.width]);
+            }
+        }
+    }
+
+    /// Adds the rows that lie in cells of part `part` of 2^`bits`.
+    fn add(&mut self, rows: &Rows, part: u64, bits: u32) {
+        for (row, cell) in rows.cells.iter().enumerate() {
+            if cell & ((1 << bits) - 1) != part {
+                continue;
+            }
+            let start = self.slot(cell >> bits) * self.width;
+            let (count, rest) = self.numbers[start..start + self.width].split_at_mut(1);
+            let (sums, valid) = rest.split_at_mut(rows.sums.len());
+            count[0] += 1;
+            for (sum, values) in sums.iter_mut().zip(&rows.sums) {
+                *sum += values[row];
+            }
+            for (valid, there) in valid.iter_mut().zip(&rows.valid) {
+                *valid += i64::from(there.as_ref().is_none_or(|there| there.is_valid(row)));
+            }
+        }
+    }
+
+    /// Cells that the part has numbers of, with where they are; in no order.
+    fn cells(&self) -> Vec<(u64, usize)> {
+        match &self.index {
+            Index::Dense => {
+                let rows = self.numbers.chunks_exact(self.width).enumerate();
+                rows.filter(|(_, numbers)| numbers[0] > 0).map(|(slot, _)| (slot as u64, slot)).collect()
+            }
+            Index::Sparse(slots) => slots.iter().map(|(cell, slot)| (*cell, *slot as usize)).collect(),
+        }
+    }
+}
+
+impl<'l> Sums<'l> {
+    fn new(layout: &'l Layout<'l>, parts: usize) -> Self {
+        let (span, width) = (layout.span(), layout.width());
+        let part = |part: u64| Part::new(span.saturating_sub(part).div_ceil(parts as u64), width);
+        Self { layout, parts: (0..parts as u64).map(part).collect(), rows: 0 }
+    }
+
+    /// Adds a window's rows.
+    fn add(&mut self, window: &[Rows]) -> Result<(), CubeError> {
+        self.rows += window.iter().map(|rows| rows.cells.len() as u64).sum::<u64>();
+        for column in &self.layout.measures {
+            series_bits(self.layout.schema, &Series::Sum(column.clone()), self.rows)?;
+        }
+        let bits = self.parts.len().ilog2();
+        self.parts.par_iter_mut().enumerate().for_each(|(number, part)| {
+            window.iter().for_each(|rows| part.add(rows, number as u64, bits));
+        });
+        let sparse = |part: &Part| if let Index::Sparse(slots) = &part.index { slots.len() as u64 } else { 0 };
+        self.check_cells(self.parts.iter().map(sparse).sum())
+    }
+
+    fn check_cells(&self, cells: u64) -> Result<(), CubeError> {
+        if cells > MAX_CUBE_CELLS {
+            return Err(CubeError::TooManyCells { cells, span: self.layout.span() });
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Cube, CubeError> {
+        let (layout, bits) = (self.layout, self.parts.len().ilog2());
+        let (span, width) = (layout.span(), layout.width());
+        let cells = |(number, part): (usize, &Part)| {
+            let whole = |(cell, slot)| ((cell << bits) | number as u64, slot);
+            part.cells().into_iter().map(whole).collect::<Vec<_>>()
+        };
+        let mut filled: Vec<(u64, usize)> = self.parts.par_iter().enumerate().flat_map_iter(cells).collect();
+        self.check_cells(filled.len() as u64)?;
+        filled.par_sort_unstable();
+        // A sparse cube has the cells' numbers beside what a dense one has of all.
+        let sparse = span > MAX_CUBE_CELLS || filled.len() * (width + 1) < span as usize * width;
+        let parts = &self.parts;
+        let series = |number: usize| -> Vec<i64> {
+            let values = filled.iter().map(|(cell, slot)| {
+                let part = &parts[(cell & ((1 << bits) - 1)) as usize];
+                (*cell as usize, part.numbers[slot * width + number])
+            });
+            if sparse {
+                return values.map(|(_, value)| value).collect();
+            }
+            let mut dense = vec![0; span as usize];
+            values.for_each(|(cell, value)| dense[cell] = value);
+            dense
+        };
+        let mut all: Vec<Vec<i64>> = (0..width).into_par_iter().map(series).collect();
+        let mut valid = all.split_off(1 + layout.measures.len()).into_iter();
+        let mut sums = all.split_off(1).into_iter();
+        let measures = layout.measures.iter().enumerate().map(|(place, column)| MeasureCells {
+            column: column.clone(),
+            sum: sums.next().expect("one per measure"),
+            valid: if layout.nullable.contains(&place) { valid.next() } else { None },
+        });
+        Ok(Cube {
+            columns: layout.columns.clone(),
+            sizes: layout.sizes.clone(),
+            measures: measures.collect(),
+            count: all.swap_remove(0),
+            cells: sparse.then(|| filled.iter().map(|(cell, _)| *cell).collect()),
+            rows: self.rows,
         })
-        .reduce_with(|mut a, b| {
-            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-            a
-        })
-        .unwrap_or_else(|| vec![0; cells])
+    }
+}
+
+/// Hashes the numbers of cells, which are the owner's own, by multiplication.
+#[derive(Default)]
+struct CellHasher(u64);
+
+impl Hasher for CellHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        let mixed = (self.0 ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }

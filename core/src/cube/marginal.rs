@@ -1,8 +1,17 @@
 //! What a plan asks of the protected cube.
 
-use super::{CubeError, ProtectedCube, Suppression};
+use rayon::prelude::*;
+
+use super::{Cube, CubeError, ProtectedCube, Suppression};
 use crate::asset::Schema;
 use crate::program::{Plan, ProgramError, Series};
+
+/// Most entries of the table of the fastest axes, unless the fastest one alone has more.
+const TABLE: u64 = 1 << 16;
+/// Stored cells that one task looks at.
+const CHUNK: usize = 1 << 16;
+/// The place of a cell that the clear filter leaves out.
+const LEFT_OUT: u32 = u32::MAX;
 
 impl ProtectedCube {
     /// How much was suppressed.
@@ -16,7 +25,8 @@ impl ProtectedCube {
     }
 
     /// The marginal that a plan asks for: the clear filter applied, summed over the columns that the plan does not
-    /// name. Where the policy asks for noise in each job, every call draws it anew.
+    /// name. Takes time and memory in proportion to the stored cells and to the marginal. Where the policy asks for noise in
+    /// each job, every call draws it anew.
     ///
     /// Shape: one row per group and series (`group * series + s`), one entry per cell of the hidden columns.
     ///
@@ -32,22 +42,43 @@ impl ProtectedCube {
 
     /// The marginal of some series as the cube has it.
     pub(super) fn sums(&self, schema: &Schema, plan: &Plan, series: &[Series]) -> Result<Vec<Vec<i64>>, CubeError> {
-        let clear = plan.clear_cells(schema)?;
-        let keep = self.projection(clear.as_ref().map_or(&[][..], |kept| kept.columns))?;
-        let group = self.projection(plan.group_by())?;
-        let hidden = self.projection(plan.hidden())?;
+        let places = self.places(schema, plan)?;
         let sources = series.iter().map(|s| self.series(s)).collect::<Result<Vec<_>, _>>()?;
-        let mut out = vec![vec![0i64; plan.cells()]; plan.groups() * sources.len()];
-        for cell in 0..self.cube.count.len() {
-            if clear.as_ref().is_some_and(|kept| !kept.cells[self.project(&keep, cell)]) {
-                continue;
+        let sum = |source: &&[i64]| {
+            let mut sums = vec![0i64; plan.groups() * plan.cells()];
+            for (place, value) in places.iter().zip(*source) {
+                if *place != LEFT_OUT {
+                    sums[*place as usize] += value;
+                }
             }
-            let (group, hidden) = (self.project(&group, cell), self.project(&hidden, cell));
-            for (s, source) in sources.iter().enumerate() {
-                out[group * sources.len() + s][hidden] += source[cell];
+            sums
+        };
+        let sums: Vec<Vec<i64>> = sources.par_iter().map(sum).collect();
+        let row = |group: usize| sums.iter().map(move |s| s[group * plan.cells()..][..plan.cells()].to_vec());
+        Ok((0..plan.groups()).flat_map(row).collect())
+    }
+
+    /// For every stored cell, where the plan's marginal has it: `group * plan.cells() + hidden`.
+    fn places(&self, schema: &Schema, plan: &Plan) -> Result<Vec<u32>, CubeError> {
+        let clear = plan.clear_cells(schema)?;
+        let keep = self.cube.strides(clear.as_ref().map_or(&[][..], |kept| kept.columns), 1)?;
+        let group = self.cube.strides(plan.group_by(), plan.cells())?;
+        let hidden = self.cube.strides(plan.hidden(), 1)?;
+        let axes = self.cube.sizes.iter().zip(keep).zip(group.iter().zip(hidden));
+        let walk =
+            Walk::new(axes.map(|((size, keep), (group, hidden))| Axis { size: *size, keep, place: group + hidden }));
+        let place = |at: At| match &clear {
+            Some(kept) if !kept.cells[at.keep] => LEFT_OUT,
+            _ => u32::try_from(at.place).expect("a plan has at most 2^23 entries"),
+        };
+        let mut places = vec![LEFT_OUT; self.cube.count.len()];
+        places.par_chunks_mut(CHUNK).enumerate().for_each(|(n, chunk)| {
+            let mut steps = walk.steps();
+            for (slot, out) in (n * CHUNK..).zip(chunk) {
+                *out = place(steps.at(self.cube.cell(slot)));
             }
-        }
-        Ok(out)
+        });
+        Ok(places)
     }
 
     fn series(&self, series: &Series) -> Result<&[i64], ProgramError> {
@@ -64,24 +95,95 @@ impl ProtectedCube {
             Series::Valid(column) => measure(column)?.valid.as_ref().unwrap_or(&self.cube.count),
         })
     }
+}
 
-    /// For each of `columns`, its stride in the base cube and its size.
-    fn projection(&self, columns: &[String]) -> Result<Vec<(usize, usize)>, ProgramError> {
-        columns
-            .iter()
-            .map(|name| {
-                let axis = self
-                    .cube
-                    .columns
-                    .iter()
-                    .position(|c| c == name)
-                    .ok_or_else(|| ProgramError::NotADimension { column: name.clone() })?;
-                Ok((self.cube.sizes[axis + 1..].iter().product(), self.cube.sizes[axis]))
-            })
-            .collect()
+impl Cube {
+    /// For each of the cube's columns, by how much one step along it moves within the product of `columns`, of whose cells
+    /// each has `width` entries.
+    fn strides(&self, columns: &[String], width: usize) -> Result<Vec<usize>, ProgramError> {
+        let mut strides = vec![0; self.columns.len()];
+        let mut stride = width;
+        for name in columns.iter().rev() {
+            let axis = self.columns.iter().position(|c| c == name);
+            let axis = axis.ok_or_else(|| ProgramError::NotADimension { column: name.clone() })?;
+            strides[axis] = stride;
+            stride *= self.sizes[axis] as usize;
+        }
+        Ok(strides)
+    }
+}
+
+/// One column of the cube.
+struct Axis {
+    size: u64,
+    /// By how much a step along it moves within the clear filter.
+    keep: usize,
+    /// By how much it moves within the marginal.
+    place: usize,
+}
+
+/// Where a cell lies within the clear filter, and where within the marginal.
+#[derive(Clone, Copy, Default)]
+struct At {
+    keep: usize,
+    place: usize,
+}
+
+/// The way through a cube's cells in ascending order, without a division per cell.
+struct Walk {
+    /// The slower axes, the slowest first.
+    slow: Vec<Axis>,
+    /// What the faster axes add, by the cell's number within them.
+    fast: Vec<At>,
+}
+
+impl Walk {
+    fn new(axes: impl Iterator<Item = Axis>) -> Self {
+        let mut slow: Vec<Axis> = axes.collect();
+        let mut fast = vec![At::default()];
+        while let Some(axis) = slow.last() {
+            if fast.len() > 1 && fast.len() as u64 * axis.size > TABLE {
+                break;
+            }
+            let step = |digit: usize| {
+                let add = move |at: &At| At { keep: at.keep + digit * axis.keep, place: at.place + digit * axis.place };
+                fast.iter().map(add)
+            };
+            fast = (0..axis.size as usize).flat_map(step).collect();
+            slow.pop();
+        }
+        Self { slow, fast }
     }
 
-    fn project(&self, projection: &[(usize, usize)], cell: usize) -> usize {
-        projection.iter().fold(0, |index, (stride, size)| index * size + cell / stride % size)
+    fn steps(&self) -> Steps<'_> {
+        Steps { walk: self, block: 0..0, base: At::default() }
+    }
+}
+
+/// A place on the way.
+struct Steps<'w> {
+    walk: &'w Walk,
+    /// The cells that have their slow axes in common.
+    block: std::ops::Range<u64>,
+    /// What the slow axes add.
+    base: At,
+}
+
+impl Steps<'_> {
+    fn at(&mut self, cell: u64) -> At {
+        if !self.block.contains(&cell) {
+            let length = self.walk.fast.len() as u64;
+            let mut rest = cell / length;
+            self.block = rest * length..(rest + 1) * length;
+            self.base = At::default();
+            for axis in self.walk.slow.iter().rev() {
+                let digit = (rest % axis.size) as usize;
+                rest /= axis.size;
+                self.base.keep += digit * axis.keep;
+                self.base.place += digit * axis.place;
+            }
+        }
+        let fast = self.walk.fast[(cell - self.block.start) as usize];
+        At { keep: self.base.keep + fast.keep, place: self.base.place + fast.place }
     }
 }

@@ -6,6 +6,9 @@
 //!
 //! Under a [privacy loss](crate::privacy) noise takes the place of suppression: in the base cube, once, or in each marginal.
 //!
+//! A cube is dense, or sparse where few of the combinations hold rows: what it takes of memory is in proportion to the smaller
+//! of the two, and to the number of measures.
+//!
 //! The types keep the order: a [`Cube`] can only be protected, and only a [`ProtectedCube`] has marginals.
 
 mod fold;
@@ -23,8 +26,10 @@ use crate::policy::Policy;
 use crate::privacy::PrivacyError;
 use crate::program::{ProgramError, Series};
 
-/// Most cells of a base cube.
-pub const MAX_CUBE_CELLS: u64 = 1 << 20;
+/// Most cells of a base cube that hold rows, and most combinations that a clear filter may name.
+pub const MAX_CUBE_CELLS: u64 = 1 << 22;
+/// Most cells of a base cube, empty ones included. Those of a cube that spans more than it stores take no memory.
+pub const MAX_CUBE_SPAN: u64 = 1 << 48;
 
 /// What a cube cannot be made from.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +60,22 @@ pub enum CubeError {
         /// Largest magnitude that the schema allows, in stored units.
         largest: u64,
     },
+    /// The dimensions have too many combinations, empty ones included.
+    #[error("the policy's dimensions have {span} combinations or more, at most {MAX_CUBE_SPAN} are supported")]
+    SpanTooLarge {
+        /// The combinations.
+        span: u64,
+    },
+    /// Too many combinations of the dimensions hold rows.
+    #[error(
+        "{cells} of the {span} combinations of the policy's dimensions hold rows, at most {MAX_CUBE_CELLS} are supported"
+    )]
+    TooManyCells {
+        /// Those that were found to hold rows before the fold was given up.
+        cells: u64,
+        /// All combinations.
+        span: u64,
+    },
 }
 
 impl crate::error::Classify for CubeError {
@@ -64,6 +85,7 @@ impl crate::error::Classify for CubeError {
             CubeError::Program(e) => e.kind(),
             CubeError::Privacy(e) => e.kind(),
             CubeError::SumTooLarge { .. } | CubeError::NoiseTooLarge { .. } => crate::ErrorKind::OutOfDomain,
+            CubeError::SpanTooLarge { .. } | CubeError::TooManyCells { .. } => crate::ErrorKind::InvalidArgument,
         }
     }
     fn hint(&self) -> Option<String> {
@@ -75,6 +97,9 @@ impl crate::error::Classify for CubeError {
                 Some("clamp the column to a narrower range, or allow a larger loss".into())
             }
             CubeError::SumTooLarge { .. } => Some("declare a narrower range or a smaller scale for the column".into()),
+            CubeError::SpanTooLarge { .. } | CubeError::TooManyCells { .. } => {
+                Some("bin more coarsely, or name fewer dimensions".into())
+            }
         }
     }
 }
@@ -112,12 +137,48 @@ struct MeasureCells {
 }
 
 /// Counts and sums over every combination of the policy's dimension columns, before suppression.
+///
+/// Dense or sparse, whichever takes less memory.
 pub struct Cube {
     columns: Vec<String>,
-    sizes: Vec<usize>,
+    sizes: Vec<u64>,
+    /// The cells that hold rows, ascending: what the entries of `count` and the like are of. `None` if there is one of
+    /// every cell.
+    cells: Option<Vec<u64>>,
     count: Vec<i64>,
     measures: Vec<MeasureCells>,
     rows: u64,
+}
+
+impl Cube {
+    /// The cell that an entry is of.
+    fn cell(&self, slot: usize) -> u64 {
+        self.cells.as_ref().map_or(slot as u64, |cells| cells[slot])
+    }
+
+    /// Cells, empty ones included.
+    fn span(&self) -> u64 {
+        self.sizes.iter().product()
+    }
+
+    /// The same with an entry for every cell. The caller has checked that there are not too many.
+    fn into_dense(mut self) -> Self {
+        let span = self.span() as usize;
+        let Some(cells) = self.cells.take() else { return self };
+        let spread = |sparse: &mut Vec<i64>| {
+            let mut dense = vec![0; span];
+            cells.iter().zip(&*sparse).for_each(|(cell, value)| dense[*cell as usize] = *value);
+            *sparse = dense;
+        };
+        spread(&mut self.count);
+        for measure in &mut self.measures {
+            spread(&mut measure.sum);
+            if let Some(valid) = &mut measure.valid {
+                spread(valid);
+            }
+        }
+        self
+    }
 }
 
 /// A cube after suppression, or with noise: what every answer of an asset is made of.

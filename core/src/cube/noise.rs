@@ -74,7 +74,8 @@ impl Cube {
             None => Ok(self.suppress(policy.group_size())),
             Some(Noise::PerJob(_)) => Ok(ProtectedCube { noise, ..self.suppress(1) }),
             Some(Noise::Cube(_)) => {
-                let mut cube = self;
+                // The empty cells get noise as well.
+                let mut cube = self.into_dense();
                 let all = policy.all_series(schema)?;
                 let rows = cube.rows.next_power_of_two();
                 for series in &all {
@@ -152,7 +153,7 @@ impl ProtectedCube {
 
     /// The numbers of a noisy cube, to be kept.
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
-        let Cube { columns, sizes, count, measures, rows } = &self.cube;
+        let Cube { columns, sizes, count, measures, rows, .. } = &self.cube;
         let measure = |m: &MeasureCells| Kept {
             column: m.column.clone(),
             sum: numbers(&m.sum),
@@ -161,7 +162,7 @@ impl ProtectedCube {
         let form = CubeForm {
             version: VERSION,
             columns: columns.clone(),
-            sizes: sizes.iter().map(|size| *size as u64).collect(),
+            sizes: sizes.clone(),
             rows: *rows,
             count: numbers(count),
             measures: measures.iter().map(measure).collect(),
@@ -190,8 +191,8 @@ impl ProtectedCube {
         let count: Vec<i64> = read(&form.count)?;
         let report = Suppression { cells: count.len() as u64, rows: form.rows, ..Suppression::default() };
         let measures = form.measures.into_iter().map(measure).collect::<Result<_, _>>()?;
-        let sizes = form.sizes.iter().map(|size| *size as usize).collect();
-        let cube = Cube { columns: form.columns, sizes, count, measures, rows: form.rows };
+        let CubeForm { columns, sizes, rows, .. } = form;
+        let cube = Cube { columns, sizes, count, cells: None, measures, rows };
         Ok(Self { cube, report, noise: Some(Box::new(policy.clone())) })
     }
 }

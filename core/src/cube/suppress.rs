@@ -25,7 +25,7 @@ impl Cube {
     /// have a value, or fewer rows than that (and any) lack one.
     pub fn suppress(mut self, min_group_size: u32) -> ProtectedCube {
         let minimum = i64::from(min_group_size);
-        let mut report = Suppression { cells: self.count.len() as u64, rows: self.rows, ..Suppression::default() };
+        let mut report = Suppression { cells: self.span(), rows: self.rows, ..Suppression::default() };
         for cell in 0..self.count.len() {
             let rows = self.count[cell];
             let small = rows < minimum;

@@ -73,6 +73,161 @@ fn a_marginal_is_the_sum_over_the_rows() {
     }
 }
 
+/// Three dimensions of `size` values each, a measure and one that may be missing. Rows gather in few cells.
+fn scattered(size: i64, rows: i64) -> Table {
+    let dimension = |name| Column::integer(name, 0, size - 1).dimension();
+    let schema = Schema::new(vec![
+        dimension("a"),
+        dimension("b").nullable(),
+        dimension("c"),
+        Column::integer("x", -1000, 1000).measure(),
+        Column::integer("y", 0, 1000).measure().nullable(),
+    ])
+    .unwrap();
+    let scramble = |i: i64, of: u64, bound: i64| {
+        let mixed = (i as u64 + of * 1_000_003).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 24) as i64 % bound
+    };
+    let cell = |i: i64, of| scramble(i % (rows / 3), of, size);
+    let column = |f: &dyn Fn(i64) -> Option<i64>| Arc::new((0..rows).map(f).collect::<Int64Array>()) as ArrayRef;
+    let columns = [
+        ("a", column(&|i| Some(cell(i, 1)))),
+        ("b", column(&|i| (i % 11 > 0).then(|| cell(i, 2)))),
+        ("c", column(&|i| Some(cell(i, 3)))),
+        ("x", column(&|i| Some(scramble(i, 4, 2001) - 1000))),
+        ("y", column(&|i| (i % 3 > 0).then(|| scramble(i, 5, 1001)))),
+    ];
+    Table::from_batches(schema, [RecordBatch::try_from_iter(columns).unwrap()]).unwrap()
+}
+
+fn scattered_policy() -> Policy {
+    Policy::deny_all().dimensions(["a", "b", "c"]).measures(["x", "y"])
+}
+
+/// Rows and sums of each cell that holds rows, found the plain way.
+fn plainly(table: &Table, names: &[&str]) -> std::collections::BTreeMap<Vec<u32>, [i64; 4]> {
+    let cells: Vec<_> = names.iter().map(|name| table.cells(name).unwrap()).collect();
+    let (x, y) = (table.measure("x").unwrap(), table.measure("y").unwrap());
+    let mut found = std::collections::BTreeMap::new();
+    for row in 0..table.len() {
+        let sums: &mut [i64; 4] = found.entry(cells.iter().map(|c| c[row]).collect()).or_default();
+        let value = y.iter().nth(row).unwrap();
+        let add = [1, x.value(row), value.unwrap_or(0), i64::from(value.is_some())];
+        sums.iter_mut().zip(add).for_each(|(sum, add)| *sum += add);
+    }
+    found
+}
+
+#[test]
+fn dense_and_sparse_cubes_on_any_number_of_threads_have_the_same_cells() {
+    // Dense: 12 and 1,452 cells. Sparse: 300 and 65,535 values, the last one as wide as a cube may be.
+    for (size, sparse) in [(2, false), (11, false), (300, true), (65_535, true)] {
+        let table = scattered(size, 9_000);
+        let policy = scattered_policy();
+        let expected = plainly(&table, &["a", "b", "c"]);
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let cube = pool.install(|| Cube::fold(&table, &policy)).unwrap();
+            assert_eq!(cube.cells.is_some(), sparse, "{size}");
+            let number = |key: &Vec<u32>| key.iter().zip(&cube.sizes).fold(0, |n, (k, size)| n * size + u64::from(*k));
+            let [x, y] = &cube.measures[..] else { panic!("two measures") };
+            assert_eq!((&x.valid, x.column.as_str()), (&None, "x"));
+            let mut left = expected.iter();
+            for slot in 0..cube.count.len() {
+                let got = [cube.count[slot], x.sum[slot], y.sum[slot], y.valid.as_ref().unwrap()[slot]];
+                if got != [0; 4] {
+                    let (key, sums) = left.next().unwrap();
+                    assert_eq!((cube.cell(slot), got), (number(key), *sums), "{size}, {threads} threads");
+                }
+            }
+            assert!(left.next().is_none());
+        }
+    }
+}
+
+#[test]
+fn a_marginal_of_a_sparse_cube_is_that_of_its_rows() {
+    let table = scattered(300, 9_000);
+    let cube = Cube::fold(&table, &scattered_policy()).unwrap().suppress(1);
+    assert!(cube.cube.cells.is_some());
+    let query = Query::select([count(), mean("y")])
+        .filter(col("a").ge(40) & col("c").lt(250) & col("c").ge(secret(7)))
+        .group_by(["b"]);
+    let plan = query.program().plan(table.schema()).unwrap();
+    let marginal = cube.marginal(table.schema(), &plan).unwrap();
+    assert_eq!((plan.cells(), plan.groups(), marginal.len()), (300, 301, 3 * 301));
+    let mut expected = vec![vec![0; 300]; 3 * 301];
+    for (key, [rows, _, sum, valid]) in plainly(&table, &["a", "b", "c"]) {
+        let (a, b, c) = (key[0], key[1] as usize, key[2] as usize);
+        if a >= 40 && c < 250 {
+            for (s, series) in plan.series().iter().enumerate() {
+                expected[b * 3 + s][c] += match series {
+                    Series::Count => rows,
+                    Series::Sum(_) => sum,
+                    Series::Valid(_) => valid,
+                };
+            }
+        }
+    }
+    assert!(marginal == expected);
+}
+
+#[test]
+fn batches_fold_to_the_cube_of_their_table() {
+    let table = scattered(16, 150_000);
+    let whole = Cube::fold(&table, &scattered_policy()).unwrap();
+    let long = arrow::compute::concat_batches(&table.arrow_schema(), &table.to_batches()).unwrap();
+    let short = (0..table.len()).step_by(777).map(|start| long.slice(start, 777.min(table.len() - start)));
+    for batches in [table.to_batches(), vec![long.clone()], short.collect()] {
+        let cube = Cube::fold_batches(table.schema(), &scattered_policy(), batches.into_iter().map(Ok)).unwrap();
+        assert_eq!((cube.rows, &cube.count, &cube.cells), (whole.rows, &whole.count, &whole.cells));
+        for (a, b) in cube.measures.iter().zip(&whole.measures) {
+            assert!(a.column == b.column && a.sum == b.sum && a.valid == b.valid);
+        }
+    }
+}
+
+#[test]
+fn batches_are_checked_as_a_table_is_and_the_first_error_is_told() {
+    let schema = Schema::new(vec![Column::integer("x", 0, 9).dimension()]).unwrap();
+    let batch = |wrong: i64| {
+        let values: Int64Array = (0..1000).map(|i| Some(if i == wrong { 10 + wrong } else { i % 10 })).collect();
+        RecordBatch::try_from_iter([("x", Arc::new(values) as ArrayRef)]).unwrap()
+    };
+    let other = RecordBatch::try_from_iter([("y", Arc::new(Int64Array::from(vec![1])) as ArrayRef)]).unwrap();
+    let policy = Policy::deny_all().dimensions(["x"]);
+    for batches in [vec![batch(-1), batch(17), batch(5)], vec![batch(-1), other]] {
+        let of_table = Table::from_batches(schema.clone(), batches.clone()).unwrap_err();
+        let of_fold = Cube::fold_batches(&schema, &policy, batches.into_iter().map(Ok)).map(drop).unwrap_err();
+        assert_eq!(of_fold.to_string(), of_table.to_string());
+    }
+    let failing = [Ok(batch(-1)), Err(AssetError::Unreadable { format: "Parquet", why: "torn".into() }.into())];
+    let error = Cube::fold_batches(&schema, &policy, failing.into_iter()).map(drop).unwrap_err();
+    assert_eq!(error.kind(), crate::ErrorKind::Malformed);
+}
+
+#[test]
+fn a_cube_with_too_many_cells_is_refused() {
+    let rows = MAX_CUBE_CELLS as i64 + 1;
+    let schema = Schema::new(vec![
+        Column::integer("a", 0, (1 << 20) - 1).dimension(),
+        Column::integer("b", 0, (1 << 20) - 1).dimension(),
+        Column::integer("c", 0, (1 << 20) - 1).dimension(),
+    ])
+    .unwrap();
+    let column =
+        |shift: i64| -> ArrayRef { Arc::new(Int64Array::from_iter_values((0..rows).map(|i| i >> shift & 0xfffff))) };
+    let batch = RecordBatch::try_from_iter([("a", column(0)), ("b", column(20)), ("c", column(20))]).unwrap();
+    let table = Table::from_batches(schema, [batch]).unwrap();
+    let fold = |dimensions: &[&str]| Cube::fold(&table, &Policy::deny_all().dimensions(dimensions.iter().copied()));
+    assert_eq!(fold(&["b"]).unwrap().count.len(), 5, "sparse");
+    match fold(&["a", "b"]).map(drop).unwrap_err() {
+        CubeError::TooManyCells { cells, span } => assert_eq!((cells, span), (MAX_CUBE_CELLS + 1, 1 << 40)),
+        other => panic!("{other}"),
+    }
+    assert!(matches!(fold(&["a", "b", "c"]).map(drop).unwrap_err(), CubeError::SpanTooLarge { .. }));
+}
+
 #[test]
 fn null_is_neither_selected_nor_selected_out() {
     let rows = rows();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::predicate::{check_literals, check_test};
 use super::{Aggregate, Predicate, Program, ProgramError, Query, Slot, select};
 use crate::asset::{Schema, Value};
+use crate::cube::MAX_CUBE_CELLS;
 
 /// Most cells that the hidden columns may span: the longest indicator that `sealock-fhe` encrypts.
 pub const MAX_HIDDEN_CELLS: u64 = 1 << 20;
@@ -77,6 +78,7 @@ impl Program {
             }
             Ok(cells as usize)
         };
+        span("clear", &clear_dimensions, MAX_CUBE_CELLS)?;
         let mut series = BTreeSet::new();
         for aggregate in &self.aggregates {
             match aggregate {
