@@ -198,6 +198,8 @@ errors! {
     Program(crate::program::ProgramError),
     /// Policies.
     Policy(crate::policy::PolicyError),
+    /// Privacy losses.
+    Privacy(crate::privacy::PrivacyError),
     /// Data cubes.
     Cube(crate::cube::CubeError),
     /// The consumer's steps.
