@@ -49,7 +49,13 @@ fn bounds(object: &Bound<'_, PyAny>) -> Result<Vec<(String, (Value, Value))>> {
     let columns = object.cast::<PyDict>().map_err(|_| wrong())?;
     let pair = |(column, pair): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
         let (low, high): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract().map_err(|_| wrong())?;
-        Ok((column.extract().map_err(|_| wrong())?, (convert::value(&low)?, convert::value(&high)?)))
+        let number = |bound| {
+            Ok::<_, Failure>(match convert::value(bound)? {
+                Value::Text(text) => Value::decimal(&text).unwrap_or(Value::Text(text)),
+                other => other,
+            })
+        };
+        Ok((column.extract().map_err(|_| wrong())?, (number(&low)?, number(&high)?)))
     };
     columns.iter().map(pair).collect()
 }
