@@ -62,9 +62,7 @@ def test_a_budget_is_foretold_spent_and_ends() -> None:
         assert ticket.open(*owner.node.run(ticket.request))["count"] == answers[-1]["count"]
         assert owner.node.budget(asset).spent == spent
     assert any(answer["count"] != [120] for answer in answers)
-    assert owner.node.budget(asset) == sl.Budget(
-        spent=Decimal("0.02"), limit=Decimal("0.025"), left=Decimal("0.005")
-    )
+    assert owner.node.budget(asset) == sl.Budget(spent=Decimal("0.02"), limit=Decimal("0.025"), left=Decimal("0.005"))
     with pytest.raises(sl.errors.Rejected):
         owner.node.run(order.request(query).request)
     assert owner.node.refusals()[-1].kind == "BudgetExhausted"
