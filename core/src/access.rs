@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use sealock_fhe::linear::EncryptedQuery;
+use sealock_fhe::linear::{EncryptedQuery, Shape};
 use sealock_zk::{Credential, LeanImt, MerkleProof, Scalar, TreeError};
 
 use serde::{Deserialize, Serialize};
@@ -498,6 +498,8 @@ pub struct AccessGrant {
 pub(crate) enum Work {
     /// A query to be computed.
     Query(Box<(Plan, EncryptedQuery)>),
+    /// Vectors to be scored.
+    Inference(Box<(Shape, EncryptedQuery)>),
     /// The dataset key to be wrapped.
     Download,
 }

@@ -16,6 +16,7 @@ use std::sync::{Arc, LazyLock};
 
 use cid::Cid;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::Digest;
 use crate::asset::Table;
@@ -25,7 +26,9 @@ use crate::envelope::{
     self, DatasetKey, DatasetRef, EnvelopeError, Manifest, Recipient, RecipientKey, RecipientPublicKey, SealedReader,
 };
 use crate::error::Result;
-use crate::exchange::{Asset, Exchange, TABLE_OBJECT};
+use crate::exchange::{Asset, Exchange};
+use crate::model::Model;
+use crate::program::ProgramError;
 use crate::progress::{Progress, Step, quiet};
 use crate::store::{Store, unixfs};
 
@@ -146,7 +149,7 @@ impl Download {
         &self.manifest
     }
 
-    /// Bytes of the table as Parquet.
+    /// Bytes of the table as Parquet, of a model as CBOR.
     ///
     /// # Errors
     /// As [`Download::reader`].
@@ -168,12 +171,33 @@ impl Download {
     /// # Errors
     /// As [`Download::table`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn table_with(&self, progress: &mut Progress<'_>) -> Result<Table> {
+        if self.asset.model().is_some() {
+            let (asset, program) = ("a model", "as a table");
+            return Err(ProgramError::OtherKind { asset, program }.into());
+        }
         let mut bytes = Cursor::new(Vec::new());
         self.write_to_with(&mut bytes, progress)?;
         Ok(Table::loader(self.asset.schema().clone()).parquet_bytes(bytes.into_inner())?)
     }
 
-    /// Writes the table as Parquet, in constant memory, and returns its length in bytes. What reaches the sink was checked;
+    /// The model.
+    ///
+    /// # Errors
+    /// [`ModelError::NoModel`](crate::model::ModelError::NoModel) for a table; as [`Download::write_to`];
+    /// [`ErrorKind::InvalidManifest`](crate::ErrorKind::InvalidManifest) if it is not what the asset describes.
+    pub fn model(&self) -> Result<Model> {
+        let info = self.asset.require_model()?;
+        let mut bytes = Zeroizing::new(Vec::new());
+        self.write_to(&mut *bytes)?;
+        let model = Model::from_bytes(&bytes)?;
+        if model.info() != info || model.features() != self.asset.schema() {
+            let why = "the model is not the one that the asset describes".into();
+            return Err(EnvelopeError::InvalidManifest { why }.into());
+        }
+        Ok(model)
+    }
+
+    /// Writes the table as Parquet, a model as CBOR, in constant memory, and returns its length in bytes. What reaches the sink was checked;
     /// if an error comes, it holds a beginning and no more.
     ///
     /// # Errors
@@ -188,12 +212,13 @@ impl Download {
     /// # Errors
     /// As [`Download::write_to`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
     pub fn write_to_with(&self, sink: impl Write, progress: &mut Progress<'_>) -> Result<u64> {
-        let entry = self.manifest.object(TABLE_OBJECT)?;
+        let object = self.asset.object();
+        let entry = self.manifest.object(object)?;
         let _adding = self.store.adding()?;
         self.store.fetch(&entry.root, progress)?;
         let total = Some(entry.sealed);
         let mut told = |step: Step| progress(Step { total, ..step });
-        Ok(envelope::export_object(&self.store, &self.manifest, &self.key, TABLE_OBJECT, sink, &mut told)?)
+        Ok(envelope::export_object(&self.store, &self.manifest, &self.key, object, sink, &mut told)?)
     }
 
     /// Reads the table's Parquet at any place, fetching and decrypting only what is read.
@@ -201,7 +226,7 @@ impl Download {
     /// # Errors
     /// Those of the store; [`ErrorKind::WrongKey`](crate::ErrorKind::WrongKey) if the key does not open it.
     pub fn reader(&self) -> Result<DataReader> {
-        Ok(envelope::open_object(Arc::clone(&self.store), &self.manifest, &self.key, TABLE_OBJECT)?)
+        Ok(envelope::open_object(Arc::clone(&self.store), &self.manifest, &self.key, self.asset.object())?)
     }
 
     /// The table for reading some of its columns and rows, which fetches and decrypts no more than they take.

@@ -196,6 +196,8 @@ errors! {
     Ledger(crate::ledger::LedgerError),
     /// Programs.
     Program(crate::program::ProgramError),
+    /// Models and their inputs.
+    Model(crate::model::ModelError),
     /// Policies.
     Policy(crate::policy::PolicyError),
     /// Privacy losses.

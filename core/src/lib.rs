@@ -29,6 +29,8 @@ pub mod zk;
 
 pub mod program;
 
+pub mod model;
+
 pub mod policy;
 pub mod privacy;
 

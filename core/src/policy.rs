@@ -17,6 +17,7 @@ use crate::asset::{AssetError, Schema, Value};
 use crate::codec::{CodecError, to_canonical};
 use crate::cube::MAX_CUBE_CELLS;
 use crate::error::{Classify, ErrorKind};
+use crate::model::Inference;
 use crate::privacy::{Epsilon, Rules};
 use crate::program::{Aggregation, Plan, Program, ProgramError};
 use crate::time::Timestamp;
@@ -60,6 +61,17 @@ pub enum PolicyError {
     /// The owner lets nobody decrypt the data.
     #[error("rule download: the data may not be decrypted by buyers")]
     Download,
+    /// The owner lets nobody have vectors scored.
+    #[error("rule inference: the asset scores no vectors")]
+    Inference,
+    /// More vectors than a job may have.
+    #[error("rule inference: {got} vectors were asked of one job, at most {limit} are scored")]
+    Vectors {
+        /// How many were asked.
+        got: u32,
+        /// The limit.
+        limit: u32,
+    },
     /// The asset answers no more jobs.
     #[error("rule max_jobs: the asset has answered its {limit} jobs")]
     JobsExhausted {
@@ -124,6 +136,7 @@ impl Classify for PolicyError {
                 Some(format!("allowed: {}", allowed.join(", ")))
             }
             PolicyError::Aggregation { allowed, .. } => Some(format!("allowed: {allowed:?}")),
+            PolicyError::Vectors { .. } => Some("ask in several jobs".into()),
             PolicyError::Program { .. } => Some("ask the owner to allow the program's digest".into()),
             PolicyError::BudgetExhausted { .. } => {
                 Some("the asset answers no more jobs: its owner can publish another".into())
@@ -164,6 +177,9 @@ pub struct Policy {
     privacy: Rules,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     clamps: BTreeMap<String, (Value, Value)>,
+    /// How many vectors a job may have scored; left out where none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inference: Option<u32>,
 }
 
 impl Policy {
@@ -184,6 +200,7 @@ impl Policy {
             download: false,
             privacy: Rules::default(),
             clamps: BTreeMap::new(),
+            inference: None,
         }
     }
 
@@ -246,6 +263,16 @@ impl Policy {
         self
     }
 
+    /// Lets a model score encrypted vectors, at most so many in one job.
+    ///
+    /// One more vector than the model has features tells whoever has the scores **every coefficient**. What all buyers
+    /// together may ask is this times [`max_jobs`](Self::max_jobs): see [`model`](crate::model).
+    #[must_use]
+    pub fn allow_inference(mut self, max_vectors: u32) -> Self {
+        self.inference = Some(max_vectors);
+        self
+    }
+
     /// Answers at most this many jobs, over all orders. A download is one.
     #[must_use]
     pub fn max_jobs(mut self, jobs: u64) -> Self {
@@ -275,6 +302,11 @@ impl Policy {
     /// Whether any query at all could be answered.
     pub fn allows_queries(&self) -> bool {
         !self.allowed_aggregations.is_empty() && self.allowed_programs != AllowedPrograms::Only(BTreeSet::new())
+    }
+
+    /// How many vectors a job may have scored, if any.
+    pub fn max_vectors(&self) -> Option<u32> {
+        self.inference
     }
 
     /// Rows below which a cell of the base cube is suppressed.
@@ -321,6 +353,9 @@ impl Policy {
     /// [`PolicyError::Unfit`] or [`PolicyError::Asset`], naming the column.
     pub fn check_fits(&self, schema: &Schema) -> Result<(), PolicyError> {
         let unfit = |why: &str| Err(PolicyError::Unfit(why.into()));
+        if self.inference.is_some() {
+            return unfit("it allows inference, which a table has no model for");
+        }
         if self.min_group_size == 0 {
             return unfit("min_group_size is 0; 1 suppresses nothing");
         }
@@ -357,6 +392,40 @@ impl Policy {
             )));
         }
         self.check_privacy(schema, cells)
+    }
+
+    /// As [`Policy::check_fits`], for a model: it has neither dimensions nor measures, and its program is inference.
+    ///
+    /// # Errors
+    /// [`PolicyError::Unfit`].
+    pub fn check_fits_model(&self) -> Result<(), PolicyError> {
+        let unfit = |why: &str| Err(PolicyError::Unfit(why.into()));
+        let queries = !self.dimension_columns.is_empty()
+            || !self.measure_columns.is_empty()
+            || !self.allowed_aggregations.is_empty()
+            || self.allowed_programs != AllowedPrograms::Only(BTreeSet::new());
+        if queries {
+            return unfit("it allows queries, which a model does not answer: allow inference alone");
+        }
+        match (self.inference, self.download) {
+            (Some(0), _) => unfit("it allows inference of 0 vectors, so that nothing could ever be answered"),
+            (None, false) => unfit("it allows nothing that a model can do: allow inference"),
+            _ if self.max_jobs == Some(0) => unfit("max_jobs is 0, so that nothing could ever be answered"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that a model may score so many vectors.
+    ///
+    /// # Errors
+    /// [`PolicyError::Inference`], [`PolicyError::Vectors`] or [`PolicyError::Expired`].
+    pub fn check_inference(&self, program: &Inference, now: Timestamp) -> Result<(), PolicyError> {
+        let limit = self.inference.ok_or(PolicyError::Inference)?;
+        let got = program.vectors();
+        if got > limit {
+            return Err(PolicyError::Vectors { got, limit });
+        }
+        self.check_time(now)
     }
 
     /// Checks a program against every rule that needs no state. The strictest rule wins: all must allow it.
@@ -405,7 +474,11 @@ impl Policy {
         self.check_time(now)
     }
 
-    fn check_time(&self, now: Timestamp) -> Result<(), PolicyError> {
+    /// Checks that the asset has not expired.
+    ///
+    /// # Errors
+    /// [`PolicyError::Expired`].
+    pub(crate) fn check_time(&self, now: Timestamp) -> Result<(), PolicyError> {
         match self.expires {
             Some(expires) if now >= expires => Err(PolicyError::Expired { expires, now }),
             _ => Ok(()),

@@ -39,6 +39,7 @@ fn description() -> AssetDescription {
                 Column::boolean("limited").dimension(),
             ])
             .unwrap(),
+            model: None,
             max_rows: 20_190,
             policy: Policy {
                 digest: Digest::of("sealock/v1/policy", &[b"rules"]),

@@ -9,7 +9,7 @@ use super::{
     description::{AccessKeys, Dataset, Mode, OrderTerms, Policy, Suppression},
     terms::address_text,
 };
-use crate::Address;
+use crate::{Address, model::ModelInfo};
 
 /// The version of Sealock's section.
 pub(super) const VERSION: u64 = 1;
@@ -97,6 +97,8 @@ pub(super) struct Section {
     #[serde(rename = "maxRows")]
     pub(super) max_rows: u64,
     pub(super) schema: Schema,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) model: Option<ModelInfo>,
     pub(super) policy: Policy,
     #[serde(with = "cid_text")]
     pub(super) manifest: Cid,

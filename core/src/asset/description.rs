@@ -12,7 +12,7 @@ use super::{
     ddo::{Additional, Compute, Ddo, DdoMetadata, DdoService, Node, Section, VERSION, Versions, cid_text, digest_text},
     error::AssetError,
 };
-use crate::{Address, Digest, codec::CodecError, envelope::DatasetRef, time::Timestamp};
+use crate::{Address, Digest, codec::CodecError, envelope::DatasetRef, model::ModelInfo, time::Timestamp};
 
 /// The version of the DDO specification that is written.
 const DDO_VERSION: &str = "4.7.0";
@@ -147,8 +147,10 @@ pub struct Suppression {
 pub struct Sealed {
     /// How the asset may be computed on.
     pub mode: Mode,
-    /// The columns.
+    /// The columns of a table, the features of a model.
     pub schema: Schema,
+    /// What everybody may know of the model, if the asset is one.
+    pub model: Option<ModelInfo>,
     /// At most how many rows the table has. The exact number is the owner's to tell: together with the counts of all groups
     /// it gives away how many rows the protection of small groups leaves out.
     pub max_rows: u64,
@@ -266,6 +268,7 @@ impl AssetDescription {
                     mode: sealed.mode,
                     max_rows: sealed.max_rows,
                     schema: sealed.schema.clone(),
+                    model: sealed.model.clone(),
                     policy: sealed.policy.clone(),
                     manifest: sealed.manifest,
                     dataset: sealed.dataset,
@@ -366,6 +369,7 @@ impl AssetDescription {
             sealed: Sealed {
                 mode: section.mode,
                 schema: section.schema,
+                model: section.model,
                 max_rows: section.max_rows,
                 policy: section.policy,
                 manifest: section.manifest,
@@ -403,6 +407,10 @@ impl AssetDescription {
         number("sealock.order.validitySecs", sealed.order.validity_secs, 1, Terms::MAX_VALIDITY_SECS)?;
         if let Some(secs) = sealed.order.epoch_secs {
             number("sealock.order.epochSecs", secs, Terms::MIN_EPOCH_SECS, sealed.order.validity_secs)?;
+        }
+        if let Some(model) = &sealed.model {
+            number("sealock.maxRows", sealed.max_rows, 0, 0)?;
+            model.check(&sealed.schema).map_err(|e| AssetError::description("sealock.model", e.to_string()))?;
         }
         number("sealock.access.depth", sealed.access.depth.into(), 1, 32)?;
         if let Some(suppression) = sealed.suppression {

@@ -11,7 +11,7 @@ mod description;
 mod did;
 mod error;
 mod infer;
-mod number;
+pub(crate) mod number;
 mod schema;
 mod table;
 mod terms;

@@ -112,6 +112,20 @@ impl Number {
         Some((self.mantissa.div_euclid(unit), self.mantissa.rem_euclid(unit) == 0))
     }
 
+    /// The nearest whole number of units of 10^-scale, halves away from zero, if it fits. `scale` may be negative.
+    pub(crate) fn rounded(self, scale: i32) -> Option<i64> {
+        let shift = self.exponent.checked_add(scale)?;
+        if shift >= 0 {
+            let factor = if self.mantissa == 0 { 1 } else { 10i128.checked_pow(shift.unsigned_abs())? };
+            return i64::try_from(self.mantissa.checked_mul(factor)?).ok();
+        }
+        // Beyond 38 places nothing of an `i128` is left.
+        let Some(unit) = 10i128.checked_pow(shift.unsigned_abs()) else { return Some(0) };
+        let (whole, rest) = (self.mantissa / unit, self.mantissa % unit);
+        let up = rest.unsigned_abs() >= unit.unsigned_abs() - rest.unsigned_abs();
+        i64::try_from(whole + if up { self.mantissa.signum() } else { 0 }).ok()
+    }
+
     /// How many decimal places the number has.
     pub(crate) fn places(mut self) -> u32 {
         while self.exponent < 0 && self.mantissa % 10 == 0 {
@@ -197,6 +211,27 @@ mod tests {
         assert_eq!(Number::from_f32(0.1).unwrap().exact(1), Some(1), "not 0.10000000149");
         assert_eq!(Number::from_f64(-0.0).unwrap().exact(3), Some(0));
         assert_eq!((Number::from_f64(f64::NAN), Number::from_f64(f64::INFINITY)), (None, None));
+    }
+
+    #[test]
+    fn rounding_is_to_the_nearest_and_halves_go_away_from_zero() {
+        for (text, scale, stored) in [
+            ("1.49", 0, Some(1)),
+            ("1.5", 0, Some(2)),
+            ("-1.5", 0, Some(-2)),
+            ("-1.49", 0, Some(-1)),
+            ("0.125", 2, Some(13)),
+            ("149", -2, Some(1)),
+            ("-150", -2, Some(-2)),
+            ("1e-300", 18, Some(0)),
+            ("0e9999", 18, Some(0)),
+            ("1e19", 0, None),
+            ("-1e300", 0, None),
+            ("9223372036854775807.4", 0, Some(i64::MAX)),
+            ("9223372036854775807.5", 0, None),
+        ] {
+            assert_eq!(parse(text).rounded(scale), stored, "{text}");
+        }
     }
 
     #[test]

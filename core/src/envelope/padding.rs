@@ -26,6 +26,11 @@ pub const fn padme(len: u64) -> u64 {
     }
 }
 
+/// Length of the padded plaintext of `data` bytes, and its trailer.
+pub(super) const fn framing(data: u64) -> (u64, [u8; TRAILER_BYTES]) {
+    (padme(data + TRAILER_BYTES as u64), data.to_be_bytes())
+}
+
 /// Data bytes in a padded plaintext of `total` bytes whose trailer is `trailer`.
 pub(super) fn data_size(total: u64, trailer: [u8; TRAILER_BYTES]) -> Result<u64> {
     let size = u64::from_be_bytes(trailer);
@@ -37,8 +42,8 @@ pub(super) fn data_size(total: u64, trailer: [u8; TRAILER_BYTES]) -> Result<u64>
 pub(super) struct PadReader<R> {
     source: R,
     data: u64,
-    /// Zeros still to come, and what of the trailer is written; once the source has ended.
-    tail: Option<(u64, usize)>,
+    /// Zeros still to come, the trailer, and what of it is written; once the source has ended.
+    tail: Option<(u64, [u8; TRAILER_BYTES], usize)>,
 }
 
 impl<R: Read> PadReader<R> {
@@ -52,14 +57,14 @@ impl<R: Read> Read for PadReader<R> {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let Some((zeros, written)) = &mut self.tail else {
+        let Some((zeros, trailer, written)) = &mut self.tail else {
             let n = self.source.read(buffer)?;
             if n > 0 {
                 self.data += n as u64;
                 return Ok(n);
             }
-            let framed = self.data + TRAILER_BYTES as u64;
-            self.tail = Some((padme(framed) - framed, 0));
+            let (framed, trailer) = framing(self.data);
+            self.tail = Some((framed - self.data - TRAILER_BYTES as u64, trailer, 0));
             return self.read(buffer);
         };
         if *zeros > 0 {
@@ -68,7 +73,7 @@ impl<R: Read> Read for PadReader<R> {
             *zeros -= n as u64;
             return Ok(n);
         }
-        let rest = &self.data.to_be_bytes()[*written..];
+        let rest = &trailer[*written..];
         let n = rest.len().min(buffer.len());
         buffer[..n].copy_from_slice(&rest[..n]);
         *written += n;

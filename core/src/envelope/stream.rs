@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::body::{CHUNK_BYTES, ChunkCipher, HEADER_BYTES, SEALED_CHUNK_BYTES, TAG_BYTES, plain_size, sealed_size};
-use super::padding::{PadReader, UnpadWriter};
+use super::padding::{PadReader, UnpadWriter, framing};
 use super::{EnvelopeError, ObjectKey, Result, Suite};
 use crate::progress::{Progress, Stage, Step, quiet};
 use crate::store::unixfs::read_full;
@@ -181,14 +181,35 @@ fn open_chunks(
     }
 }
 
-/// Seals bytes in memory.
+/// Seals bytes in memory, each chunk straight into its place, on the cores of the current rayon pool.
 ///
 /// # Errors
 /// [`EnvelopeError::TooLarge`].
 pub fn seal_bytes(key: &ObjectKey, plain: &[u8]) -> Result<Vec<u8>> {
-    let size = sealed_size(super::padme(plain.len() as u64 + 8)).ok_or(EnvelopeError::TooLarge)?;
-    let mut sealed = Vec::with_capacity(usize::try_from(size).map_err(|_| EnvelopeError::TooLarge)?);
-    seal(plain, &mut sealed, key, &mut quiet())?;
+    let (framed, trailer) = match key.suite() {
+        Suite::Cobblestone256 => (plain.len() as u64, None),
+        Suite::Cobblestone256Padme => {
+            let (framed, trailer) = framing(plain.len() as u64);
+            (framed, Some(trailer))
+        }
+    };
+    let size = sealed_size(framed).ok_or(EnvelopeError::TooLarge)?;
+    let mut sealed = vec![0; usize::try_from(size).map_err(|_| EnvelopeError::TooLarge)?];
+    let (cipher, header) = ChunkCipher::create(key.secret_bytes(), key.context());
+    let (head, body) = sealed.split_at_mut(HEADER_BYTES);
+    head.copy_from_slice(&header);
+    if let Some(trailer) = trailer {
+        // The trailer may lie across two chunks.
+        for (at, byte) in (framed as usize - trailer.len()..).zip(trailer) {
+            body[at / CHUNK_BYTES * SEALED_CHUNK_BYTES + at % CHUNK_BYTES] = byte;
+        }
+    }
+    body.par_chunks_mut(SEALED_CHUNK_BYTES).enumerate().try_for_each(|(i, chunk)| {
+        let rest = &plain[(i * CHUNK_BYTES).min(plain.len())..];
+        let n = rest.len().min(chunk.len() - TAG_BYTES);
+        chunk[..n].copy_from_slice(&rest[..n]);
+        cipher.seal(i as u64, chunk)
+    })?;
     Ok(sealed)
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::{COMPUTE_SERVICE, DOWNLOAD_SERVICE, ExchangeError};
+use super::{COMPUTE_SERVICE, DOWNLOAD_SERVICE, ExchangeError, MODEL_OBJECT, TABLE_OBJECT};
 use crate::access::{GROUP_DEPTH, Service};
 use crate::asset::{self, AssetDescription, Did, Price, Schema};
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::envelope::DatasetRef;
 use crate::error::Result;
 use crate::ledger::{METADATA_LIMIT, OrderTerms};
+use crate::model::{ModelError, ModelInfo, Vectors};
 use crate::policy::Policy;
 use crate::store::Cid;
 use crate::{Address, Digest};
@@ -99,7 +100,10 @@ impl Asset {
         if policy.digest()? != sealed.policy.digest {
             return Err(not_an_asset("its policy is not the one that its digest names".into()).into());
         }
-        policy.check_fits(&sealed.schema)?;
+        match sealed.model {
+            Some(_) => policy.check_fits_model()?,
+            None => policy.check_fits(&sealed.schema)?,
+        }
         if description.download.is_some() != policy.allows_download() {
             return Err(not_an_asset("its services and its policy disagree about downloads".into()).into());
         }
@@ -114,10 +118,11 @@ impl Asset {
         let datatoken = description.datatoken;
         let epoch_secs = sealed.order.epoch_secs;
         let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE, epoch_secs };
-        let data = Digest::of(
-            "sealock/v1/asset-data",
-            &[sealed.schema.digest().as_bytes(), &sealed.max_rows.to_be_bytes(), sealed.dataset.contents.as_bytes()],
-        );
+        let (schema, model) = (sealed.schema.digest(), sealed.model.as_ref().map(ModelInfo::digest));
+        let max_rows = sealed.max_rows.to_be_bytes();
+        let parts = [schema.as_bytes(), &max_rows[..], sealed.dataset.contents.as_bytes()];
+        let model = model.as_ref().map(|digest| &digest.as_bytes()[..]);
+        let data = Digest::of("sealock/v1/asset-data", &parts.into_iter().chain(model).collect::<Vec<_>>());
         let asset::OrderTerms { limit, validity_secs, .. } = sealed.order;
         policy.check_order(&sealed.order)?;
         let terms = OrderTerms { limit, validity_secs, epoch_secs };
@@ -188,9 +193,41 @@ impl Asset {
         &self.inner.description
     }
 
-    /// The columns.
+    /// The columns of a table, the features of a model.
     pub fn schema(&self) -> &Schema {
         &self.inner.description.sealed.schema
+    }
+
+    /// What everybody may know of the model, if the asset is one and no table.
+    pub fn model(&self) -> Option<&ModelInfo> {
+        self.inner.description.sealed.model.as_ref()
+    }
+
+    /// Rounds feature vectors for the asset's model: see [`Vectors::new`].
+    ///
+    /// # Errors
+    /// [`ModelError::NoModel`] for a table; as [`Vectors::new`].
+    pub fn vectors(&self, values: &[f64]) -> Result<Vectors> {
+        self.require_model()?;
+        Ok(Vectors::new(self.schema(), values)?)
+    }
+
+    /// As [`Asset::vectors`], with what is outside its range moved to the nearest end of it: see [`Vectors::clipped`].
+    ///
+    /// # Errors
+    /// As [`Asset::vectors`].
+    pub fn vectors_clipped(&self, values: &[f64]) -> Result<Vectors> {
+        self.require_model()?;
+        Ok(Vectors::clipped(self.schema(), values)?)
+    }
+
+    pub(crate) fn require_model(&self) -> Result<&ModelInfo, ModelError> {
+        self.model().ok_or_else(|| ModelError::NoModel { did: self.did().to_string() })
+    }
+
+    /// The object of the envelope that holds the table or the model.
+    pub(crate) fn object(&self) -> &'static str {
+        if self.model().is_some() { MODEL_OBJECT } else { TABLE_OBJECT }
     }
 
     /// What may be asked.

@@ -15,10 +15,11 @@ use crate::asset::Price;
 use crate::cube::noisy_series;
 use crate::error::Result;
 use crate::job::JobRequest;
-use crate::node::shape;
+use crate::model::{Inference, ModelError, Vectors};
+use crate::node::{inference_shape, shape};
 use crate::order::OrderError;
 use crate::privacy::{Delta, Epsilon, Noise, NumberError};
-use crate::program::{Plan, Program, Query, Series};
+use crate::program::{Plan, Program, ProgramError, Query, Series};
 use crate::release::SealedResult;
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -118,6 +119,9 @@ impl Asset {
 
     /// The query's program, laid out over the asset, and the shape of its answer. The policy is asked if a time is given.
     pub(crate) fn lay_out(&self, query: &Query, policy_at: Option<Timestamp>) -> Result<(Program, Plan, Shape)> {
+        if self.model().is_some() {
+            return Err(ProgramError::OtherKind { asset: "a model", program: "a query" }.into());
+        }
         let program = query.program();
         let plan = program.plan(self.schema())?;
         if let Some(now) = policy_at {
@@ -125,6 +129,24 @@ impl Asset {
         }
         let shape = shape(self, &plan).map_err(OrderError::Unanswerable)?;
         Ok((program, plan, shape))
+    }
+
+    /// The program for vectors, and the shape of its answer. The policy is asked if a time is given.
+    pub(crate) fn lay_out_inference(
+        &self,
+        vectors: &Vectors,
+        policy_at: Option<Timestamp>,
+    ) -> Result<(Inference, Shape)> {
+        self.require_model()?;
+        if vectors.schema() != self.schema().digest() {
+            return Err(ModelError::OtherModel.into());
+        }
+        let program = Inference::of(u32::try_from(vectors.len()).unwrap_or(u32::MAX))?;
+        if let Some(now) = policy_at {
+            self.policy().check_inference(&program, now)?;
+        }
+        let shape = inference_shape(self, &program).map_err(OrderError::Unanswerable)?;
+        Ok((program, shape))
     }
 
     /// A request of the length that one for `program` will have.

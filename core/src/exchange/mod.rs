@@ -35,6 +35,8 @@ pub const COMPUTE_SERVICE: u32 = 0;
 pub const DOWNLOAD_SERVICE: u32 = 1;
 /// Object in an asset's envelope that holds the table, as Parquet.
 pub(crate) const TABLE_OBJECT: &str = "table.parquet";
+/// Object in an asset's envelope that holds the model, as CBOR.
+pub(crate) const MODEL_OBJECT: &str = "model.cbor";
 
 /// Why an exchange could not be opened, or an asset not be found on it.
 #[derive(Debug, thiserror::Error)]
@@ -468,7 +470,7 @@ fn whole_tokens(units: u128) -> u64 {
 pub struct Published {
     /// The asset.
     pub asset: Asset,
-    /// How much of the table the policy's suppression withholds. For the owner; it is not published.
+    /// How much of the table the policy's suppression withholds, of a model nothing. For the owner; it is not published.
     pub suppression: Suppression,
     /// Bytes in the store.
     pub sealed_bytes: u64,

@@ -12,11 +12,11 @@ mod served;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sealock_fhe::linear::{EncryptedQuery, Matrix, evaluate};
+use sealock_fhe::linear::{EncryptedQuery, Matrix, Shape, evaluate};
 use sealock_zk::{Proof, VerifyingKey, verify};
 
 use served::Task;
-pub(crate) use served::{Served, asset_key, cube_key, protected_cube, shape};
+pub(crate) use served::{Served, asset_key, cube_key, inference_shape, protected_cube, shape};
 
 use crate::access::{AccessGrant, MAX_CLOCK_SKEW, MAX_DEADLINE, Rejected, Rejection, Work};
 use crate::asset::Did;
@@ -29,6 +29,7 @@ use crate::exchange::{Asset, Exchange};
 use crate::job::{JobId, JobRequest};
 use crate::journal::{JobRecord, Journal, JournalError};
 use crate::keystore::{KeyStore, KeyStoreError};
+use crate::model::{self, Model};
 use crate::policy::Policy;
 use crate::privacy::{Budget, Noise};
 use crate::program::Plan;
@@ -263,15 +264,13 @@ impl Node {
         let work = match task {
             Task::Query(asked) => {
                 let (_, plan) = *asked;
-                let shape = shape(asset, &plan)?;
-                let query = EncryptedQuery::from_bytes(&request.query)?;
-                if query.cells() != shape.cells() || query.weights() != shape.weights() {
-                    return Err(Rejection::Query(sealock_fhe::Error::Shape { what: "query" }).into());
-                }
-                if query.context_id() != request.context().id() {
-                    return Err(Rejection::Query(sealock_fhe::Error::Context).into());
-                }
+                let query = read_query(&request, &shape(asset, &plan)?)?;
                 Work::Query(Box::new((plan, query)))
+            }
+            Task::Inference(asked) => {
+                let shape = inference_shape(asset, &asked)?;
+                let query = read_query(&request, &shape)?;
+                Work::Inference(Box::new((shape, query)))
             }
             Task::Download if request.query.is_empty() => Work::Download,
             Task::Download => {
@@ -298,6 +297,7 @@ impl Node {
         let outcome = match (self.journal.result(grant.job)?, &grant.work) {
             (Some((stored, receipt)), _) => Outcome::Stored(stored, Box::new(receipt)),
             (None, Some(Work::Query(work))) => Outcome::Fresh(self.evaluate(&grant, &work.0, &work.1)?),
+            (None, Some(Work::Inference(work))) => Outcome::Fresh(self.score(&grant, &work.0, &work.1)?),
             (None, Some(Work::Download)) => Outcome::Fresh(self.wrap(&grant)?),
             (None, None) => return Err(JournalError::UnknownJob(grant.job).into()),
         };
@@ -310,6 +310,23 @@ impl Node {
         let marginal = self.cube(&grant.served)?.marginal(asset.schema(), plan)?;
         let matrix = Matrix::new(&shape, marginal.iter().map(Vec::as_slice))?;
         Ok(evaluate(query, &grant.request.context(), &matrix)?.to_bytes())
+    }
+
+    fn score(&self, grant: &AccessGrant, shape: &Shape, query: &EncryptedQuery) -> Result<Vec<u8>> {
+        let rows = model::matrix(&*self.model(&grant.served)?, shape);
+        let matrix = Matrix::new(shape, rows.iter().map(|row| row.as_slice()))?;
+        Ok(evaluate(query, &grant.request.context(), &matrix)?.to_bytes())
+    }
+
+    /// The asset's model, opened once.
+    fn model(&self, served: &Served) -> Result<Arc<Model>> {
+        let mut kept = lock(&served.model);
+        if let Some(model) = &*kept {
+            return Ok(Arc::clone(model));
+        }
+        let model = Arc::new(self.open_data(&served.asset)?.model()?);
+        *kept = Some(Arc::clone(&model));
+        Ok(model)
     }
 
     fn wrap(&self, grant: &AccessGrant) -> Result<Vec<u8>> {
@@ -520,6 +537,18 @@ impl Node {
 /// What a noisy cube is sealed with: bound to the dataset, the epoch and the policy.
 fn cube_object(key: &DatasetKey, policy: &Policy) -> Result<ObjectKey> {
     Ok(key.object_key(&format!("protected-cube/{}", policy.digest()?), Suite::Cobblestone256)?)
+}
+
+/// The encrypted query of a request, if it has the shape that its program says and was made for this request.
+fn read_query(request: &JobRequest, shape: &Shape) -> Result<EncryptedQuery, Rejection> {
+    let query = EncryptedQuery::from_bytes(&request.query)?;
+    if query.cells() != shape.cells() || query.weights() != shape.weights() {
+        return Err(sealock_fhe::Error::Shape { what: "query" }.into());
+    }
+    if query.context_id() != request.context().id() {
+        return Err(sealock_fhe::Error::Context.into());
+    }
+    Ok(query)
 }
 
 /// A node's own failures.

@@ -14,6 +14,7 @@ use crate::download;
 use crate::envelope::DatasetRef;
 use crate::exchange::Asset;
 use crate::job::JobRequest;
+use crate::model::{Inference, Model};
 use crate::policy::{Policy, PolicyError};
 use crate::privacy::{Epsilon, Noise};
 use crate::program::{Plan, Program, ProgramError};
@@ -38,13 +39,14 @@ pub(crate) struct Served {
     queries: Desk,
     downloads: Option<Desk>,
     pub(super) cube: Mutex<Option<Arc<ProtectedCube>>>,
+    pub(super) model: Mutex<Option<Arc<Model>>>,
 }
 
 impl Served {
     pub(crate) fn new(asset: Asset, cube: Option<Arc<ProtectedCube>>) -> Self {
         let queries = Desk::new(asset.service());
         let downloads = asset.download_service().map(Desk::new);
-        Self { asset, queries, downloads, cube: Mutex::new(cube) }
+        Self { asset, queries, downloads, cube: Mutex::new(cube), model: Mutex::default() }
     }
 
     /// The cube, if it was made.
@@ -65,6 +67,7 @@ fn is_download(request: &JobRequest) -> bool {
 /// The program of a request, laid out over its asset.
 pub(super) enum Task {
     Query(Box<(Program, Plan)>),
+    Inference(Inference),
     Download,
 }
 
@@ -72,6 +75,13 @@ impl Task {
     pub(super) fn of(request: &JobRequest, asset: &Asset) -> Result<Self, Rejection> {
         if is_download(request) {
             return Ok(Task::Download);
+        }
+        let (asked, a_model) = (Inference::from_bytes(&request.program), asset.model().is_some());
+        match asked {
+            Ok(inference) if a_model => return Ok(Task::Inference(inference)),
+            Ok(_) => return Err(ProgramError::OtherKind { asset: "a table", program: "an inference" }.into()),
+            Err(_) if a_model => return Err(ProgramError::OtherKind { asset: "a model", program: "a query" }.into()),
+            Err(_) => {}
         }
         let program = Program::from_bytes(&request.program)?;
         let plan = program.plan(asset.schema())?;
@@ -82,6 +92,7 @@ impl Task {
     pub(super) fn check(&self, policy: &Policy, now: Timestamp) -> Result<(), PolicyError> {
         match self {
             Task::Query(query) => policy.check(&query.0, &query.1, now),
+            Task::Inference(inference) => policy.check_inference(inference, now),
             Task::Download => policy.check_download(now),
         }
     }
@@ -97,6 +108,7 @@ impl Task {
     pub(super) fn digest(&self) -> Result<Digest, ProgramError> {
         match self {
             Task::Query(query) => query.0.digest(),
+            Task::Inference(inference) => inference.digest(),
             Task::Download => Ok(download::program_digest()),
         }
     }
@@ -117,7 +129,21 @@ pub(crate) fn shape(asset: &Asset, plan: &Plan) -> Result<Shape, Rejection> {
         CubeError::Asset(e) => Rejection::Program(e.into()),
         other => Rejection::Malformed(CodecError::Malformed { what: "program", why: other.to_string() }),
     })?;
-    let shape = Shape::new(plan.cells(), &bits)?;
+    fitting(Shape::new(plan.cells(), &bits)?)
+}
+
+/// The shape of the answer to an inference of a model.
+///
+/// # Errors
+/// [`Rejection::AnswerTooLarge`], [`Rejection::Query`] for more vectors than the encryption takes, [`Rejection::Program`]
+/// for a table.
+pub(crate) fn inference_shape(asset: &Asset, program: &Inference) -> Result<Shape, Rejection> {
+    let model = asset.model().ok_or(ProgramError::OtherKind { asset: "a table", program: "an inference" })?;
+    fitting(model.shape(asset.schema(), program.vectors() as usize)?)
+}
+
+/// A shape whose answer may be released.
+fn fitting(shape: Shape) -> Result<Shape, Rejection> {
     let got = SealedAnswer::encoded_len(&shape);
     if got > MAX_ANSWER_BYTES {
         return Err(Rejection::AnswerTooLarge { got, limit: MAX_ANSWER_BYTES });

@@ -7,7 +7,7 @@ use sealock_zk::{IdentitySecret, Scalar};
 use sha2::Sha512;
 use zeroize::Zeroizing;
 
-use super::{DownloadOrder, DownloadTicket, JobTicket, Order, OrderError};
+use super::{DownloadOrder, DownloadTicket, InferenceTicket, JobTicket, Order, OrderError};
 use crate::access::Service;
 use crate::asset::Price;
 use crate::error::Result;
@@ -64,11 +64,15 @@ impl Consumer {
     /// Spends one datatoken on an order of the asset.
     ///
     /// # Errors
-    /// [`OrderError::NotOffered`] if the asset's policy answers no query;
+    /// [`OrderError::NotOffered`] if the asset's policy answers no query and scores no vector;
     /// [`ErrorKind::InsufficientBalance`](crate::ErrorKind::InsufficientBalance): buy first.
     pub fn order(&self, asset: &Asset) -> Result<Order> {
-        if !asset.policy().allows_queries() {
-            return Err(OrderError::NotOffered { did: asset.did(), what: "queries" }.into());
+        let (offered, what) = match asset.model() {
+            None => (asset.policy().allows_queries(), "queries"),
+            Some(_) => (asset.policy().max_vectors().is_some(), "inference"),
+        };
+        if !offered {
+            return Err(OrderError::NotOffered { did: asset.did(), what }.into());
         }
         self.place(asset, asset.service())
     }
@@ -135,7 +139,16 @@ impl Consumer {
     /// # Errors
     /// A wallet that does not decode.
     pub fn tickets(&self) -> Result<Vec<JobTicket>> {
-        self.kept(COMPUTE_SERVICE)
+        Ok(self.kept(COMPUTE_SERVICE)?.into_iter().filter(|ticket| ticket.asset.model().is_none()).collect())
+    }
+
+    /// As [`Consumer::tickets`], the requests for vectors to be scored.
+    ///
+    /// # Errors
+    /// A wallet that does not decode.
+    pub fn inference_tickets(&self) -> Result<Vec<InferenceTicket>> {
+        let kept = self.kept(COMPUTE_SERVICE)?.into_iter();
+        Ok(kept.filter(|ticket| ticket.asset.model().is_some()).map(InferenceTicket).collect())
     }
 
     /// As [`Consumer::tickets`], the requests for data itself.

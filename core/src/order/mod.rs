@@ -10,6 +10,7 @@
 
 mod consumer;
 mod download;
+mod inference;
 mod request;
 mod ticket;
 
@@ -21,6 +22,7 @@ use crate::time::Timestamp;
 pub use consumer::Consumer;
 pub(crate) use consumer::find_order;
 pub use download::{DownloadOrder, DownloadTicket};
+pub use inference::InferenceTicket;
 pub use request::{DEFAULT_DEADLINE, Order};
 pub use ticket::JobTicket;
 
@@ -43,7 +45,7 @@ pub enum OrderError {
     NotOffered {
         /// The asset.
         did: Did,
-        /// Queries or downloads.
+        /// Queries, inference or downloads.
         what: &'static str,
     },
     /// The price times the number bought has more than 128 bits.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sealock_fhe::linear::Shape;
 use sealock_zk::{
     Claim, Credential, IdentitySecret, MerkleProof, ProveError, ProvingKey, SMALLEST_ANONYMOUS_GROUP, Witness, os_rng,
     prove,
@@ -19,6 +20,7 @@ use crate::error::Result;
 use crate::exchange::Asset;
 use crate::job::JobRequest;
 use crate::ledger;
+use crate::model::{self, Vectors};
 use crate::program::Query;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::time::Timestamp;
@@ -135,10 +137,10 @@ impl Order {
         self.check_current()?;
         let now = self.now()?;
         let (program, plan, _) = asset.lay_out(query, check_policy.then_some(now))?;
-        let indicator = Zeroizing::new(plan.indicator(asset.schema(), query)?);
+        let hidden = Hidden::Indicator(Zeroizing::new(plan.indicator(asset.schema(), query)?));
         let (key, membership, now) = self.load(progress)?;
         tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
-        Ok(Prepared { now, program: program.to_bytes()?, indicator: Some(indicator), membership, key })
+        Ok(Prepared { now, program: program.to_bytes()?, hidden, membership, key })
     }
 
     /// As [`Order::prepare`], for a download.
@@ -147,7 +149,24 @@ impl Order {
         let now = self.now()?;
         self.asset.policy().check_download(now)?;
         let (key, membership, now) = self.load(progress)?;
-        Ok(Prepared { now, program: download::program().to_vec(), indicator: None, membership, key })
+        Ok(Prepared { now, program: download::program().to_vec(), hidden: Hidden::Nothing, membership, key })
+    }
+
+    /// As [`Order::prepare`], for vectors to be scored.
+    pub(super) fn prepare_inference(
+        &self,
+        vectors: &Vectors,
+        check_policy: bool,
+        progress: &mut Progress<'_>,
+    ) -> Result<Prepared> {
+        let asset = &self.asset;
+        self.check_current()?;
+        let now = self.now()?;
+        let (program, shape) = asset.lay_out_inference(vectors, check_policy.then_some(now))?;
+        let hidden = Hidden::Weights(shape, vectors.weights());
+        let (key, membership, now) = self.load(progress)?;
+        tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
+        Ok(Prepared { now, program: program.to_bytes()?, hidden, membership, key })
     }
 
     /// What a proof takes beside the request.
@@ -206,7 +225,7 @@ impl Order {
     }
 
     pub(super) fn finish(&self, prepared: Prepared, use_index: u64, progress: &mut Progress<'_>) -> Result<JobTicket> {
-        let Prepared { now, program, indicator, membership, key } = prepared;
+        let Prepared { now, program, hidden, membership, key } = prepared;
         let asset = &self.asset;
         let scope = self.service.scope(now);
         let result_key = RecipientKey::generate();
@@ -226,8 +245,14 @@ impl Order {
             now,
             proof: ByteBuf::new(),
         };
-        if let Some(indicator) = indicator {
-            request.query = ByteBuf::from(query_key(&seed).encrypt(&indicator, &request.context())?.to_bytes());
+        let (key_of, context) = (|| query_key(&seed), request.context());
+        let query = match &hidden {
+            Hidden::Nothing => None,
+            Hidden::Indicator(indicator) => Some(key_of().encrypt(indicator, &context)?),
+            Hidden::Weights(shape, weights) => Some(model::encrypt(&key_of(), shape, weights, &context)?),
+        };
+        if let Some(query) = query {
+            request.query = ByteBuf::from(query.to_bytes());
             inform(progress, Step::out_of(Stage::Encrypt, 1, 1));
         }
         inform(progress, Step::out_of(Stage::Prove, 0, 1));
@@ -265,12 +290,21 @@ impl Order {
     }
 }
 
+/// What a request is to carry encrypted.
+pub(super) enum Hidden {
+    /// A download has no query.
+    Nothing,
+    /// Cells to be added up.
+    Indicator(Zeroizing<Vec<bool>>),
+    /// Vectors to be scored.
+    Weights(Shape, Zeroizing<Vec<i64>>),
+}
+
 /// A request that only lacks the use that pays for it.
 pub(super) struct Prepared {
     now: Timestamp,
     program: Vec<u8>,
-    /// None for a download.
-    indicator: Option<Zeroizing<Vec<bool>>>,
+    hidden: Hidden,
     membership: MerkleProof,
     key: Arc<ProvingKey>,
 }

@@ -15,13 +15,14 @@ use super::{Owner, check_fits, check_length};
 use crate::access::Service;
 use crate::asset::{AssetDescription, Dataset, Did, Table};
 use crate::codec::{from_canonical, to_canonical};
-use crate::cube::ProtectedCube;
+use crate::cube::{ProtectedCube, Suppression};
 use crate::destruction::{Destruction, DestructionReceipt};
 use crate::download;
-use crate::envelope::{self, DatasetRef, Manifest, ManifestBody, RecipientPublicKey, Suite};
+use crate::envelope::{self, DatasetRef, Manifest, ManifestBody, RecipientPublicKey, Source, Suite};
 use crate::error::{Classify, ErrorKind, Result};
-use crate::exchange::{Asset, Published, TABLE_OBJECT};
+use crate::exchange::{Asset, Published};
 use crate::ledger::{Dispenser, FixedRate};
+use crate::model::Model;
 use crate::node::{Node, cube_key, lock};
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::store::{Codec, check_cid};
@@ -32,6 +33,16 @@ use crate::{Address, Digest};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OwnerError {
+    /// A table is to take a model's place, or the other way round.
+    #[error("the asset {did} is {is}, and {with} cannot take its place")]
+    OtherKind {
+        /// The asset.
+        did: Did,
+        /// What it is.
+        is: &'static str,
+        /// What came.
+        with: &'static str,
+    },
     /// The asset belongs to somebody else.
     #[error("the asset {did} belongs to {owner}")]
     NotOwner {
@@ -78,12 +89,13 @@ impl Classify for OwnerError {
         match self {
             OwnerError::NotOwner { .. } => ErrorKind::NotAuthorized,
             OwnerError::UnknownEpoch { .. } => ErrorKind::NotFound,
-            OwnerError::RevocationTime { .. } => ErrorKind::InvalidArgument,
+            OwnerError::OtherKind { .. } | OwnerError::RevocationTime { .. } => ErrorKind::InvalidArgument,
             OwnerError::ExpiresSooner { .. } => ErrorKind::OrderExpired,
         }
     }
     fn hint(&self) -> Option<String> {
         match self {
+            OwnerError::OtherKind { .. } => Some("publish it as an asset of its own".into()),
             OwnerError::RevocationTime { .. } => {
                 Some("name no time for the earliest; times are seconds since 1970".into())
             }
@@ -265,6 +277,9 @@ impl Owner {
     ) -> Result<Published> {
         let _one = lock(&self.changing);
         let current = self.current(asset)?;
+        if current.model().is_some() {
+            return Err(OwnerError::OtherKind { did: current.did(), is: "a model", with: "a table" }.into());
+        }
         let mut description = current.description().clone();
         description.sealed.max_rows = check_fits(table, current.policy())?;
         description.sealed.schema = table.schema().clone();
@@ -279,10 +294,30 @@ impl Owner {
         Ok(Published { asset, suppression, sealed_bytes })
     }
 
+    /// Replaces the asset's model: encrypts another one under fresh keys, as the next epoch. Policy and terms stay.
+    ///
+    /// # Errors
+    /// As [`Owner::share`]; [`OwnerError::OtherKind`] for a table.
+    pub fn update_model(&self, asset: &Asset, model: &Model, how: &NewEpoch) -> Result<Published> {
+        let _one = lock(&self.changing);
+        let current = self.current(asset)?;
+        if current.model().is_none() {
+            return Err(OwnerError::OtherKind { did: current.did(), is: "a table", with: "a model" }.into());
+        }
+        let mut description = current.description().clone();
+        description.sealed.schema = model.features().clone();
+        description.sealed.model = Some(model.info().clone());
+        check_length(&description)?;
+        let mut plain = std::io::Cursor::new(model.to_bytes()?);
+        let (asset, sealed_bytes) = self.next_epoch(&current, &mut plain, description, None, how, &mut quiet())?;
+        self.serve(asset.clone(), None);
+        Ok(Published { asset, suppression: Suppression::default(), sealed_bytes })
+    }
+
     fn next_epoch(
         &self,
         current: &Asset,
-        parquet: &mut dyn envelope::ReadSeek,
+        plain: &mut dyn envelope::ReadSeek,
         mut description: AssetDescription,
         noisy: Option<(&ProtectedCube, bool)>,
         how: &NewEpoch,
@@ -293,14 +328,16 @@ impl Owner {
         let of = DatasetRef { dataset, epoch: epoch + 1 };
         let previous = current.description().sealed.manifest;
         let before = Manifest::decode(exchange.store().get(&previous)?.bytes(), current.owner())?;
-        let entry = before.object(TABLE_OBJECT)?;
+        let object = current.object();
+        let entry = before.object(object)?;
         let publication = envelope::Publication {
             suite: Suite::from_code(entry.suite)?,
             recipients: &how.recipients,
             previous: Some(previous),
             ..Default::default()
         };
-        let manifest = self.encrypt(of, parquet, &publication, progress)?;
+        let source = Source { id: object.into(), reader: plain };
+        let manifest = self.encrypt(of, source, &publication, progress)?;
         if let Err(cancelled) = tell(progress, Step::out_of(Stage::Publish, 0, 1)) {
             exchange.store().unpin(manifest.cid())?;
             keys.discard(of)?;
@@ -319,7 +356,7 @@ impl Owner {
         let goes = |found: &Manifest| !how.keep_previous || found.body().epoch == of.epoch;
         let ours = |found: &Manifest| found.body().dataset == dataset && found.cid() != manifest.cid();
         after(self.unpin(|found| ours(found) && goes(found)));
-        Ok((asset, manifest.object(TABLE_OBJECT)?.sealed))
+        Ok((asset, manifest.object(object)?.sealed))
     }
 
     /// Destroys the key of the epoch that `asset` was described with, which is the present one unless `asset` is old: see

@@ -1,4 +1,4 @@
-//! The owner's side: publish a table, and run the node that answers for it.
+//! The owner's side: publish a table or a model, and run the node that answers for it.
 
 mod epochs;
 
@@ -9,12 +9,13 @@ use cid::Cid;
 use sealock_zk::{Keys, VerifyingKey, os_rng, setup};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use zeroize::Zeroizing;
 
 pub use epochs::{NewEpoch, OwnerError};
 
 use crate::access::{GROUP_DEPTH, Service};
 use crate::asset::{
-    self, AccessKeys, AssetDescription, AssetError, Dataset, Metadata, Mode, Price, Sealed, Table, Terms,
+    self, AccessKeys, AssetDescription, AssetError, Dataset, Metadata, Mode, Price, Schema, Sealed, Table, Terms,
 };
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::cube::{CubeError, ProtectedCube, series_bits};
@@ -22,11 +23,12 @@ use crate::download::Download;
 use crate::envelope::{self, DatasetRef, EnvelopeError, Manifest, RecipientPublicKey, Source};
 use crate::error::Result;
 use crate::exchange::{
-    Asset, COMPUTE_SERVICE, DOWNLOAD_SERVICE, Exchange, ExchangeError, Opened, Published, TABLE_OBJECT,
+    Asset, COMPUTE_SERVICE, DOWNLOAD_SERVICE, Exchange, ExchangeError, MODEL_OBJECT, Opened, Published, TABLE_OBJECT,
 };
 use crate::journal::Journal;
 use crate::keystore::KeyStore;
 use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT, NAME_LIMIT};
+use crate::model::Model;
 use crate::node::{Node, Served, asset_key, lock, protected_cube};
 use crate::order::find_order;
 use crate::policy::{Policy, PolicyError};
@@ -47,9 +49,44 @@ pub const REVOCATION_NOTICE: u64 = 5 * 60;
 /// Transactions of a publication: NFT and datatoken, order terms, price, description. Downloads have terms of their own.
 const PUBLISH_TRANSACTIONS: u64 = 4;
 
+/// What is published.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Table(&'a Table),
+    Model(&'a Model),
+}
+
+impl Content<'_> {
+    fn schema(&self) -> &Schema {
+        match self {
+            Content::Table(table) => table.schema(),
+            Content::Model(model) => model.features(),
+        }
+    }
+
+    /// The object of the envelope, and what is in it.
+    fn object(&self) -> Result<(&'static str, Zeroizing<Vec<u8>>)> {
+        Ok(match self {
+            Content::Table(table) => (TABLE_OBJECT, Zeroizing::new(table.to_parquet()?)),
+            Content::Model(model) => (MODEL_OBJECT, model.to_bytes()?),
+        })
+    }
+
+    /// Checks that a policy fits, and returns the bound on the rows that is published.
+    fn check_fits(&self, policy: &Policy) -> Result<u64> {
+        match self {
+            Content::Table(table) => check_fits(table, policy),
+            Content::Model(_) => {
+                policy.check_fits_model()?;
+                Ok(0)
+            }
+        }
+    }
+}
+
 /// What to publish, and under which conditions.
 pub struct Offer<'a> {
-    table: &'a Table,
+    content: Content<'a>,
     policy: Policy,
     terms: Terms,
     name: String,
@@ -75,13 +112,23 @@ macro_rules! text_setters {
 impl<'a> Offer<'a> {
     /// Offers `table` under `policy` and `terms`, with a name of 4 to 128 characters.
     pub fn new(name: impl Into<String>, table: &'a Table, policy: Policy, terms: Terms) -> Self {
+        Self::of(name.into(), Content::Table(table), policy, terms, "A table for sealed queries.")
+    }
+
+    /// Offers `model` under `policy` and `terms`, with a name of 4 to 128 characters. See
+    /// [`Policy::allow_inference`].
+    pub fn model(name: impl Into<String>, model: &'a Model, policy: Policy, terms: Terms) -> Self {
+        Self::of(name.into(), Content::Model(model), policy, terms, "A model for private inference.")
+    }
+
+    fn of(name: String, content: Content<'a>, policy: Policy, terms: Terms, description: &str) -> Self {
         Self {
-            table,
+            content,
             policy,
             terms,
-            name: name.into(),
+            name,
             symbol: "SEAL".into(),
-            description: "A table for sealed queries.".into(),
+            description: description.into(),
             author: "unnamed".into(),
             license: "proprietary".into(),
             tags: Vec::new(),
@@ -279,7 +326,7 @@ impl Owner {
         self.node.open_data(asset)
     }
 
-    /// Publishes a table: checks the offer, folds the table into its protected cube, encrypts and stores it, mints the data
+    /// Publishes a table or a model: checks the offer, folds a table into its protected cube, encrypts and stores it, mints the data
     /// NFT and its datatoken, sets terms and price, and last the description, by which the asset is found. The key of the data
     /// is in the key store before anything is encrypted under it.
     ///
@@ -302,8 +349,12 @@ impl Owner {
     pub fn publish_with(&self, offer: &Offer<'_>, progress: &mut Progress<'_>) -> Result<Published> {
         let Node { exchange, journal, .. } = &self.node;
         let (ledger, account) = (exchange.ledger(), self.node.account());
-        let (schema, policy) = (offer.table.schema(), &offer.policy);
-        let max_rows = check_fits(offer.table, policy)?;
+        let (schema, policy) = (offer.content.schema(), &offer.policy);
+        let max_rows = offer.content.check_fits(policy)?;
+        let model = match offer.content {
+            Content::Table(_) => None,
+            Content::Model(model) => Some(model.info()),
+        };
         offer.terms.validate()?;
         policy.check_order(&(&offer.terms).into())?;
         if offer.name.len() > NAME_LIMIT {
@@ -323,6 +374,7 @@ impl Owner {
                 sealed: Sealed {
                     mode: Mode::SealedQuery,
                     schema: schema.clone(),
+                    model: model.cloned(),
                     max_rows,
                     policy: asset::Policy { digest: policy.digest()?, rules: policy.to_json()? },
                     manifest,
@@ -337,11 +389,17 @@ impl Owner {
         // The description of an asset that is not there yet has the length and the faults of the one to come.
         let blank = Dataset { id: Digest::from_bytes([0; 32]), epoch: 0, contents: Digest::from_bytes([0; 32]) };
         check_length(&describe(Address::ZERO, Address::ZERO, self.access.proving_key, blank)?)?;
-        let cube = self.fold(offer.table, policy, progress)?;
-        let suppression = cube.suppression();
+        let cube = match offer.content {
+            Content::Table(table) => Some(self.fold(table, policy, progress)?),
+            Content::Model(_) => {
+                policy.check_time(exchange.clock().now())?;
+                None
+            }
+        };
+        let suppression = cube.as_ref().map(ProtectedCube::suppression).unwrap_or_default();
 
-        let parquet = offer.table.to_parquet()?;
-        let (journal_file, alone) = self.publication_journal(&parquet).unzip();
+        let (object, plain) = offer.content.object()?;
+        let (journal_file, alone) = self.publication_journal(&plain).unzip();
         let unfinished = match &journal_file {
             Some(file) => match recorded(file)? {
                 // What was sealed for it opens no more.
@@ -367,7 +425,8 @@ impl Owner {
             journal: journal_file.as_ref(),
             ..Default::default()
         };
-        let manifest = self.encrypt(of, &mut Cursor::new(parquet), &publication, progress)?;
+        let source = Source { id: object.into(), reader: &mut Cursor::new(&**plain) };
+        let manifest = self.encrypt(of, source, &publication, progress)?;
         drop(alone);
         let all = PUBLISH_TRANSACTIONS + u64::from(downloads);
         let mut transactions = 0;
@@ -380,7 +439,7 @@ impl Owner {
             self.node.keys.discard(of)?;
             return Err(cancelled.into());
         }
-        let sealed_bytes = manifest.object(TABLE_OBJECT)?.sealed;
+        let sealed_bytes = manifest.object(object)?.sealed;
 
         let publication =
             ledger::Publication { name: offer.name.clone(), symbol: offer.symbol.clone(), cap: offer.cap };
@@ -409,19 +468,21 @@ impl Owner {
         journal.keep(&asset_key(&description.did()), nft.as_bytes().to_vec())?;
         let (chain_id, ledger) = (ledger.chain_id(), ledger.address());
         let service = Service { chain_id, ledger, nft, datatoken, service: COMPUTE_SERVICE, epoch_secs };
-        let key = self.node.keys.unwrap(&manifest)?;
-        self.node.keep_cube(&key, &description.did(), policy, &cube, true)?;
+        if let Some(cube) = &cube {
+            let key = self.node.keys.unwrap(&manifest)?;
+            self.node.keep_cube(&key, &description.did(), policy, cube, true)?;
+        }
         let asset = self.describe(service, &description)?;
         inform(progress, published());
-        self.serve(asset.clone(), Some(Arc::new(cube)));
+        self.serve(asset.clone(), cube.map(Arc::new));
         Ok(Published { asset, suppression, sealed_bytes })
     }
 
     /// Where the publication of a table is recorded, so that it can be resumed; and the right to use it alone. A publication
     /// that runs beside another of this owner, or on an exchange without a folder, is not recorded.
-    fn publication_journal(&self, parquet: &[u8]) -> Option<(envelope::Journal, MutexGuard<'_, ()>)> {
+    fn publication_journal(&self, plain: &[u8]) -> Option<(envelope::Journal, MutexGuard<'_, ()>)> {
         let alone = self.recording.try_lock().ok()?;
-        let name = format!("{}{}", self.publications(), Digest::sha256(parquet));
+        let name = format!("{}{}", self.publications(), Digest::sha256(plain));
         Some((envelope::Journal::at(self.node.exchange.state()?.join(name)), alone))
     }
 
@@ -476,11 +537,11 @@ impl Owner {
         Ok(cube)
     }
 
-    /// Encrypts a table's Parquet under a fresh key of an epoch, and pins the manifest of it.
+    /// Encrypts an object under a fresh key of an epoch, and pins the manifest of it.
     fn encrypt(
         &self,
         of: DatasetRef,
-        parquet: &mut dyn envelope::ReadSeek,
+        source: Source<'_>,
         publication: &envelope::Publication<'_>,
         progress: &mut Progress<'_>,
     ) -> Result<Manifest> {
@@ -490,7 +551,7 @@ impl Owner {
             Some(key) if unfinished(publication, of) => key,
             _ => keys.generate(of)?,
         };
-        let objects = &mut [Source { id: TABLE_OBJECT.into(), reader: parquet }];
+        let objects = &mut [source];
         let account = self.node.account();
         envelope::publish_objects(exchange.store(), account, &key, of, objects, publication, progress).map_err(|e| {
             // Nothing was published under it. If this fails, too, the key is of no use and does no harm.

@@ -15,6 +15,14 @@ pub enum ProgramError {
     /// Bytes that are no program.
     #[error(transparent)]
     Codec(#[from] CodecError),
+    /// The asset is of another kind than the program is for.
+    #[error("the asset is {asset}, which does not answer {program}")]
+    OtherKind {
+        /// What the asset is.
+        asset: &'static str,
+        /// What was asked of it.
+        program: &'static str,
+    },
     /// A filter or a grouping names a column that is not a dimension.
     #[error("column {column:?} is not a dimension, so it can be neither filtered nor grouped by")]
     NotADimension {
@@ -126,6 +134,7 @@ impl Classify for ProgramError {
                 edges.join(", "),
                 lasts.join(", ")
             )),
+            ProgramError::OtherKind { .. } => Some("a table answers queries, a model scores vectors".into()),
             ProgramError::NullLiteral { .. } => Some("use is_null()".into()),
             ProgramError::TooManyCells { .. } => {
                 Some("compare fewer columns with secrets, group by fewer, or ask the owner for coarser bins".into())
