@@ -200,6 +200,8 @@ errors! {
     Model(crate::model::ModelError),
     /// Policies.
     Policy(crate::policy::PolicyError),
+    /// Privacy losses.
+    Privacy(crate::privacy::PrivacyError),
     /// Data cubes.
     Cube(crate::cube::CubeError),
     /// The consumer's steps.

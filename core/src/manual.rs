@@ -55,6 +55,12 @@
 //! choose a larger size. An owner must assume that a consumer who pays for enough
 //! jobs learns that whole cube. A cell that is zero may be empty or withheld.
 //!
+//! Large cells are exact, unless the policy says how much privacy may be lost: [`epsilon`](crate::policy::Policy::epsilon) draws
+//! noise for each job, [`protected_cube`](crate::policy::Policy::protected_cube) once for all of them. [`privacy`](crate::privacy)
+//! says what that promises. Limit it with [`epsilon_per_asset`](crate::policy::Policy::epsilon_per_asset), narrow measures with
+//! [`clamp`](crate::policy::Policy::clamp), and look at the errors of an [`estimate`](crate::exchange::Asset::estimate) before you
+//! publish for good; [`Node::budget`](crate::node::Node::budget) tells what is spent.
+//!
 //! # What to keep, and what to back up
 //!
 //! - An **account's secret key** ([`Account::expose_secret_bytes`](crate::Account::expose_secret_bytes)) finds a consumer's orders
@@ -62,12 +68,12 @@
 //! - An owner's **key store** ([`KeyStore`](crate::keystore::KeyStore), or `state/keys-….age`) opens the owner's data, and
 //!   nothing else does. Copy it whenever an asset was published or encrypted anew. Destroy the copies that hold a key that is
 //!   to be destroyed.
-//! - An owner's **journal** (`state/node-….redb`) knows which uses are spent. Never run a node on an old copy: uses spent since
-//!   could be spent again. Without it the node refuses to start for assets that it published.
+//! - An owner's **journal** (`state/node-….redb`) knows which uses and how much privacy are spent, and has the protected cubes.
+//!   Never run a node on an old copy: what was spent since could be spent again. Without it the node refuses to start for assets that it published.
 //! - A consumer's **wallet** (`state/wallet-….redb`) has the keys of results that are under way and counts the uses. Without
 //!   it, [`Order::request_use`](crate::order::Order::request_use) asks with a use of your choice.
 //! - The **ledger** (`ledger.redb`) and the **store** (`store/`): everybody's tokens, and the ciphertext.
 //!
 //! # What is not there
 //!
-//! No proof of honest computation, no differential privacy, no audit. See `docs/threat-model.md`.
+//! No proof of honest computation, no audit. See `docs/threat-model.md`.

@@ -122,6 +122,7 @@ typedef struct sealock_offer sealock_offer;
 typedef struct sealock_owner sealock_owner;
 typedef struct sealock_published sealock_published;
 typedef struct sealock_asset sealock_asset;
+typedef struct sealock_number_errors sealock_number_errors;
 typedef struct sealock_consumer sealock_consumer;
 typedef struct sealock_orders sealock_orders;
 typedef struct sealock_tickets sealock_tickets;
@@ -216,6 +217,7 @@ typedef struct sealock_semaphore_proof sealock_semaphore_proof;
 #define SEALOCK_ERROR_INVALID_PROGRAM 700
 #define SEALOCK_ERROR_UNSUPPORTED_PROGRAM 701
 #define SEALOCK_ERROR_POLICY_DENIED 800
+#define SEALOCK_ERROR_BUDGET_EXHAUSTED 801
 #define SEALOCK_ERROR_ENCRYPTION 900
 
 // What went wrong: kind, message, and mostly a hint.
@@ -1304,6 +1306,41 @@ sealock_status sealock_policy_max_jobs(sealock_policy *policy, uint64_t jobs, se
 // Answers no job from this time on, in seconds since 1970-01-01 UTC.
 sealock_status sealock_policy_expires(sealock_policy *policy, uint64_t at, sealock_error **error);
 
+// Answers each job with noise that is drawn for it, so that it spends a privacy loss ε of this much: a decimal such as "0.5",
+// from 0.000001 to 1000 with at most six places. The unit is a row. `sealock_policy_min_group_size` looks at noisy counts then,
+// on which part of the loss is spent unless it is 1.
+sealock_status sealock_policy_epsilon(sealock_policy *policy,
+                                      const char *per_job,
+                                      sealock_error **error);
+
+// Publishes only under terms that let one order spend at most this much: its uses, times the loss of each.
+sealock_status sealock_policy_epsilon_per_order(sealock_policy *policy,
+                                                const char *most,
+                                                sealock_error **error);
+
+// Spends at most this much over all jobs of the asset. What is left, `sealock_node_budget` tells; jobs beyond it are refused
+// with SEALOCK_ERROR_BUDGET_EXHAUSTED, which only the owner sees.
+sealock_status sealock_policy_epsilon_per_asset(sealock_policy *policy,
+                                                const char *most,
+                                                sealock_error **error);
+
+// Lets each release pass its loss with this probability: a decimal above 0 and below 1, such as "1e-9".
+sealock_status sealock_policy_delta(sealock_policy *policy, const char *per_release, sealock_error **error);
+
+// Answers all jobs from one noisy cube, whose noise is drawn when the data is published and spends this much once, however
+// many jobs there are.
+sealock_status sealock_policy_protected_cube(sealock_policy *policy,
+                                             const char *epsilon,
+                                             sealock_error **error);
+
+// Counts a value of `column` outside `low` to `high` (decimals) as the nearer of the two in every sum and mean. Noise is as
+// large as the largest value may be.
+sealock_status sealock_policy_clamp(sealock_policy *policy,
+                                    const char *column,
+                                    const char *low,
+                                    const char *high,
+                                    sealock_error **error);
+
 // States what the answers may be used for. Buyers agree to it; nothing can enforce it.
 sealock_status sealock_policy_purpose(sealock_policy *policy, const char *purpose, sealock_error **error);
 
@@ -1502,6 +1539,11 @@ sealock_status sealock_published_free(sealock_published *published);
 // changes an asset. Freed by: `sealock_asset_free`. It never changes; thread-safe.
 struct sealock_asset;
 
+// A list of how far noise moves numbers.
+//
+// Made by: `sealock_asset_number_errors`. Freed by: `sealock_number_errors_free`. It never changes; thread-safe.
+struct sealock_number_errors;
+
 // What a query will cost and how large its answer will be.
 typedef struct {
     // `sizeof(sealock_estimate)`, filled in by the caller.
@@ -1524,9 +1566,31 @@ typedef struct {
     double compute_seconds;
     // Whether `epsilon` says something.
     int32_t has_epsilon;
-    // Privacy budget that the answer spends, where the policy adds noise.
+    // Privacy budget that the answer spends, where the policy adds noise: 0 where all answers are made of one protected cube.
     double epsilon;
+    // Whether `delta` says something.
+    int32_t has_delta;
+    // With what probability `epsilon` may be passed.
+    double delta;
+    // Whether `epsilon_limit` says something.
+    int32_t has_epsilon_limit;
+    // The privacy budget of the whole asset. How much of it is left, its owner's node knows.
+    double epsilon_limit;
 } sealock_estimate;
+
+// How far noise moves one of the numbers that an answer is made of, in the column's units.
+typedef struct {
+    // `sizeof(sealock_number_error)`, filled in by the caller.
+    size_t struct_size;
+    // Standard deviation where the filter picks a single cell.
+    double cell_deviation;
+    // Noisy cells that a row of the answer sums at most.
+    uint64_t cells;
+    // Standard deviation where the filter picks all of them.
+    double deviation;
+    // What the error stays within with a probability of at least 95 %, at the most cells.
+    double half_width;
+} sealock_number_error;
 
 // The asset's identifier, `did:op:` and 64 hex digits.
 sealock_status sealock_asset_did(const sealock_asset *asset, sealock_buffer **out, sealock_error **error);
@@ -1602,6 +1666,30 @@ sealock_status sealock_asset_estimate(const sealock_asset *asset,
                                       const sealock_query *query,
                                       sealock_estimate *out,
                                       sealock_error **error);
+
+// Tells how far noise moves the numbers that the answer to a query is made of: an empty list where the policy draws none.
+//
+// Fails as `sealock_asset_estimate`.
+sealock_status sealock_asset_number_errors(const sealock_asset *asset,
+                                           const sealock_query *query,
+                                           sealock_number_errors **out,
+                                           sealock_error **error);
+
+// How many numbers the list is of.
+sealock_status sealock_number_errors_count(const sealock_number_errors *errors,
+                                           size_t *out,
+                                           sealock_error **error);
+
+// One of the list, counted from 0, with the name of the number: `count`, `sum(visits)`, or `count(visits)` for the rows that
+// have a value. Set `out->struct_size` before.
+sealock_status sealock_number_errors_get(const sealock_number_errors *errors,
+                                         size_t index,
+                                         sealock_buffer **name,
+                                         sealock_number_error *out,
+                                         sealock_error **error);
+
+// Frees a list of errors. NULL is fine.
+sealock_status sealock_number_errors_free(sealock_number_errors *errors);
 
 // The asset as its holder sees it, as bytes.
 sealock_status sealock_asset_to_bytes(const sealock_asset *asset,
@@ -2045,6 +2133,18 @@ typedef struct {
     uint8_t nullifier[SEALOCK_NULLIFIER_BYTES];
 } sealock_job;
 
+// What an asset has spent of its privacy budget, and what it has in all.
+typedef struct {
+    // `sizeof(sealock_budget)`, filled in by the caller.
+    size_t struct_size;
+    // Spent by the jobs that were admitted, or by protected cubes that were made, in millionths of ε.
+    uint64_t spent_micros;
+    // Whether the policy limits it.
+    int32_t has_limit;
+    // The limit, in millionths of ε.
+    uint64_t limit_micros;
+} sealock_budget;
+
 // The address that signs this node's receipts.
 sealock_status sealock_node_address(const sealock_node *node,
                                     uint8_t *out,
@@ -2108,6 +2208,12 @@ sealock_status sealock_node_job(const sealock_node *node,
                                 size_t job_length,
                                 sealock_job *out,
                                 sealock_error **error);
+
+// What an asset of this node has spent of its privacy budget. **For the owner alone.** Set `out->struct_size` before.
+sealock_status sealock_node_budget(const sealock_node *node,
+                                   const sealock_asset *asset,
+                                   sealock_budget *out,
+                                   sealock_error **error);
 
 // Every receipt, in order: see `sealock_receipts_verify_chain`.
 sealock_status sealock_node_receipts(const sealock_node *node, sealock_receipts **out, sealock_error **error);

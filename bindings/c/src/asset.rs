@@ -7,11 +7,13 @@ use sealock::asset::Price;
 use sealock::envelope::DatasetRef;
 use sealock::exchange::Estimate;
 use sealock::ledger::Amount;
+use sealock::privacy::NumberError;
 
 use crate::account::SEALOCK_ADDRESS_BYTES;
 use crate::buffer::{Buffer, Texts, sealock_buffer, sealock_texts};
 use crate::call::{call, free};
 use crate::error::{sealock_error, sealock_status};
+use crate::exchange::element;
 use crate::handle::{find, handles};
 use crate::query::{query_of, sealock_query};
 use crate::schema::{copied, sealock_schema};
@@ -24,7 +26,17 @@ pub struct sealock_asset {
     _opaque: (),
 }
 
-handles! { sealock_asset => Asset }
+/// A list of how far noise moves numbers.
+///
+/// Made by: `sealock_asset_number_errors`. Freed by: `sealock_number_errors_free`. It never changes; thread-safe.
+pub struct sealock_number_errors {
+    _opaque: (),
+}
+
+handles! {
+    sealock_asset => Asset,
+    sealock_number_errors => Vec<NumberError>,
+}
 
 /// No datatoken is on offer.
 pub const SEALOCK_PRICE_NONE: i32 = 0;
@@ -57,8 +69,38 @@ pub struct sealock_estimate {
     pub compute_seconds: f64,
     /// Whether `epsilon` says something.
     pub has_epsilon: i32,
-    /// Privacy budget that the answer spends, where the policy adds noise.
+    /// Privacy budget that the answer spends, where the policy adds noise: 0 where all answers are made of one protected cube.
     pub epsilon: f64,
+    /// Whether `delta` says something.
+    pub has_delta: i32,
+    /// With what probability `epsilon` may be passed.
+    pub delta: f64,
+    /// Whether `epsilon_limit` says something.
+    pub has_epsilon_limit: i32,
+    /// The privacy budget of the whole asset. How much of it is left, its owner's node knows.
+    pub epsilon_limit: f64,
+}
+
+/// How far noise moves one of the numbers that an answer is made of, in the column's units.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sealock_number_error {
+    /// `sizeof(sealock_number_error)`, filled in by the caller.
+    pub struct_size: usize,
+    /// Standard deviation where the filter picks a single cell.
+    pub cell_deviation: f64,
+    /// Noisy cells that a row of the answer sums at most.
+    pub cells: u64,
+    /// Standard deviation where the filter picks all of them.
+    pub deviation: f64,
+    /// What the error stays within with a probability of at least 95 %, at the most cells.
+    pub half_width: f64,
+}
+
+impl Default for sealock_number_error {
+    fn default() -> Self {
+        Self { struct_size: size_of::<Self>(), cell_deviation: 0.0, cells: 0, deviation: 0.0, half_width: 0.0 }
+    }
 }
 
 impl Default for sealock_estimate {
@@ -75,6 +117,10 @@ impl Default for sealock_estimate {
             compute_seconds: 0.0,
             has_epsilon: 0,
             epsilon: 0.0,
+            has_delta: 0,
+            delta: 0.0,
+            has_epsilon_limit: 0,
+            epsilon_limit: 0.0,
         }
     }
 }
@@ -93,6 +139,10 @@ impl From<&Estimate> for sealock_estimate {
             compute_seconds: estimate.compute_time.as_secs_f64(),
             has_epsilon: estimate.epsilon.is_some().into(),
             epsilon: estimate.epsilon.unwrap_or_default(),
+            has_delta: estimate.delta.is_some().into(),
+            delta: estimate.delta.unwrap_or_default(),
+            has_epsilon_limit: estimate.epsilon_limit.is_some().into(),
+            epsilon_limit: estimate.epsilon_limit.unwrap_or_default(),
         }
     }
 }
@@ -313,6 +363,63 @@ pub unsafe extern "C" fn sealock_asset_estimate(
         let (asset, query) = (find(asset)?, query_of(query)?);
         out.put(sealock_estimate::from(&asset.estimate(&query)?));
     })
+}
+
+/// Tells how far noise moves the numbers that the answer to a query is made of: an empty list where the policy draws none.
+///
+/// Fails as `sealock_asset_estimate`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_asset_number_errors(
+    asset: *const sealock_asset,
+    query: *const sealock_query,
+    out: *mut *mut sealock_number_errors,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        let (asset, query) = (find(asset)?, query_of(query)?);
+        out.issue(asset.number_errors(&query)?);
+    })
+}
+
+/// How many numbers the list is of.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_number_errors_count(
+    errors: *const sealock_number_errors,
+    out: *mut usize,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.put(find(errors)?.len());
+    })
+}
+
+/// One of the list, counted from 0, with the name of the number: `count`, `sum(visits)`, or `count(visits)` for the rows that
+/// have a value. Set `out->struct_size` before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_number_errors_get(
+    errors: *const sealock_number_errors,
+    index: usize,
+    name: *mut *mut sealock_buffer,
+    out: *mut sealock_number_error,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let (name, out) = (c.out("name", name), c.sized_out("out", out));
+        let (name, out) = (name?, out?);
+        let NumberError { name: number, cell_deviation, cells, deviation, half_width, .. } =
+            element(&find(errors)?, index)?;
+        let struct_size = size_of::<sealock_number_error>();
+        name.issue(Buffer::from(number));
+        out.put(sealock_number_error { struct_size, cell_deviation, cells, deviation, half_width });
+    })
+}
+
+/// Frees a list of errors. NULL is fine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_number_errors_free(errors: *mut sealock_number_errors) -> sealock_status {
+    free(errors)
 }
 
 /// The asset as its holder sees it, as bytes.

@@ -18,6 +18,7 @@ use sealock::node::{Computed, RefusalRecord};
 use sealock::owner::Owner;
 
 use crate::account::{SEALOCK_DIGEST_BYTES, SEALOCK_NULLIFIER_BYTES};
+use crate::asset::sealock_asset;
 use crate::buffer::{Buffer, sealock_buffer};
 use crate::call::{call, free};
 use crate::error::{Failure, sealock_error, sealock_status};
@@ -96,6 +97,26 @@ impl Default for sealock_job {
         let none = [0; SEALOCK_DIGEST_BYTES];
         let (struct_size, state) = (size_of::<Self>(), SEALOCK_JOB_UNKNOWN);
         Self { struct_size, state, admitted_at: 0, receipt: 0, program: none, policy: none, nullifier: none }
+    }
+}
+
+/// What an asset has spent of its privacy budget, and what it has in all.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sealock_budget {
+    /// `sizeof(sealock_budget)`, filled in by the caller.
+    pub struct_size: usize,
+    /// Spent by the jobs that were admitted, or by protected cubes that were made, in millionths of ε.
+    pub spent_micros: u64,
+    /// Whether the policy limits it.
+    pub has_limit: i32,
+    /// The limit, in millionths of ε.
+    pub limit_micros: u64,
+}
+
+impl Default for sealock_budget {
+    fn default() -> Self {
+        Self { struct_size: size_of::<Self>(), spent_micros: 0, has_limit: 0, limit_micros: 0 }
     }
 }
 
@@ -275,6 +296,26 @@ pub unsafe extern "C" fn sealock_node_job(
                 nullifier: record.nullifier,
             });
         }
+    })
+}
+
+/// What an asset of this node has spent of its privacy budget. **For the owner alone.** Set `out->struct_size` before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_node_budget(
+    node: *const sealock_node,
+    asset: *const sealock_asset,
+    out: *mut sealock_budget,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.sized_out("out", out)?;
+        let budget = find(node)?.node().budget(&*find(asset)?)?;
+        out.put(sealock_budget {
+            struct_size: size_of::<sealock_budget>(),
+            spent_micros: budget.spent_micros,
+            has_limit: budget.limit.is_some().into(),
+            limit_micros: budget.limit.map_or(0, |limit| limit.micros()),
+        });
     })
 }
 

@@ -6,7 +6,9 @@ use std::ffi::c_char;
 use std::sync::Mutex;
 
 use sealock::Digest;
+use sealock::asset::Value;
 use sealock::policy::Policy;
+use sealock::privacy::{Delta, Epsilon};
 use sealock::program::Aggregation;
 
 use crate::account::SEALOCK_DIGEST_BYTES;
@@ -163,6 +165,96 @@ pub unsafe extern "C" fn sealock_policy_expires(
 ) -> sealock_status {
     call!(error, |_| {
         change(policy, |policy: Policy| Ok(policy.expires(at)))?;
+    })
+}
+
+/// Answers each job with noise that is drawn for it, so that it spends a privacy loss ε of this much: a decimal such as "0.5",
+/// from 0.000001 to 1000 with at most six places. The unit is a row. `sealock_policy_min_group_size` looks at noisy counts then,
+/// on which part of the loss is spent unless it is 1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_policy_epsilon(
+    policy: *mut sealock_policy,
+    per_job: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let per_job = c.text("per_job", per_job)?.parse::<Epsilon>()?;
+        change(policy, |policy: Policy| Ok(policy.epsilon(per_job)))?;
+    })
+}
+
+/// Publishes only under terms that let one order spend at most this much: its uses, times the loss of each.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_policy_epsilon_per_order(
+    policy: *mut sealock_policy,
+    most: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let most = c.text("most", most)?.parse::<Epsilon>()?;
+        change(policy, |policy: Policy| Ok(policy.epsilon_per_order(most)))?;
+    })
+}
+
+/// Spends at most this much over all jobs of the asset. What is left, `sealock_node_budget` tells; jobs beyond it are refused
+/// with SEALOCK_ERROR_BUDGET_EXHAUSTED, which only the owner sees.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_policy_epsilon_per_asset(
+    policy: *mut sealock_policy,
+    most: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let most = c.text("most", most)?.parse::<Epsilon>()?;
+        change(policy, |policy: Policy| Ok(policy.epsilon_per_asset(most)))?;
+    })
+}
+
+/// Lets each release pass its loss with this probability: a decimal above 0 and below 1, such as "1e-9".
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_policy_delta(
+    policy: *mut sealock_policy,
+    per_release: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let per_release = c.text("per_release", per_release)?.parse::<Delta>()?;
+        change(policy, |policy: Policy| Ok(policy.delta(per_release)))?;
+    })
+}
+
+/// Answers all jobs from one noisy cube, whose noise is drawn when the data is published and spends this much once, however
+/// many jobs there are.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_policy_protected_cube(
+    policy: *mut sealock_policy,
+    epsilon: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let epsilon = c.text("epsilon", epsilon)?.parse::<Epsilon>()?;
+        change(policy, |policy: Policy| Ok(policy.protected_cube(epsilon)))?;
+    })
+}
+
+/// Counts a value of `column` outside `low` to `high` (decimals) as the nearer of the two in every sum and mean. Noise is as
+/// large as the largest value may be.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_policy_clamp(
+    policy: *mut sealock_policy,
+    column: *const c_char,
+    low: *const c_char,
+    high: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let column = c.text("column", column)?;
+        let bound = |name: &str, text: *const c_char| {
+            let text = c.text(name, text)?;
+            Value::decimal(&text).ok_or_else(|| Failure::argument(name, "a decimal", &text))
+        };
+        let (low, high) = (bound("low", low)?, bound("high", high)?);
+        change(policy, |policy: Policy| Ok(policy.clamp(column, low, high)))?;
     })
 }
 

@@ -62,6 +62,80 @@ static void check_answer(const sealock_answer *answer) {
     stream.release(&stream);
 }
 
+// Noise is foretold, charged, and refused when the budget is spent.
+static void a_budget_is_spent(void) {
+    struct market m = open_market(NULL);
+    sealock_query *query = people_query(0);
+    sealock_published *published;
+    sealock_asset *asset;
+    sealock_order *order;
+    sealock_receipt *receipt;
+    sealock_result *result;
+    sealock_request *request;
+    sealock_ticket *ticket;
+
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_policy_epsilon(m.policy, "0", &error));
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_policy_delta(m.policy, "1", &error));
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_policy_clamp(m.policy, "visits", "few", "9", &error));
+    MUST(sealock_policy_epsilon(m.policy, "0.5", &error));
+    MUST(sealock_policy_epsilon_per_order(m.policy, "100", &error));
+    MUST(sealock_policy_epsilon_per_asset(m.policy, "0.75", &error));
+    MUST(sealock_policy_clamp(m.policy, "visits", "0", "10", &error));
+    sealock_offer *offer;
+    MUST(sealock_offer_new("noisy people", m.table, m.policy, m.terms, &offer, &error));
+    MUST(sealock_owner_publish(m.owner, offer, NULL, &published, &error));
+    MUST(sealock_published_asset(published, &asset, &error));
+
+    sealock_estimate estimate = {.struct_size = sizeof estimate};
+    MUST(sealock_asset_estimate(asset, query, &estimate, &error));
+    CHECK(estimate.has_epsilon && estimate.epsilon == 0.5 && !estimate.has_delta);
+    CHECK(estimate.has_epsilon_limit && estimate.epsilon_limit == 0.75);
+    sealock_number_errors *errors;
+    size_t count;
+    MUST(sealock_asset_number_errors(asset, query, &errors, &error));
+    MUST(sealock_number_errors_count(errors, &count, &error));
+    CHECK(count == estimate.numbers);
+    sealock_buffer *name;
+    sealock_number_error one = {.struct_size = sizeof one};
+    MUST(sealock_number_errors_get(errors, 0, &name, &one, &error));
+    CHECK(strcmp(sealock_buffer_text(name), "count") == 0);
+    CHECK(one.cells == estimate.hidden_cells && one.cell_deviation > 0 && one.half_width > one.deviation);
+    sealock_buffer_free(name);
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_number_errors_get(errors, count, &name, &one, &error));
+    sealock_number_errors_free(errors);
+
+    sealock_budget budget = {.struct_size = sizeof budget};
+    MUST(sealock_node_budget(m.node, asset, &budget, &error));
+    CHECK(budget.spent_micros == 0 && budget.has_limit && budget.limit_micros == 750000);
+    MUST(sealock_consumer_buy(m.consumer, asset, 1, &error));
+    MUST(sealock_consumer_order(m.consumer, asset, &order, &error));
+    for (int job = 0; job < 2; job++) {
+        MUST(sealock_order_request(order, query, NULL, &ticket, &error));
+        MUST(sealock_ticket_request(ticket, &request, &error));
+        if (job == 0) {
+            sealock_statement said = {.struct_size = sizeof said};
+            MUST(sealock_node_run(m.node, request, NULL, &result, &receipt, &error));
+            MUST(sealock_receipt_statement(receipt, &said, &error));
+            CHECK(said.has_epsilon && said.epsilon_micros == 500000);
+            sealock_result_free(result);
+            sealock_receipt_free(receipt);
+        } else {
+            FAILS(SEALOCK_ERROR_REJECTED, sealock_node_run(m.node, request, NULL, &result, &receipt, &error));
+        }
+        sealock_request_free(request);
+        sealock_ticket_free(ticket);
+    }
+    MUST(sealock_node_budget(m.node, asset, &budget, &error));
+    CHECK(budget.spent_micros == 500000);
+
+    sealock_order_free(order);
+    sealock_asset_free(asset);
+    sealock_published_free(published);
+    sealock_offer_free(offer);
+    sealock_query_free(query);
+    close_market(&m);
+}
+
 // Owner and consumer share nothing but bytes.
 static void everything_travels_as_bytes(void) {
     struct market m = open_market(NULL);
@@ -462,6 +536,7 @@ static void orders_over_time(void) {
 
 int main(void) {
     everything_travels_as_bytes();
+    a_budget_is_spent();
     a_restart_loses_nothing();
     a_sale();
     orders_over_time();

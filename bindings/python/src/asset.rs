@@ -160,6 +160,18 @@ impl Asset {
         fields.set_item("result_bytes", estimate.result_bytes)?;
         fields.set_item("compute_time", convert::from_duration(py, estimate.compute_time)?)?;
         fields.set_item("epsilon", estimate.epsilon)?;
+        fields.set_item("delta", estimate.delta)?;
+        fields.set_item("epsilon_limit", estimate.epsilon_limit)?;
+        let errors = estimate.errors.into_iter().map(|error| {
+            let fields = PyDict::new(py);
+            fields.set_item("name", error.name)?;
+            fields.set_item("cell_deviation", error.cell_deviation)?;
+            fields.set_item("cells", error.cells)?;
+            fields.set_item("deviation", error.deviation)?;
+            fields.set_item("half_width", error.half_width)?;
+            convert::record(py, "NumberError", &fields)
+        });
+        fields.set_item("errors", PyTuple::new(py, errors.collect::<PyResult<Vec<_>>>()?)?)?;
         Ok(convert::record(py, "Estimate", &fields)?)
     }
 

@@ -341,6 +341,23 @@ pub fn value(object: &Bound<'_, PyAny>) -> Result<Value> {
     )))
 }
 
+/// A decimal that is kept exactly.
+pub fn exact<T>(what: &str, object: &Bound<'_, PyAny>) -> Result<T>
+where
+    T: std::str::FromStr,
+    Failure: From<T::Err>,
+{
+    let text = match value(object)? {
+        Value::Text(text) => text,
+        number @ (Value::Integer(_) | Value::Decimal { .. }) => number.to_string(),
+        Value::Null | Value::Boolean(_) => {
+            let got = type_name(object);
+            return Err(Failure::wrong_type(format!("{what}: expected a number or a str such as \"0.5\", got {got}")));
+        }
+    };
+    Ok(text.parse()?)
+}
+
 /// How an object is pickled: by calling `class.from_bytes(bytes)` (or another such method).
 pub fn rebuilt<'py, T: pyo3::PyClass>(
     py: Python<'py>,

@@ -45,6 +45,7 @@ from_sealock! {
     sealock::keystore::KeyStoreError,
     sealock::ledger::LedgerError,
     sealock::policy::PolicyError,
+    sealock::privacy::PrivacyError,
     sealock::program::ProgramError,
     sealock::receipt::ReceiptError,
     sealock::release::ReleaseError,

@@ -442,6 +442,17 @@ impl Node {
         Call::default().run(py, move |_| Ok(owner.node().resume()?))
     }
 
+    /// What an asset of this node has spent of its privacy budget.
+    fn budget<'py>(&self, py: Python<'py>, asset: &Asset) -> Result<Bound<'py, PyAny>> {
+        let budget = quick(py, || Ok(self.0.node().budget(&asset.0)?))?;
+        let decimal = |micros: u64| convert::scaled(py, micros.into(), 6);
+        let fields = PyDict::new(py);
+        fields.set_item("spent", decimal(budget.spent_micros)?)?;
+        fields.set_item("limit", budget.limit.map(|limit| decimal(limit.micros())).transpose()?)?;
+        fields.set_item("left", budget.left_micros().map(decimal).transpose()?)?;
+        Ok(convert::record(py, "Budget", &fields)?)
+    }
+
     /// What is on record of a job; `None` if it was not admitted.
     fn job<'py>(&self, py: Python<'py>, job: &Bound<'py, PyAny>) -> Result<Option<Bound<'py, PyAny>>> {
         let id = JobId::from(convert::digest("job", job)?);

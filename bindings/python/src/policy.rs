@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFrozenSet, PyString, PyTuple, PyType};
-use sealock::asset::{self, Terms};
+use sealock::asset::{self, Terms, Value};
 use sealock::ledger::Amount;
 use sealock::policy;
 use sealock::program::Aggregation;
@@ -16,6 +16,10 @@ use crate::query::Program;
 /// `programs` is `None` (no program), `"any"` (any program within the other rules), or digests of programs.
 /// `min_group_size` counts rows: combinations of all `dimensions` with fewer of them stay out of every answer.
 /// `allow_download` lets buyers decrypt the data itself, all of it and for good.
+///
+/// `epsilon` is the privacy loss of one job, for which noise is drawn; `protected_cube` that of one noisy cube, which all jobs
+/// are answered from. `epsilon_per_order` and `epsilon_per_asset` limit what is spent. They are exact decimals of at most six
+/// places, `delta` of twelve. `clamp` narrows the range of measures: `{"income": (0, 200_000)}`.
 #[pyclass(frozen, eq, module = "sealock")]
 #[derive(Clone, PartialEq)]
 pub struct Policy(pub policy::Policy);
@@ -34,6 +38,26 @@ fn aggregation(object: &Bound<'_, PyAny>) -> Result<Aggregation> {
             "choose from \"count\", \"sum\" and \"mean\"",
         )),
     }
+}
+
+/// The bounds of each column.
+fn bounds(object: &Bound<'_, PyAny>) -> Result<Vec<(String, (Value, Value))>> {
+    let wrong = || {
+        let got = convert::type_name(object);
+        Failure::wrong_type(format!("clamp: expected a dict of columns with pairs such as (0, 100), got {got}"))
+    };
+    let columns = object.cast::<PyDict>().map_err(|_| wrong())?;
+    let pair = |(column, pair): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+        let (low, high): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract().map_err(|_| wrong())?;
+        let number = |bound| {
+            Ok::<_, Failure>(match convert::value(bound)? {
+                Value::Text(text) => Value::decimal(&text).unwrap_or(Value::Text(text)),
+                other => other,
+            })
+        };
+        Ok((column.extract().map_err(|_| wrong())?, (number(&low)?, number(&high)?)))
+    };
+    columns.iter().map(pair).collect()
 }
 
 impl Policy {
@@ -55,6 +79,12 @@ impl Policy {
         Ok(py.import("json")?.call_method1("loads", (rules,))?.get_item(name)?)
     }
 
+    fn loss<'py>(&self, py: Python<'py>, name: &str, places: u8) -> Result<Option<Bound<'py, PyAny>>> {
+        let rules: serde_json::Value = self.0.to_json()?;
+        let units = rules.get("privacy").and_then(|privacy| privacy.get(name)?.as_u64());
+        Ok(units.map(|units| convert::scaled(py, units.into(), places)).transpose()?)
+    }
+
     fn names<'py>(&self, py: Python<'py>, rule: &str) -> Result<Bound<'py, PyFrozenSet>> {
         let names: Vec<Bound<'_, PyAny>> = self.rule(py, rule)?.try_iter()?.collect::<PyResult<_>>()?;
         Ok(PyFrozenSet::new(py, names)?)
@@ -66,7 +96,8 @@ impl Policy {
     #[new]
     #[pyo3(signature = (
         *, dimensions = None, measures = None, aggregations = None, programs = None, min_group_size = None, max_jobs = None,
-        expires = None, purpose = None, allow_download = false
+        expires = None, purpose = None, allow_download = false, epsilon = None, epsilon_per_order = None,
+        epsilon_per_asset = None, delta = None, protected_cube = None, clamp = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
@@ -79,6 +110,12 @@ impl Policy {
         expires: Option<&Bound<'_, PyAny>>,
         purpose: Option<String>,
         allow_download: bool,
+        epsilon: Option<&Bound<'_, PyAny>>,
+        epsilon_per_order: Option<&Bound<'_, PyAny>>,
+        epsilon_per_asset: Option<&Bound<'_, PyAny>>,
+        delta: Option<&Bound<'_, PyAny>>,
+        protected_cube: Option<&Bound<'_, PyAny>>,
+        clamp: Option<&Bound<'_, PyAny>>,
     ) -> Result<Self> {
         let mut policy = policy::Policy::deny_all();
         if let Some(columns) = dimensions {
@@ -121,6 +158,24 @@ impl Policy {
         }
         if allow_download {
             policy = policy.allow_download();
+        }
+        if let Some(per_job) = epsilon {
+            policy = policy.epsilon(convert::exact("epsilon", per_job)?);
+        }
+        if let Some(most) = epsilon_per_order {
+            policy = policy.epsilon_per_order(convert::exact("epsilon_per_order", most)?);
+        }
+        if let Some(most) = epsilon_per_asset {
+            policy = policy.epsilon_per_asset(convert::exact("epsilon_per_asset", most)?);
+        }
+        if let Some(per_release) = delta {
+            policy = policy.delta(convert::exact("delta", per_release)?);
+        }
+        if let Some(once) = protected_cube {
+            policy = policy.protected_cube(convert::exact("protected_cube", once)?);
+        }
+        for (column, (low, high)) in clamp.map_or(Ok(Vec::new()), bounds)? {
+            policy = policy.clamp(column, low, high);
         }
         Ok(Self(policy))
     }
@@ -182,6 +237,36 @@ impl Policy {
     #[getter]
     fn allow_download(&self) -> bool {
         self.0.allows_download()
+    }
+
+    /// Privacy loss ε that each job spends; `None` where no noise is drawn for it.
+    #[getter]
+    fn epsilon<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>> {
+        self.loss(py, "epsilon", 6)
+    }
+
+    /// What one order may spend at most; `None` for no limit.
+    #[getter]
+    fn epsilon_per_order<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>> {
+        self.loss(py, "epsilon_per_order", 6)
+    }
+
+    /// What the asset may spend in all; `None` for no limit.
+    #[getter]
+    fn epsilon_per_asset<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>> {
+        self.loss(py, "epsilon_per_asset", 6)
+    }
+
+    /// With what probability a release may pass its loss; `None` for never.
+    #[getter]
+    fn delta<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>> {
+        self.loss(py, "delta", 12)
+    }
+
+    /// Privacy loss that the asset's one noisy cube spends; `None` if there is none.
+    #[getter]
+    fn protected_cube<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyAny>>> {
+        self.loss(py, "protected_cube", 6)
     }
 
     /// The digest that proofs and receipts name the policy by.

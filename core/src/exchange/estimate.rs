@@ -91,6 +91,15 @@ impl Asset {
         })
     }
 
+    /// Tells how far noise moves the numbers that the answer to a query is made of, as [`Asset::estimate`] does.
+    ///
+    /// # Errors
+    /// As [`Asset::estimate`].
+    pub fn number_errors(&self, query: &Query) -> Result<Vec<NumberError>> {
+        let (_, plan, _) = self.lay_out(query, Some(SystemClock.now()))?;
+        self.errors(&plan)
+    }
+
     /// How far noise moves the numbers of a plan.
     fn errors(&self, plan: &Plan) -> Result<Vec<NumberError>> {
         let (schema, policy) = (self.schema(), self.policy());

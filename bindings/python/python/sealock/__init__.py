@@ -24,11 +24,13 @@ from . import _sealock, errors, zk
 from ._file import SealedFile
 from ._jobs import Job
 from ._records import (
+    Budget,
     Epoch,
     Estimate,
     Exported,
     Freed,
     JobRecord,
+    NumberError,
     OrderRecord,
     Published,
     Refusal,
@@ -91,6 +93,7 @@ __all__ = [
     "Aggregate",
     "Answer",
     "Asset",
+    "Budget",
     "Col",
     "Column",
     "Consumer",
@@ -113,6 +116,7 @@ __all__ = [
     "KeyStore",
     "KuboDaemon",
     "Node",
+    "NumberError",
     "Order",
     "OrderRecord",
     "Owner",

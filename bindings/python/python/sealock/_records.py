@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from ._sealock import Asset, KeyBundle, Price, ProvingKey, Receipt, SealedResult, VerifyingKey
 
 
@@ -54,6 +56,34 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NumberError:
+    """How far noise moves one of the numbers that an answer is made of, in the column's units."""
+
+    #: "count", "sum(visits)", or "count(visits)" for the rows that have a value.
+    name: str
+    #: Standard deviation where the filter picks a single cell.
+    cell_deviation: float
+    #: Noisy cells that a row of the answer sums at most.
+    cells: int
+    #: Standard deviation where the filter picks all of them.
+    deviation: float
+    #: What the error stays within with a probability of at least 95 %, at the most cells.
+    half_width: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """What an asset has spent of its privacy budget, in ε. For the owner alone."""
+
+    #: Spent by the jobs that were admitted, or by protected cubes that were made.
+    spent: Decimal
+    #: What the policy allows in all; `None` for no limit.
+    limit: Decimal | None
+    #: What is left of it.
+    left: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
     """What a query will cost, and how large its answer will be."""
 
@@ -75,8 +105,15 @@ class Estimate:
     result_bytes: int
     #: Time of the encrypted product on one core of this machine.
     compute_time: timedelta
-    #: Privacy budget ε that the answer spends; `None` where the policy adds no noise.
+    #: Privacy budget ε that the answer spends; `None` where the policy adds no noise, 0 where all answers are made of one
+    #: protected cube.
     epsilon: float | None
+    #: With what probability it may be passed, where the policy lets it.
+    delta: float | None
+    #: The ε that the policy limits the asset to. How much of it is left, its owner's node knows.
+    epsilon_limit: float | None
+    #: How far noise moves the numbers that the answer is made of. Empty where there is none.
+    errors: tuple[NumberError, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

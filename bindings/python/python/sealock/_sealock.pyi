@@ -13,6 +13,7 @@ from ._file import SealedFile
 from ._jobs import Job
 from ._progress import Listener
 from ._records import (
+    Budget,
     Epoch,
     Estimate,
     Exported,
@@ -121,6 +122,7 @@ class _ArrowArray(Protocol):
 _Table: TypeAlias = _ArrowStream | _ArrowArray
 _Bytes: TypeAlias = Buffer
 _Amount: TypeAlias = int | str | Decimal
+_Loss: TypeAlias = float | str | Decimal
 _Number: TypeAlias = int | float | str | Decimal
 _Literal: TypeAlias = bool | int | float | str | Decimal
 _Time: TypeAlias = datetime | int
@@ -152,6 +154,12 @@ class _PolicyKeywords(TypedDict, total=False):
     expires: _Time | None
     purpose: str | None
     allow_download: bool
+    epsilon: _Loss | None
+    epsilon_per_order: _Loss | None
+    epsilon_per_asset: _Loss | None
+    delta: _Loss | None
+    protected_cube: _Loss | None
+    clamp: dict[str, tuple[_Loss, _Loss]] | None
 
 # Accounts and exchanges.
 
@@ -391,7 +399,23 @@ class Policy:
         expires: _Time | None = None,
         purpose: str | None = None,
         allow_download: bool = False,
+        epsilon: _Loss | None = None,
+        epsilon_per_order: _Loss | None = None,
+        epsilon_per_asset: _Loss | None = None,
+        delta: _Loss | None = None,
+        protected_cube: _Loss | None = None,
+        clamp: dict[str, tuple[_Loss, _Loss]] | None = None,
     ) -> Policy: ...
+    @property
+    def epsilon(self) -> Decimal | None: ...
+    @property
+    def epsilon_per_order(self) -> Decimal | None: ...
+    @property
+    def epsilon_per_asset(self) -> Decimal | None: ...
+    @property
+    def delta(self) -> Decimal | None: ...
+    @property
+    def protected_cube(self) -> Decimal | None: ...
     @property
     def dimensions(self) -> frozenset[str]: ...
     @property
@@ -549,6 +573,7 @@ class Node:
     def receipts(self) -> list[Receipt]: ...
     def resume(self) -> int: ...
     def job(self, job: str) -> JobRecord | None: ...
+    def budget(self, asset: Asset) -> Budget: ...
 
 # What is asked.
 

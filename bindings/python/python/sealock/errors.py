@@ -10,6 +10,7 @@ import sys
 
 __all__ = [
     "BadSignature",
+    "BudgetExhausted",
     "Cancelled",
     "CapExceeded",
     "CidMismatch",
@@ -359,6 +360,12 @@ class PolicyDenied(SealockError):
     """The asset's policy does not allow this."""
 
     code = 800
+
+
+class BudgetExhausted(SealockError):
+    """The asset's privacy budget does not suffice for another answer."""
+
+    code = 801
 
 
 class Encryption(SealockError):
