@@ -15,7 +15,8 @@ use crate::query::Program;
 ///
 /// `programs` is `None` (no program), `"any"` (any program within the other rules), or digests of programs.
 /// `min_group_size` counts rows: combinations of all `dimensions` with fewer of them stay out of every answer.
-/// `allow_download` lets buyers decrypt the data itself, all of it and for good.
+/// `allow_download` lets buyers decrypt the data itself, all of it and for good. `allow_inference` lets a model score so many
+/// vectors in one job; one more vector than it has features tells whoever has the scores every coefficient.
 #[pyclass(frozen, eq, module = "sealock")]
 #[derive(Clone, PartialEq)]
 pub struct Policy(pub policy::Policy);
@@ -66,7 +67,7 @@ impl Policy {
     #[new]
     #[pyo3(signature = (
         *, dimensions = None, measures = None, aggregations = None, programs = None, min_group_size = None, max_jobs = None,
-        expires = None, purpose = None, allow_download = false
+        expires = None, purpose = None, allow_download = false, allow_inference = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
@@ -79,6 +80,7 @@ impl Policy {
         expires: Option<&Bound<'_, PyAny>>,
         purpose: Option<String>,
         allow_download: bool,
+        allow_inference: Option<&Bound<'_, PyAny>>,
     ) -> Result<Self> {
         let mut policy = policy::Policy::deny_all();
         if let Some(columns) = dimensions {
@@ -121,6 +123,9 @@ impl Policy {
         }
         if allow_download {
             policy = policy.allow_download();
+        }
+        if let Some(vectors) = allow_inference {
+            policy = policy.allow_inference(convert::whole("allow_inference", vectors)?);
         }
         Ok(Self(policy))
     }
@@ -182,6 +187,12 @@ impl Policy {
     #[getter]
     fn allow_download(&self) -> bool {
         self.0.allows_download()
+    }
+
+    /// How many vectors a job may have scored; `None` for no inference.
+    #[getter]
+    fn allow_inference(&self) -> Option<u32> {
+        self.0.max_vectors()
     }
 
     /// The digest that proofs and receipts name the policy by.
