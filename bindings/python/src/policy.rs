@@ -15,7 +15,8 @@ use crate::query::Program;
 ///
 /// `programs` is `None` (no program), `"any"` (any program within the other rules), or digests of programs.
 /// `min_group_size` counts rows: combinations of all `dimensions` with fewer of them stay out of every answer.
-/// `allow_download` lets buyers decrypt the data itself, all of it and for good.
+/// `allow_download` lets buyers decrypt the data itself, all of it and for good. `allow_inference` lets a model score so many
+/// vectors in one job; one more vector than it has features tells whoever has the scores every coefficient.
 ///
 /// `epsilon` is the privacy loss of one job, for which noise is drawn; `protected_cube` that of one noisy cube, which all jobs
 /// are answered from. `epsilon_per_order` and `epsilon_per_asset` limit what is spent. They are exact decimals of at most six
@@ -96,8 +97,8 @@ impl Policy {
     #[new]
     #[pyo3(signature = (
         *, dimensions = None, measures = None, aggregations = None, programs = None, min_group_size = None, max_jobs = None,
-        expires = None, purpose = None, allow_download = false, epsilon = None, epsilon_per_order = None,
-        epsilon_per_asset = None, delta = None, protected_cube = None, clamp = None
+        expires = None, purpose = None, allow_download = false, allow_inference = None, epsilon = None,
+        epsilon_per_order = None, epsilon_per_asset = None, delta = None, protected_cube = None, clamp = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
@@ -110,6 +111,7 @@ impl Policy {
         expires: Option<&Bound<'_, PyAny>>,
         purpose: Option<String>,
         allow_download: bool,
+        allow_inference: Option<&Bound<'_, PyAny>>,
         epsilon: Option<&Bound<'_, PyAny>>,
         epsilon_per_order: Option<&Bound<'_, PyAny>>,
         epsilon_per_asset: Option<&Bound<'_, PyAny>>,
@@ -158,6 +160,9 @@ impl Policy {
         }
         if allow_download {
             policy = policy.allow_download();
+        }
+        if let Some(vectors) = allow_inference {
+            policy = policy.allow_inference(convert::whole("allow_inference", vectors)?);
         }
         if let Some(per_job) = epsilon {
             policy = policy.epsilon(convert::exact("epsilon", per_job)?);
@@ -237,6 +242,12 @@ impl Policy {
     #[getter]
     fn allow_download(&self) -> bool {
         self.0.allows_download()
+    }
+
+    /// How many vectors a job may have scored; `None` for no inference.
+    #[getter]
+    fn allow_inference(&self) -> Option<u32> {
+        self.0.max_vectors()
     }
 
     /// Privacy loss ε that each job spends; `None` where no noise is drawn for it.
