@@ -327,8 +327,8 @@ impl Node {
         if let Some(cube) = &*kept {
             return Ok(Arc::clone(cube));
         }
-        let table = self.open_data(&served.asset)?.table()?;
-        let cube = Arc::new(protected_cube(&table, served.asset.policy())?);
+        let data = self.open_data(&served.asset)?;
+        let cube = Arc::new(served::stored_cube(&data, served.asset.policy())?);
         *kept = Some(Arc::clone(&cube));
         Ok(cube)
     }
