@@ -164,6 +164,7 @@ class _PolicyKeywords(TypedDict, total=False):
     aggregations: Iterable[_Aggregation] | None
     programs: _Programs
     min_group_size: int | None
+    entity: str | None
     max_jobs: int | None
     expires: _Time | None
     purpose: str | None
@@ -320,6 +321,10 @@ class Column:
         description: str | None = None,
     ) -> Column: ...
     @staticmethod
+    def text(
+        name: str, *, entity: bool = False, nullable: bool = False, description: str | None = None
+    ) -> Column: ...
+    @staticmethod
     def integer(
         name: str,
         min: int,
@@ -327,6 +332,7 @@ class Column:
         *,
         dimension: bool = False,
         measure: bool = False,
+        entity: bool = False,
         nullable: bool = False,
         bins: Iterable[_Number] | None = None,
         description: str | None = None,
@@ -356,7 +362,7 @@ class Column:
     @property
     def name(self) -> str: ...
     @property
-    def kind(self) -> Literal["boolean", "category", "integer", "decimal"]: ...
+    def kind(self) -> Literal["boolean", "category", "integer", "decimal", "text"]: ...
     @property
     def values(self) -> tuple[str, ...] | None: ...
     @property
@@ -369,6 +375,8 @@ class Column:
     def dimension(self) -> bool: ...
     @property
     def measure(self) -> bool: ...
+    @property
+    def entity(self) -> bool: ...
     @property
     def nullable(self) -> bool: ...
     @property
@@ -410,6 +418,7 @@ class Policy:
         aggregations: Iterable[_Aggregation] | None = None,
         programs: _Programs = None,
         min_group_size: int | None = None,
+        entity: str | None = None,
         max_jobs: int | None = None,
         expires: _Time | None = None,
         purpose: str | None = None,
@@ -442,6 +451,8 @@ class Policy:
     def programs(self) -> Literal["any"] | frozenset[str]: ...
     @property
     def min_group_size(self) -> int: ...
+    @property
+    def entity(self) -> str | None: ...
     @property
     def max_jobs(self) -> int | None: ...
     @property
