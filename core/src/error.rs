@@ -194,6 +194,8 @@ errors! {
     Ledger(crate::ledger::LedgerError),
     /// Programs.
     Program(crate::program::ProgramError),
+    /// Queries as SQL.
+    Sql(crate::program::SqlError),
     /// Policies.
     Policy(crate::policy::PolicyError),
     /// Data cubes.

@@ -52,7 +52,7 @@ pub struct sealock_filter {
 
 /// A question.
 ///
-/// Made by: `sealock_query_new`. Freed by: `sealock_query_free`. Thread-safe.
+/// Made by: `sealock_query_new`, `sealock_query_from_sql`. Freed by: `sealock_query_free`. Thread-safe.
 pub struct sealock_query {
     _opaque: (),
 }
@@ -68,7 +68,7 @@ pub struct sealock_program {
 handles! {
     sealock_literals => Mutex<Given>,
     sealock_filter => Filter,
-    sealock_query => Mutex<Draft>,
+    sealock_query => Mutex<Query>,
     sealock_program => Program,
 }
 
@@ -97,18 +97,9 @@ impl IntoLiteralList for Given {
     }
 }
 
-/// A query as far as it was written.
-#[derive(Clone, Default)]
-pub(crate) struct Draft {
-    aggregates: Vec<Aggregate>,
-    filters: Vec<Filter>,
-    group_by: Vec<String>,
-}
-
 /// The query that a handle stands for now.
 pub(crate) fn query_of(query: *const sealock_query) -> Result<Query, Failure> {
-    let Draft { aggregates, filters, group_by } = current(query)?;
-    Ok(filters.into_iter().fold(Query::select(aggregates), Query::filter).group_by(group_by))
+    current(query)
 }
 
 fn add(literals: *const sealock_literals, value: Value) -> Result<(), Failure> {
@@ -302,15 +293,37 @@ pub unsafe extern "C" fn sealock_query_new(
     error: *mut *mut sealock_error,
 ) -> sealock_status {
     call!(error, |c| {
-        c.out("out", out)?.issue(Mutex::new(Draft::default()));
+        c.out("out", out)?.issue(Mutex::new(Query::select([])));
+    })
+}
+
+/// The query that a SELECT writes, the same as one that is put together:
+///
+///     SELECT region, avg(visits), count(*) FROM asset
+///     WHERE age >= SECRET(40) AND plan IN ('free', SECRET('paid')) GROUP BY region
+///
+/// SELECT has count(*), sum(column), avg(column) or mean(column), and columns of GROUP BY. FROM has any one name. WHERE joins
+/// comparisons of a column with literals by AND, OR, NOT and parentheses: =, <>, !=, <, <=, >, >=, [NOT] BETWEEN, [NOT] IN,
+/// IS [NOT] NULL. Literals are numbers, 'texts', TRUE and FALSE; SECRET(literal) hides one. Names are case-sensitive, and
+/// stand in "double quotes" if they have other characters than letters, digits and _. The answer has the columns of GROUP BY
+/// first, and calls the aggregates as those of a query that is put together.
+///
+/// Other SQL is SEALOCK_ERROR_UNSUPPORTED_PROGRAM, what is no query SEALOCK_ERROR_INVALID_PROGRAM, and more than 64 KiB
+/// SEALOCK_ERROR_TOO_LARGE. The message says where, and shows no literal.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_from_sql(
+    sql: *const c_char,
+    out: *mut *mut sealock_query,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.issue(Mutex::new(Query::from_sql(c.text("sql", sql)?)?));
     })
 }
 
 fn ask(query: *const sealock_query, aggregate: Aggregate) -> Result<(), Failure> {
-    change(query, |mut draft: Draft| {
-        draft.aggregates.push(aggregate);
-        Ok(draft)
-    })
+    change(query, |query: Query| Ok(query.and_select([aggregate])))
 }
 
 /// Asks for the number of rows, which the answer calls `count`.
@@ -357,10 +370,7 @@ pub unsafe extern "C" fn sealock_query_filter(
 ) -> sealock_status {
     call!(error, |_| {
         let filter = Filter::clone(&*find(filter)?);
-        change(query, |mut draft: Draft| {
-            draft.filters.push(filter);
-            Ok(draft)
-        })?;
+        change(query, |query: Query| Ok(query.filter(filter)))?;
     })
 }
 
@@ -374,7 +384,7 @@ pub unsafe extern "C" fn sealock_query_group_by(
 ) -> sealock_status {
     call!(error, |c| {
         let group_by = c.texts("columns", columns, count)?;
-        change(query, |draft: Draft| Ok(Draft { group_by, ..draft }))?;
+        change(query, |query: Query| Ok(query.group_by(group_by)))?;
     })
 }
 
@@ -408,6 +418,19 @@ pub unsafe extern "C" fn sealock_program_digest(
     call!(error, |c| {
         let out = c.digest_out("out", out, out_length)?;
         out.put(*find(program)?.digest()?.as_bytes());
+    })
+}
+
+/// The program as SQL, each secret as `SECRET(?)`: what an owner sees of a query.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_program_to_sql(
+    program: *const sealock_program,
+    out: *mut *mut sealock_buffer,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.issue(Buffer::from(find(program)?.to_sql()));
     })
 }
 

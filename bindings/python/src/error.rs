@@ -46,6 +46,7 @@ from_sealock! {
     sealock::ledger::LedgerError,
     sealock::policy::PolicyError,
     sealock::program::ProgramError,
+    sealock::program::SqlError,
     sealock::receipt::ReceiptError,
     sealock::release::ReleaseError,
     sealock::store::StoreError,

@@ -105,6 +105,7 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(query::mean, module)?)?;
     module.add_function(wrap_pyfunction!(query::secret, module)?)?;
     module.add_function(wrap_pyfunction!(query::select, module)?)?;
+    module.add_function(wrap_pyfunction!(query::sql, module)?)?;
     module.add_function(wrap_pyfunction!(query::sum, module)?)?;
     zk::register(module)
 }

@@ -1,4 +1,4 @@
-//! What a consumer writes: `col`, `secret`, aggregates, filters, `Query`; and the `Program` that it becomes.
+//! What a consumer writes: `col`, `secret`, aggregates, filters, `Query`, or SQL; and the `Program` that it becomes.
 
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
@@ -304,6 +304,24 @@ pub fn select(aggregates: &Bound<'_, PyTuple>) -> Result<Query> {
     Ok(Query { inner: program::Query::select(aggregates.collect::<Result<Vec<_>>>()?), filter: None })
 }
 
+/// The query that a SELECT writes, the same as the one made by `select`, `filter` and `group_by`:
+///
+///     sql("SELECT region, avg(visits) FROM asset WHERE age >= SECRET(40) AND plan IN ('a', SECRET('b')) GROUP BY region")
+///
+/// SELECT has `count(*)`, `sum(column)`, `avg(column)` or `mean(column)`, and columns of GROUP BY. FROM has any one name: which
+/// asset is asked, the order says. WHERE joins comparisons of a column with literals by AND, OR, NOT and parentheses: `=`, `<>`,
+/// `!=`, `<`, `<=`, `>`, `>=`, `[NOT] BETWEEN`, `[NOT] IN`, `IS [NOT] NULL`. Literals are numbers, 'texts', TRUE and FALSE;
+/// `SECRET(literal)` hides one. Names are case-sensitive, and stand in "double quotes" if they have other characters than
+/// letters, digits and _. The answer has the columns of GROUP BY first, and calls the aggregates `count`, `sum(column)` and
+/// `mean(column)`.
+///
+/// Raises `UnsupportedProgram` for other SQL, `InvalidProgram` for what is no query, `TooLarge` for more than 64 KiB. The
+/// message says where, and shows no literal.
+#[pyfunction]
+pub fn sql(text: &str) -> Result<Query> {
+    Ok(Query { inner: program::Query::from_sql(text)?, filter: None })
+}
+
 #[pymethods]
 impl Query {
     /// Keeps the rows for which the filter holds, of those that earlier filters kept. A comparison with null holds neither
@@ -328,6 +346,11 @@ impl Query {
     #[getter]
     fn program(&self) -> Program {
         Program(self.inner.program())
+    }
+
+    /// The query as one line of SQL, each secret as `SECRET(?)`.
+    fn to_sql(&self) -> String {
+        self.inner.to_sql()
     }
 
     fn __repr__(&self) -> String {
@@ -362,6 +385,11 @@ impl Program {
     #[getter]
     fn digest(&self) -> Result<String> {
         Ok(self.0.digest()?.to_string())
+    }
+
+    /// The program as one line of SQL, each secret as `SECRET(?)`: what an owner sees of a query.
+    fn to_sql(&self) -> String {
+        self.0.to_sql()
     }
 
     /// Canonical DAG-CBOR.

@@ -20,6 +20,7 @@ mod error;
 mod plan;
 mod predicate;
 mod query;
+mod sql;
 
 use std::fmt;
 
@@ -30,6 +31,7 @@ pub use plan::{MAX_ENTRIES, MAX_GROUPS, MAX_HIDDEN_CELLS, Plan, Series};
 pub(crate) use predicate::{MaybeSecret, select};
 pub use predicate::{Op, Predicate};
 pub use query::{Col, Filter, IntoLiteralList, IntoLiterals, Literals, Query, Secret, col, secret};
+pub use sql::{MAX_SQL_BYTES, SqlError, SqlPosition};
 
 use crate::Digest;
 use crate::asset::Value;

@@ -78,6 +78,7 @@ from ._sealock import (
     mean,
     secret,
     select,
+    sql,
     sum,
     verify_chain,
 )
@@ -144,6 +145,7 @@ __all__ = [
     "mean",
     "secret",
     "select",
+    "sql",
     "sum",
     "verify_chain",
     "zk",
