@@ -10,7 +10,8 @@ use std::sync::Mutex;
 
 use sealock::asset::Value;
 use sealock::program::{
-    Aggregate, Filter, IntoLiteralList, IntoLiterals, Literals, Program, Query, col, count, mean, sum,
+    Aggregate, Filter, IntoLiteralList, IntoLiterals, Literals, Program, Query, col, count, histogram, max, mean, min,
+    quantile, stddev, stddev_pop, sum, var_pop, variance,
 };
 
 use crate::buffer::{Buffer, sealock_buffer};
@@ -358,6 +359,107 @@ pub unsafe extern "C" fn sealock_query_mean(
 ) -> sealock_status {
     call!(error, |c| {
         ask(query, mean(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the variance of a measure, estimated from its rows as a sample, which the answer calls `variance(column)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_variance(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, variance(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the variance of a measure over its rows, which the answer calls `var_pop(column)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_var_pop(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, var_pop(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the standard deviation of a measure, estimated from its rows as a sample, which the answer calls
+/// `stddev(column)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_stddev(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, stddev(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the standard deviation of a measure over its rows, which the answer calls `stddev_pop(column)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_stddev_pop(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, stddev_pop(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the rows in each bin of a dimension, which the answer calls `histogram(column)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_histogram(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, histogram(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the lowest bin of an ordered dimension that holds a row, which the answer calls `min(column)`. The histogram leaves
+/// the owner for it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_min(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, min(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the highest bin of an ordered dimension that holds a row, which the answer calls `max(column)`. The histogram
+/// leaves the owner for it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_max(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, max(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the bin of an ordered dimension at whose end the share `rank` of the rows, from 0 to 1, is reached. The answer calls it
+/// `median(column)` for 0.5, and `quantile(column, 0.9)` for 0.9. The histogram leaves the owner for it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_quantile(
+    query: *mut sealock_query,
+    column: *const c_char,
+    rank: f64,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, quantile(c.text("column", column)?, rank))?;
     })
 }
 

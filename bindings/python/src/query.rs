@@ -227,7 +227,8 @@ impl Col {
     }
 }
 
-/// One number asked of each group. Made by `count`, `sum` and `mean`.
+/// One number asked of each group. Made by `count`, `sum`, `mean`, `variance`, `stddev`, `histogram`, `min`, `max`, `median`,
+/// `quantile`.
 #[pyclass(frozen, eq, hash, module = "sealock")]
 #[derive(Clone, PartialEq, Hash)]
 pub struct Aggregate(program::Aggregate);
@@ -250,6 +251,61 @@ pub fn mean(column: String) -> Aggregate {
     Aggregate(program::mean(column))
 }
 
+/// The variance of a measure, estimated from its rows as a sample (SQL's `var_samp`). `None` below two values.
+#[pyfunction]
+pub fn variance(column: String) -> Aggregate {
+    Aggregate(program::variance(column))
+}
+
+/// The variance of a measure over its rows (SQL's `var_pop`).
+#[pyfunction]
+pub fn var_pop(column: String) -> Aggregate {
+    Aggregate(program::var_pop(column))
+}
+
+/// The standard deviation of a measure, estimated from its rows as a sample (SQL's `stddev_samp`).
+#[pyfunction]
+pub fn stddev(column: String) -> Aggregate {
+    Aggregate(program::stddev(column))
+}
+
+/// The standard deviation of a measure over its rows (SQL's `stddev_pop`).
+#[pyfunction]
+pub fn stddev_pop(column: String) -> Aggregate {
+    Aggregate(program::stddev_pop(column))
+}
+
+/// The rows in each bin of a dimension. Those where it is null are left out.
+#[pyfunction]
+pub fn histogram(column: String) -> Aggregate {
+    Aggregate(program::histogram(column))
+}
+
+/// The lowest bin of an ordered dimension that holds a row. The histogram leaves the owner for it.
+#[pyfunction]
+pub fn min(column: String) -> Aggregate {
+    Aggregate(program::min(column))
+}
+
+/// The highest bin of an ordered dimension that holds a row. The histogram leaves the owner for it.
+#[pyfunction]
+pub fn max(column: String) -> Aggregate {
+    Aggregate(program::max(column))
+}
+
+/// The bin of an ordered dimension that holds the middle row. The histogram leaves the owner for it.
+#[pyfunction]
+pub fn median(column: String) -> Aggregate {
+    Aggregate(program::median(column))
+}
+
+/// The bin of an ordered dimension at whose end the share `rank` of the rows, from 0 to 1, is reached. The histogram leaves the
+/// owner for it.
+#[pyfunction]
+pub fn quantile(column: String, rank: f64) -> Aggregate {
+    Aggregate(program::quantile(column, rank))
+}
+
 #[pymethods]
 impl Aggregate {
     /// The name of its column in the answer: `count`, `sum(visits)`, `mean(visits)`.
@@ -263,12 +319,24 @@ impl Aggregate {
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
-        let function = match self.0 {
+        let function = match &self.0 {
             program::Aggregate::Count => "count",
             program::Aggregate::Sum(_) => "sum",
             program::Aggregate::Mean(_) => "mean",
+            program::Aggregate::Spread { by, .. } => by.name(),
+            program::Aggregate::Histogram(_) => "histogram",
+            program::Aggregate::Min(_) => "min",
+            program::Aggregate::Max(_) => "max",
+            program::Aggregate::Quantile { .. } => "quantile",
         };
-        let arguments = PyTuple::new(py, self.0.column())?;
+        let mut arguments = Vec::new();
+        if let Some(column) = self.0.measure().or(self.0.dimension()) {
+            arguments.push(column.into_pyobject(py)?.into_any());
+        }
+        if let program::Aggregate::Quantile { millionths, .. } = self.0 {
+            arguments.push((f64::from(millionths) / 1e6).into_pyobject(py)?.into_any());
+        }
+        let arguments = PyTuple::new(py, arguments)?;
         Ok((py.import("sealock")?.getattr(function)?, arguments))
     }
 }
@@ -298,7 +366,7 @@ pub fn select(aggregates: &Bound<'_, PyTuple>) -> Result<Query> {
         Ok(aggregate) => Ok(aggregate.get().0.clone()),
         Err(_) => {
             let got = convert::type_name(aggregate);
-            Err(Failure::wrong_type(format!("select: expected count(), sum(column) or mean(column), got {got}")))
+            Err(Failure::wrong_type(format!("select: expected count(), sum(column) or another aggregate, got {got}")))
         }
     });
     Ok(Query { inner: program::Query::select(aggregates.collect::<Result<Vec<_>>>()?), filter: None })

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{Cube, CubeError, MeasureCells, series_bits};
 use crate::asset::Table;
 use crate::policy::Policy;
-use crate::program::Series;
+use crate::program::Aggregation;
 
 impl Cube {
     /// Folds a table, in one pass per measure, over all cores of the current thread pool.
@@ -29,7 +29,9 @@ impl Cube {
         let count = scatter(&index, total, |_| 1);
         let mut measures = Vec::new();
         for column in policy.measure_columns() {
-            series_bits(schema, &Series::Sum(column.into()), rows)?;
+            for series in policy.sums(column) {
+                series_bits(schema, &series, rows)?;
+            }
             let values: Int64Array = table.measure(column)?;
             let sum = if values.null_count() == 0 {
                 let raw = values.values();
@@ -39,7 +41,11 @@ impl Cube {
             };
             let valid =
                 schema.column(column)?.nullable.then(|| scatter(&index, total, |row| i64::from(values.is_valid(row))));
-            measures.push(MeasureCells { column: column.into(), sum, valid });
+            let squares = policy.allows(Aggregation::Variance).then(|| {
+                let square = |value: i64| value * value;
+                scatter(&index, total, |row| if values.is_valid(row) { square(values.value(row)) } else { 0 })
+            });
+            measures.push(MeasureCells { column: column.into(), sum, squares, valid });
         }
         Ok(Self { columns, sizes, count, measures, rows })
     }

@@ -62,7 +62,7 @@ impl Asset {
             uses_per_order: self.order_terms().limit,
             epoch_secs: self.order_terms().epoch_secs,
             groups: plan.groups() as u64,
-            numbers: plan.series().len() as u64,
+            numbers: plan.width() as u64,
             hidden_cells: plan.cells() as u64,
             request_bytes: self.blank_request(&program, &plan, now)?.to_bytes()?.len() as u64,
             result_bytes: SealedResult::encoded_len(SealedAnswer::encoded_len(&shape))? as u64,

@@ -30,7 +30,6 @@ use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT, NAME_LIM
 use crate::node::{Node, Served, asset_key, lock, protected_cube};
 use crate::order::find_order;
 use crate::policy::{Policy, PolicyError};
-use crate::program::Series;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::store::unixfs::{self, Profile};
 use crate::time::Timestamp;
@@ -554,7 +553,9 @@ fn check_fits(table: &Table, policy: &Policy) -> Result<u64> {
     policy.check_fits(schema)?;
     let max_rows = (table.len() as u64).next_power_of_two();
     for column in policy.measure_columns() {
-        series_bits(schema, &Series::Sum(column.into()), max_rows)?;
+        for series in policy.sums(column) {
+            series_bits(schema, &series, max_rows)?;
+        }
     }
     Ok(max_rows)
 }

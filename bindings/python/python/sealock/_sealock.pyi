@@ -33,6 +33,7 @@ __all__ = [
     "Aggregate",
     "Answer",
     "Asset",
+    "Bin",
     "Col",
     "Column",
     "Consumer",
@@ -88,16 +89,25 @@ __all__ = [
     "count",
     "error_kinds",
     "hash_to_field",
+    "histogram",
+    "max",
     "mean",
+    "median",
+    "min",
     "poseidon",
     "prove",
+    "quantile",
     "secret",
     "select",
     "semaphore_prove",
     "semaphore_verify",
     "setup",
     "sql",
+    "stddev",
+    "stddev_pop",
     "sum",
+    "var_pop",
+    "variance",
     "verify",
     "verify_chain",
 ]
@@ -127,7 +137,7 @@ _Literal: TypeAlias = bool | int | float | str | Decimal
 _Time: TypeAlias = datetime | int
 _Span: TypeAlias = timedelta | int
 _Programs: TypeAlias = Literal["any"] | Iterable[str | Program] | None
-_Aggregation: TypeAlias = Literal["count", "sum", "mean"]
+_Aggregation: TypeAlias = Literal["count", "sum", "mean", "variance", "histogram"]
 _Seconds: TypeAlias = timedelta | float
 _Progress: TypeAlias = bool | Callable[[str, int, int | None], object] | Listener | None
 
@@ -620,6 +630,15 @@ def secret(value: _Literal | Iterable[_Literal]) -> Secret: ...
 def count() -> Aggregate: ...
 def sum(column: str) -> Aggregate: ...
 def mean(column: str) -> Aggregate: ...
+def variance(column: str) -> Aggregate: ...
+def var_pop(column: str) -> Aggregate: ...
+def stddev(column: str) -> Aggregate: ...
+def stddev_pop(column: str) -> Aggregate: ...
+def histogram(column: str) -> Aggregate: ...
+def min(column: str) -> Aggregate: ...
+def max(column: str) -> Aggregate: ...
+def median(column: str) -> Aggregate: ...
+def quantile(column: str, rank: float) -> Aggregate: ...
 def select(*aggregates: Aggregate | Iterable[Aggregate]) -> Query: ...
 def sql(text: str) -> Query: ...
 
@@ -786,6 +805,17 @@ class DestructionReceipt:
     def __hash__(self) -> int: ...
 
 def verify_chain(owner: str, receipts: Iterable[Receipt]) -> None: ...
+
+@final
+class Bin:
+    @property
+    def label(self) -> str: ...
+    @property
+    def first(self) -> bool | int | Decimal | str: ...
+    @property
+    def last(self) -> bool | int | Decimal | str: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
 
 @final
 class Answer:

@@ -4,7 +4,8 @@ use sqlparser::tokenizer::Token;
 
 use super::tokens;
 use crate::asset::Value;
-use crate::program::{Aggregate, Op, Predicate, Program, Query, Slot};
+use crate::program::aggregate::rank_text;
+use crate::program::{Aggregate, Op, Predicate, Program, Query, Slot, Spread};
 
 impl Query {
     /// The query as SQL, with its secrets blanked out. See [`Program::to_sql`].
@@ -27,11 +28,7 @@ impl Program {
     /// ```
     pub fn to_sql(&self) -> String {
         let columns: Vec<_> = self.group_by().iter().map(|column| name(column)).collect();
-        let aggregates = self.aggregates().iter().map(|aggregate| match aggregate {
-            Aggregate::Count => "count(*)".into(),
-            Aggregate::Sum(column) => format!("sum({})", name(column)),
-            Aggregate::Mean(column) => format!("avg({})", name(column)),
-        });
+        let aggregates = self.aggregates().iter().map(aggregate);
         let selected: Vec<_> = columns.iter().cloned().chain(aggregates).collect();
         let mut out = format!("SELECT {} FROM asset", selected.join(", "));
         if let Some(filter) = self.filter() {
@@ -43,6 +40,29 @@ impl Program {
             out.push_str(&columns.join(", "));
         }
         out
+    }
+}
+
+fn aggregate(aggregate: &Aggregate) -> String {
+    match aggregate {
+        Aggregate::Count => "count(*)".into(),
+        Aggregate::Sum(column) => format!("sum({})", name(column)),
+        Aggregate::Mean(column) => format!("avg({})", name(column)),
+        Aggregate::Spread { column, by } => {
+            let function = match by {
+                Spread::VarSamp => "var_samp",
+                Spread::VarPop => "var_pop",
+                Spread::StddevSamp => "stddev_samp",
+                Spread::StddevPop => "stddev_pop",
+            };
+            format!("{function}({})", name(column))
+        }
+        Aggregate::Histogram(column) => format!("histogram({})", name(column)),
+        Aggregate::Min(column) => format!("min({})", name(column)),
+        Aggregate::Max(column) => format!("max({})", name(column)),
+        Aggregate::Quantile { column, millionths } => {
+            format!("quantile({}, {})", name(column), rank_text(*millionths))
+        }
     }
 }
 
