@@ -196,6 +196,8 @@ errors! {
     Ledger(crate::ledger::LedgerError),
     /// Programs.
     Program(crate::program::ProgramError),
+    /// Queries as SQL.
+    Sql(crate::program::SqlError),
     /// Models and their inputs.
     Model(crate::model::ModelError),
     /// Policies.

@@ -19,7 +19,7 @@ use crate::cube::MAX_CUBE_SPAN;
 use crate::error::{Classify, ErrorKind};
 use crate::model::Inference;
 use crate::privacy::{Epsilon, Rules};
-use crate::program::{Aggregation, Plan, Program, ProgramError};
+use crate::program::{Aggregation, Plan, Program, ProgramError, Series};
 use crate::time::Timestamp;
 
 /// The rule that a program breaks.
@@ -223,7 +223,8 @@ impl Policy {
         self
     }
 
-    /// Allows these aggregations.
+    /// Allows these aggregations. What leaves for each of them, its variant says; [`Aggregation::Histogram`] is about the
+    /// policy's dimensions, the others are about its measures.
     #[must_use]
     pub fn aggregations(mut self, allowed: impl IntoIterator<Item = Aggregation>) -> Self {
         self.allowed_aggregations.extend(allowed);
@@ -360,6 +361,17 @@ impl Policy {
         self.measure_columns.iter().map(String::as_str)
     }
 
+    /// Whether an aggregation is allowed.
+    pub fn allows(&self, aggregation: Aggregation) -> bool {
+        self.allowed_aggregations.contains(&aggregation)
+    }
+
+    /// The sums of a measure that the cube holds.
+    pub(crate) fn sums(&self, column: &str) -> Vec<Series> {
+        let squares = self.allows(Aggregation::Variance).then(|| Series::SumOfSquares(column.into()));
+        std::iter::once(Series::Sum(column.into())).chain(squares).collect()
+    }
+
     /// The rules as JSON, for the asset's description.
     ///
     /// # Errors
@@ -395,7 +407,8 @@ impl Policy {
             self.download && self.allowed_aggregations.is_empty() && self.allowed_programs == nothing;
         if self.allowed_aggregations.is_empty() && !for_download_alone {
             return unfit(
-                "it allows no aggregation, so that nothing could ever be answered: allow some of count, sum, mean",
+                "it allows no aggregation, so that nothing could ever be answered: allow some of count, sum, mean, variance, \
+                 histogram",
             );
         }
         if self.allowed_programs == nothing && !for_download_alone {
@@ -489,7 +502,7 @@ impl Policy {
                     allowed: self.allowed_aggregations.iter().copied().collect(),
                 });
             }
-            if let Some(column) = aggregate.column()
+            if let Some(column) = aggregate.measure()
                 && !self.measure_columns.contains(column)
             {
                 let allowed = self.measure_columns.iter().cloned().collect();

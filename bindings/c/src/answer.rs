@@ -6,7 +6,8 @@
 use std::ffi::c_char;
 
 use sealock::ErrorKind;
-use sealock::release::{Answer, Numbers};
+use sealock::asset::Value;
+use sealock::release::{Answer, Bin, Numbers};
 
 use crate::arrow::{ArrowArrayStream, put_stream, stream_out};
 use crate::buffer::{Buffer, sealock_buffer};
@@ -93,8 +94,9 @@ pub unsafe extern "C" fn sealock_answer_group(
     })
 }
 
-/// A number as floating point, by its name: `count`, `sum(visits)`, `mean(visits)`. `present` becomes 0 for the mean of no
-/// rows, and 1 otherwise.
+/// A number as floating point, by its name: `count`, `sum(visits)`, `mean(visits)`, `stddev(visits)`, rounded once from the
+/// exact one. `present` becomes 0 for the mean of no rows, for a variance of too few, and for a histogram or a bin of more than
+/// one value; it becomes 1 otherwise.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_answer_double(
     answer: *const sealock_answer,
@@ -137,11 +139,120 @@ pub unsafe extern "C" fn sealock_answer_exact(
             Numbers::Mean { sums, rows, scale } => {
                 (element_at("row", sums, row)?, *scale, Some(element_at("row", rows, row)?))
             }
+            _ => {
+                let hint = "sealock_answer_double gives variances and standard deviations, sealock_answer_bin_count and \
+                            sealock_answer_bin what is counted in bins";
+                let text = "this column is neither a count nor a sum nor a mean";
+                return Err(Failure::with_hint(ErrorKind::InvalidArgument, text, hint));
+            }
         };
         out.issue(Buffer::from(number.to_string()));
         scale.put(places);
         if let Some(over) = over {
             rows.issue(Buffer::from(over.to_string()));
+        }
+    })
+}
+
+/// The bins of a histogram, minimum, maximum or quantile.
+fn bins<'a>(answer: &'a Answer, name: &str) -> Result<&'a [Bin], Failure> {
+    match numbers(answer, name)? {
+        Numbers::Histogram { bins, .. } | Numbers::Bins { bins, .. } => Ok(bins),
+        _ => {
+            let hint = "ask for a histogram, min, max or a quantile of a dimension";
+            Err(Failure::with_hint(ErrorKind::InvalidArgument, format!("column {name:?} has no bins"), hint))
+        }
+    }
+}
+
+/// How many bins the dimension has that a column, by its name, counts: `histogram(age)`, `min(age)`, `max(age)`,
+/// `median(age)`, `quantile(age, 0.9)`. Rows where the dimension is null lie in none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_answer_bins(
+    answer: *const sealock_answer,
+    name: *const c_char,
+    out: *mut usize,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        let answer = find(answer)?;
+        out.put(bins(&answer, c.text("name", name)?)?.len());
+    })
+}
+
+/// A bin, counted from 0, as text: its label, and the smallest and the largest value in it, which for a category are the
+/// category.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_answer_bin_label(
+    answer: *const sealock_answer,
+    name: *const c_char,
+    bin: usize,
+    label: *mut *mut sealock_buffer,
+    first: *mut *mut sealock_buffer,
+    last: *mut *mut sealock_buffer,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let (label, first, last) = (c.out("label", label), c.out("first", first), c.out("last", last));
+        let (label, first, last) = (label?, first?, last?);
+        let answer = find(answer)?;
+        let bin = element_at("bin", bins(&answer, c.text("name", name)?)?, bin)?;
+        let text = |value: Value| match value {
+            Value::Text(text) => text,
+            other => other.to_string(),
+        };
+        label.issue(Buffer::from(bin.label));
+        first.issue(Buffer::from(text(bin.first)));
+        last.issue(Buffer::from(text(bin.last)));
+    })
+}
+
+/// How many rows of a group lie in a bin of a histogram.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_answer_bin_count(
+    answer: *const sealock_answer,
+    name: *const c_char,
+    row: usize,
+    bin: usize,
+    out: *mut u64,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        let (answer, name) = (find(answer)?, c.text("name", name)?);
+        let Numbers::Histogram { counts, .. } = numbers(&answer, name)? else {
+            let text = format!("column {name:?} is no histogram");
+            return Err(Failure::with_hint(ErrorKind::InvalidArgument, text, "ask for histogram(column)"));
+        };
+        let count = element_at("bin", &element_at("row", counts, row)?, bin)?;
+        let large = |_| Failure::with_hint(ErrorKind::OutOfDomain, "the count does not fit 64 bits", "report it");
+        out.put(u64::try_from(count).map_err(large)?);
+    })
+}
+
+/// Which bin, counted from 0, the minimum, maximum or quantile of a group lies in. `present` becomes 0 for a group without
+/// rows, and 1 otherwise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_answer_bin(
+    answer: *const sealock_answer,
+    name: *const c_char,
+    row: usize,
+    out: *mut usize,
+    present: *mut i32,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let (out, present) = (c.out("out", out), c.out("present", present));
+        let (out, present) = (out?, present?);
+        let (answer, name) = (find(answer)?, c.text("name", name)?);
+        let Numbers::Bins { chosen, .. } = numbers(&answer, name)? else {
+            let text = format!("column {name:?} is no minimum, maximum or quantile");
+            return Err(Failure::with_hint(ErrorKind::InvalidArgument, text, "ask for min(column) or median(column)"));
+        };
+        if let Some(bin) = element_at("row", chosen, row)? {
+            out.put(bin);
+            present.put(1);
         }
     })
 }
@@ -162,8 +273,9 @@ pub unsafe extern "C" fn sealock_answer_to_text(
     })
 }
 
-/// The answer as an Arrow stream of one batch: groups as nullable text, counts as 64-bit integers, sums as decimals, means
-/// as nullable doubles. The stream outlives the answer; the caller releases it.
+/// The answer as an Arrow stream of one batch: groups as nullable text, counts as 64-bit integers, sums as decimals, means,
+/// variances and standard deviations as nullable doubles, minima, maxima and quantiles as nullable structs of `bin`, and for
+/// numbers `first` and `last`, histograms as lists of such structs with a `count`. The stream outlives the answer; the caller releases it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_answer_to_arrow_stream(
     answer: *const sealock_answer,

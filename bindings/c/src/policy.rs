@@ -24,6 +24,10 @@ pub const SEALOCK_AGGREGATION_COUNT: i32 = 1;
 pub const SEALOCK_AGGREGATION_SUM: i32 = 2;
 /// The mean of a measure.
 pub const SEALOCK_AGGREGATION_MEAN: i32 = 3;
+/// Variances and standard deviations of a measure. Its sums and sums of squares leave for them.
+pub const SEALOCK_AGGREGATION_VARIANCE: i32 = 4;
+/// Histograms, minima, maxima and quantiles of a dimension. The number of rows in each of its bins leaves for each of them.
+pub const SEALOCK_AGGREGATION_HISTOGRAM: i32 = 5;
 
 /// What an owner lets be asked. `sealock_policy_deny_all` allows nothing; each function allows something more.
 ///
@@ -86,6 +90,8 @@ pub unsafe extern "C" fn sealock_policy_aggregation(
             SEALOCK_AGGREGATION_COUNT => Aggregation::Count,
             SEALOCK_AGGREGATION_SUM => Aggregation::Sum,
             SEALOCK_AGGREGATION_MEAN => Aggregation::Mean,
+            SEALOCK_AGGREGATION_VARIANCE => Aggregation::Variance,
+            SEALOCK_AGGREGATION_HISTOGRAM => Aggregation::Histogram,
             other => {
                 return Err(Failure::argument("aggregation", "a SEALOCK_AGGREGATION_ constant", &other.to_string()));
             }

@@ -10,7 +10,8 @@ use std::sync::Mutex;
 
 use sealock::asset::Value;
 use sealock::program::{
-    Aggregate, Filter, IntoLiteralList, IntoLiterals, Literals, Program, Query, col, count, mean, sum,
+    Aggregate, Filter, IntoLiteralList, IntoLiterals, Literals, Program, Query, col, count, histogram, max, mean, min,
+    quantile, stddev, stddev_pop, sum, var_pop, variance,
 };
 
 use crate::buffer::{Buffer, sealock_buffer};
@@ -52,7 +53,7 @@ pub struct sealock_filter {
 
 /// A question.
 ///
-/// Made by: `sealock_query_new`. Freed by: `sealock_query_free`. Thread-safe.
+/// Made by: `sealock_query_new`, `sealock_query_from_sql`. Freed by: `sealock_query_free`. Thread-safe.
 pub struct sealock_query {
     _opaque: (),
 }
@@ -68,7 +69,7 @@ pub struct sealock_program {
 handles! {
     sealock_literals => Mutex<Given>,
     sealock_filter => Filter,
-    sealock_query => Mutex<Draft>,
+    sealock_query => Mutex<Query>,
     sealock_program => Program,
 }
 
@@ -97,18 +98,9 @@ impl IntoLiteralList for Given {
     }
 }
 
-/// A query as far as it was written.
-#[derive(Clone, Default)]
-pub(crate) struct Draft {
-    aggregates: Vec<Aggregate>,
-    filters: Vec<Filter>,
-    group_by: Vec<String>,
-}
-
 /// The query that a handle stands for now.
 pub(crate) fn query_of(query: *const sealock_query) -> Result<Query, Failure> {
-    let Draft { aggregates, filters, group_by } = current(query)?;
-    Ok(filters.into_iter().fold(Query::select(aggregates), Query::filter).group_by(group_by))
+    current(query)
 }
 
 fn add(literals: *const sealock_literals, value: Value) -> Result<(), Failure> {
@@ -302,15 +294,37 @@ pub unsafe extern "C" fn sealock_query_new(
     error: *mut *mut sealock_error,
 ) -> sealock_status {
     call!(error, |c| {
-        c.out("out", out)?.issue(Mutex::new(Draft::default()));
+        c.out("out", out)?.issue(Mutex::new(Query::select([])));
+    })
+}
+
+/// The query that a SELECT writes, the same as one that is put together:
+///
+///     SELECT region, avg(visits), count(*) FROM asset
+///     WHERE age >= SECRET(40) AND plan IN ('free', SECRET('paid')) GROUP BY region
+///
+/// SELECT has count(*), sum(column), avg(column) or mean(column), and columns of GROUP BY. FROM has any one name. WHERE joins
+/// comparisons of a column with literals by AND, OR, NOT and parentheses: =, <>, !=, <, <=, >, >=, [NOT] BETWEEN, [NOT] IN,
+/// IS [NOT] NULL. Literals are numbers, 'texts', TRUE and FALSE; SECRET(literal) hides one. Names are case-sensitive, and
+/// stand in "double quotes" if they have other characters than letters, digits and _. The answer has the columns of GROUP BY
+/// first, and calls the aggregates as those of a query that is put together.
+///
+/// Other SQL is SEALOCK_ERROR_UNSUPPORTED_PROGRAM, what is no query SEALOCK_ERROR_INVALID_PROGRAM, and more than 64 KiB
+/// SEALOCK_ERROR_TOO_LARGE. The message says where, and shows no literal.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_from_sql(
+    sql: *const c_char,
+    out: *mut *mut sealock_query,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.issue(Mutex::new(Query::from_sql(c.text("sql", sql)?)?));
     })
 }
 
 fn ask(query: *const sealock_query, aggregate: Aggregate) -> Result<(), Failure> {
-    change(query, |mut draft: Draft| {
-        draft.aggregates.push(aggregate);
-        Ok(draft)
-    })
+    change(query, |query: Query| Ok(query.and_select([aggregate])))
 }
 
 /// Asks for the number of rows, which the answer calls `count`.
@@ -348,6 +362,107 @@ pub unsafe extern "C" fn sealock_query_mean(
     })
 }
 
+/// Asks for the variance of a measure, estimated from its rows as a sample, which the answer calls `variance(column)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_variance(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, variance(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the variance of a measure over its rows, which the answer calls `var_pop(column)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_var_pop(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, var_pop(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the standard deviation of a measure, estimated from its rows as a sample, which the answer calls
+/// `stddev(column)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_stddev(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, stddev(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the standard deviation of a measure over its rows, which the answer calls `stddev_pop(column)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_stddev_pop(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, stddev_pop(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the rows in each bin of a dimension, which the answer calls `histogram(column)`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_histogram(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, histogram(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the lowest bin of an ordered dimension that holds a row, which the answer calls `min(column)`. The histogram leaves
+/// the owner for it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_min(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, min(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the highest bin of an ordered dimension that holds a row, which the answer calls `max(column)`. The histogram
+/// leaves the owner for it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_max(
+    query: *mut sealock_query,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, max(c.text("column", column)?))?;
+    })
+}
+
+/// Asks for the bin of an ordered dimension at whose end the share `rank` of the rows, from 0 to 1, is reached. The answer calls it
+/// `median(column)` for 0.5, and `quantile(column, 0.9)` for 0.9. The histogram leaves the owner for it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_quantile(
+    query: *mut sealock_query,
+    column: *const c_char,
+    rank: f64,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        ask(query, quantile(c.text("column", column)?, rank))?;
+    })
+}
+
 /// Keeps the rows that `filter` keeps, of those that earlier filters kept.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_query_filter(
@@ -357,10 +472,7 @@ pub unsafe extern "C" fn sealock_query_filter(
 ) -> sealock_status {
     call!(error, |_| {
         let filter = Filter::clone(&*find(filter)?);
-        change(query, |mut draft: Draft| {
-            draft.filters.push(filter);
-            Ok(draft)
-        })?;
+        change(query, |query: Query| Ok(query.filter(filter)))?;
     })
 }
 
@@ -374,7 +486,7 @@ pub unsafe extern "C" fn sealock_query_group_by(
 ) -> sealock_status {
     call!(error, |c| {
         let group_by = c.texts("columns", columns, count)?;
-        change(query, |draft: Draft| Ok(Draft { group_by, ..draft }))?;
+        change(query, |query: Query| Ok(query.group_by(group_by)))?;
     })
 }
 
@@ -408,6 +520,19 @@ pub unsafe extern "C" fn sealock_program_digest(
     call!(error, |c| {
         let out = c.digest_out("out", out, out_length)?;
         out.put(*find(program)?.digest()?.as_bytes());
+    })
+}
+
+/// The program as SQL, each secret as `SECRET(?)`: what an owner sees of a query.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_program_to_sql(
+    program: *const sealock_program,
+    out: *mut *mut sealock_buffer,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.issue(Buffer::from(find(program)?.to_sql()));
     })
 }
 

@@ -534,6 +534,68 @@ static void orders_over_time(void) {
     close_market(&m);
 }
 
+// A query in SQL is the one that is put together.
+static void a_query_in_sql(void) {
+    sealock_query *query = people_query(40), *written, *none;
+    sealock_program *program;
+    sealock_buffer *text;
+    uint8_t digest[2][SEALOCK_DIGEST_BYTES];
+    MUST(sealock_query_from_sql("SELECT plan, avg(visits), count(*) FROM people WHERE age >= SECRET(40) GROUP BY plan", &written,
+                                &error));
+    MUST(sealock_query_program(query, &program, &error));
+    MUST(sealock_program_digest(program, digest[0], sizeof digest[0], &error));
+    sealock_program_free(program);
+    MUST(sealock_query_program(written, &program, &error));
+    MUST(sealock_program_digest(program, digest[1], sizeof digest[1], &error));
+    CHECK(memcmp(digest[0], digest[1], sizeof digest[0]) == 0);
+    MUST(sealock_program_to_sql(program, &text, &error));
+    CHECK(says(text, "SELECT plan, avg(visits), count(*) FROM asset WHERE age >= SECRET(?) GROUP BY plan"));
+    sealock_program_free(program);
+
+    // What is put together goes on from there.
+    MUST(sealock_query_sum(written, "visits", &error));
+    MUST(sealock_query_program(written, &program, &error));
+    MUST(sealock_program_to_sql(program, &text, &error));
+    CHECK(says(text, "SELECT plan, avg(visits), count(*), sum(visits) FROM asset WHERE age >= SECRET(?) GROUP BY plan"));
+    sealock_program_free(program);
+
+    FAILS(SEALOCK_ERROR_UNSUPPORTED_PROGRAM,
+          sealock_query_from_sql("SELECT count(*) FROM people ORDER BY plan", &none, &error));
+    FAILS(SEALOCK_ERROR_INVALID_PROGRAM,
+          sealock_query_from_sql("SELECT count(*) FROM people WHERE age = SECRET(4711 4711)", &none, &error));
+    CHECK(none == NULL);
+    sealock_error *why = NULL;
+    CHECK(sealock_query_from_sql("SELECT count(*) FROM people\nWHERE age = SECRET(4711 4711)", &none, &why) ==
+          SEALOCK_ERROR_INVALID_PROGRAM);
+    CHECK(strstr(sealock_error_message(why), "line 2, column 25") != NULL);
+    CHECK(strstr(sealock_error_message(why), "4711") == NULL);
+    sealock_error_free(why);
+
+    // Its answers are those of the other.
+    struct market m = open_market(NULL);
+    sealock_ticket *ticket;
+    sealock_request *request;
+    sealock_result *result;
+    sealock_receipt *receipt;
+    sealock_answer *answer;
+    sealock_query_free(written);
+    MUST(sealock_query_from_sql("SELECT plan, avg(visits), count(*) FROM people WHERE SECRET(0) <= age GROUP BY plan", &written,
+                                &error));
+    MUST(sealock_order_request(m.order, written, NULL, &ticket, &error));
+    MUST(sealock_ticket_request(ticket, &request, &error));
+    MUST(sealock_node_run(m.node, request, NULL, &result, &receipt, &error));
+    MUST(sealock_ticket_open(ticket, result, receipt, &answer, &error));
+    check_answer(answer);
+    sealock_answer_free(answer);
+    sealock_receipt_free(receipt);
+    sealock_result_free(result);
+    sealock_request_free(request);
+    sealock_ticket_free(ticket);
+    sealock_query_free(written);
+    sealock_query_free(query);
+    close_market(&m);
+}
+
 int main(void) {
     everything_travels_as_bytes();
     a_budget_is_spent();
@@ -541,5 +603,6 @@ int main(void) {
     a_sale();
     orders_over_time();
     a_schema_is_corrected();
+    a_query_in_sql();
     return failures("flow");
 }

@@ -15,7 +15,7 @@ use crate::error::Result;
 /// The answer to a query: a table with one row per group.
 ///
 /// It exports Arrow data, so that `pl.DataFrame(answer)`, `pa.table(answer)` and `pd.DataFrame(answer)` take it. Groups
-/// that hold no row, or too few for the policy, show zeros and empty means: the two cannot be told apart.
+/// that hold no row, or too few for the policy, show zeros and `None`: the two cannot be told apart.
 #[pyclass(frozen, eq, module = "sealock")]
 #[derive(Clone, PartialEq)]
 pub struct Answer(pub Arc<release::Answer>);
@@ -42,8 +42,70 @@ impl Answer {
                 let sums = values.iter().map(|value| convert::scaled(py, *value, *scale));
                 PyList::new(py, sums.collect::<PyResult<Vec<_>>>()?)?
             }
-            Numbers::Mean { .. } => PyList::new(py, numbers.to_f64())?,
+            Numbers::Mean { .. } | Numbers::Spread { .. } => PyList::new(py, numbers.to_f64())?,
+            Numbers::Histogram { bins, counts } => {
+                let rows = PyList::empty(py);
+                for counts in counts {
+                    let row = PyDict::new(py);
+                    for (bin, count) in bins.iter().zip(counts) {
+                        row.set_item(&bin.label, count)?;
+                    }
+                    rows.append(row)?;
+                }
+                rows
+            }
+            Numbers::Bins { bins, chosen } => {
+                PyList::new(py, chosen.iter().map(|bin| bin.and_then(|bin| bins.get(bin)).map(|bin| Bin(bin.clone()))))?
+            }
         })
+    }
+}
+
+/// A bin of a dimension: a category, a boolean, or a range of numbers. What the minimum, the maximum or a quantile of a
+/// dimension is.
+#[pyclass(frozen, eq, module = "sealock")]
+#[derive(Clone, PartialEq)]
+pub struct Bin(release::Bin);
+
+#[pymethods]
+impl Bin {
+    /// What it holds, for people: `"poor"`, `"[20, 40)"`, `"17"`.
+    #[getter]
+    fn label(&self) -> &str {
+        &self.0.label
+    }
+
+    /// The smallest value in it.
+    #[getter]
+    fn first<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::literal(py, &self.0.first)
+    }
+
+    /// The largest value in it.
+    #[getter]
+    fn last<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        convert::literal(py, &self.0.last)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Bin({:?})", self.0.label)
+    }
+
+    fn __str__(&self) -> &str {
+        &self.0.label
+    }
+
+    fn __hash__(&self) -> u64 {
+        crate::hash(&self.0.label)
+    }
+
+    #[classmethod]
+    fn _from_json(_class: &Bound<'_, PyType>, text: &str) -> Result<Self> {
+        Ok(Self(crate::from_json("bin", text)?))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> Result<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        Ok(convert::rebuilt::<Self>(py, "_from_json", crate::to_json(&self.0)?)?)
     }
 }
 
@@ -55,7 +117,8 @@ impl Answer {
         Ok(PyTuple::new(py, self.names()?)?)
     }
 
-    /// One column: labels as `str` or `None`, counts as `int`, sums as `Decimal`, means as `float` or `None`.
+    /// One column: labels as `str` or `None`, counts as `int`, sums as `Decimal`, means, variances and standard deviations as
+    /// `float` or `None`, minima, maxima and quantiles as `Bin` or `None`, histograms as `dict` of labels and counts.
     fn __getitem__<'py>(&self, py: Python<'py>, column: &str) -> Result<Bound<'py, PyList>> {
         self.list(py, column)
     }

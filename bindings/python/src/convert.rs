@@ -358,6 +358,17 @@ where
     Ok(text.parse()?)
 }
 
+/// A value as Python has it.
+pub fn literal<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Boolean(value) => value.into_pyobject(py)?.to_owned().into_any(),
+        Value::Integer(value) => value.into_pyobject(py)?.into_any(),
+        Value::Decimal { mantissa, scale } => scaled(py, (*mantissa).into(), *scale)?,
+        Value::Text(text) => text.into_pyobject(py)?.into_any(),
+    })
+}
+
 /// How an object is pickled: by calling `class.from_bytes(bytes)` (or another such method).
 pub fn rebuilt<'py, T: pyo3::PyClass>(
     py: Python<'py>,

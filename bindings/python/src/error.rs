@@ -48,6 +48,7 @@ from_sealock! {
     sealock::policy::PolicyError,
     sealock::privacy::PrivacyError,
     sealock::program::ProgramError,
+    sealock::program::SqlError,
     sealock::receipt::ReceiptError,
     sealock::release::ReleaseError,
     sealock::store::StoreError,

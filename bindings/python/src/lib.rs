@@ -65,6 +65,7 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<account::Account>()?;
     module.add_class::<answer::Answer>()?;
+    module.add_class::<answer::Bin>()?;
     module.add_class::<asset::Asset>()?;
     module.add_class::<consumer::Consumer>()?;
     module.add_class::<consumer::JobTicket>()?;
@@ -109,7 +110,17 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(query::mean, module)?)?;
     module.add_function(wrap_pyfunction!(query::secret, module)?)?;
     module.add_function(wrap_pyfunction!(query::select, module)?)?;
+    module.add_function(wrap_pyfunction!(query::sql, module)?)?;
     module.add_function(wrap_pyfunction!(query::sum, module)?)?;
+    module.add_function(wrap_pyfunction!(query::histogram, module)?)?;
+    module.add_function(wrap_pyfunction!(query::max, module)?)?;
+    module.add_function(wrap_pyfunction!(query::median, module)?)?;
+    module.add_function(wrap_pyfunction!(query::min, module)?)?;
+    module.add_function(wrap_pyfunction!(query::quantile, module)?)?;
+    module.add_function(wrap_pyfunction!(query::stddev, module)?)?;
+    module.add_function(wrap_pyfunction!(query::stddev_pop, module)?)?;
+    module.add_function(wrap_pyfunction!(query::var_pop, module)?)?;
+    module.add_function(wrap_pyfunction!(query::variance, module)?)?;
     zk::register(module)
 }
 

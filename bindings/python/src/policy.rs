@@ -29,15 +29,18 @@ pub struct Policy(pub policy::Policy);
 fn aggregation(object: &Bound<'_, PyAny>) -> Result<Aggregation> {
     let name: String = object.extract().map_err(|_| {
         let got = convert::type_name(object);
-        Failure::wrong_type(format!("aggregations: expected \"count\", \"sum\" or \"mean\", got {got}"))
+        Failure::wrong_type(format!("aggregations: expected the name of one, such as \"count\", got {got}"))
     })?;
     match name.as_str() {
         "count" => Ok(Aggregation::Count),
         "sum" => Ok(Aggregation::Sum),
         "mean" => Ok(Aggregation::Mean),
+        "variance" => Ok(Aggregation::Variance),
+        "histogram" => Ok(Aggregation::Histogram),
         other => Err(Failure::argument(
             format!("aggregations: there is no {:?}", other.chars().take(40).collect::<String>()),
-            "choose from \"count\", \"sum\" and \"mean\"",
+            "choose from \"count\", \"sum\", \"mean\", \"variance\" (and standard deviations) and \"histogram\" (and min, max, \
+             quantiles)",
         )),
     }
 }

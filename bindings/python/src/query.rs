@@ -1,4 +1,4 @@
-//! What a consumer writes: `col`, `secret`, aggregates, filters, `Query`; and the `Program` that it becomes.
+//! What a consumer writes: `col`, `secret`, aggregates, filters, `Query`, or SQL; and the `Program` that it becomes.
 
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
@@ -227,7 +227,8 @@ impl Col {
     }
 }
 
-/// One number asked of each group. Made by `count`, `sum` and `mean`.
+/// One number asked of each group. Made by `count`, `sum`, `mean`, `variance`, `stddev`, `histogram`, `min`, `max`, `median`,
+/// `quantile`.
 #[pyclass(frozen, eq, hash, module = "sealock")]
 #[derive(Clone, PartialEq, Hash)]
 pub struct Aggregate(program::Aggregate);
@@ -250,6 +251,61 @@ pub fn mean(column: String) -> Aggregate {
     Aggregate(program::mean(column))
 }
 
+/// The variance of a measure, estimated from its rows as a sample (SQL's `var_samp`). `None` below two values.
+#[pyfunction]
+pub fn variance(column: String) -> Aggregate {
+    Aggregate(program::variance(column))
+}
+
+/// The variance of a measure over its rows (SQL's `var_pop`).
+#[pyfunction]
+pub fn var_pop(column: String) -> Aggregate {
+    Aggregate(program::var_pop(column))
+}
+
+/// The standard deviation of a measure, estimated from its rows as a sample (SQL's `stddev_samp`).
+#[pyfunction]
+pub fn stddev(column: String) -> Aggregate {
+    Aggregate(program::stddev(column))
+}
+
+/// The standard deviation of a measure over its rows (SQL's `stddev_pop`).
+#[pyfunction]
+pub fn stddev_pop(column: String) -> Aggregate {
+    Aggregate(program::stddev_pop(column))
+}
+
+/// The rows in each bin of a dimension. Those where it is null are left out.
+#[pyfunction]
+pub fn histogram(column: String) -> Aggregate {
+    Aggregate(program::histogram(column))
+}
+
+/// The lowest bin of an ordered dimension that holds a row. The histogram leaves the owner for it.
+#[pyfunction]
+pub fn min(column: String) -> Aggregate {
+    Aggregate(program::min(column))
+}
+
+/// The highest bin of an ordered dimension that holds a row. The histogram leaves the owner for it.
+#[pyfunction]
+pub fn max(column: String) -> Aggregate {
+    Aggregate(program::max(column))
+}
+
+/// The bin of an ordered dimension that holds the middle row. The histogram leaves the owner for it.
+#[pyfunction]
+pub fn median(column: String) -> Aggregate {
+    Aggregate(program::median(column))
+}
+
+/// The bin of an ordered dimension at whose end the share `rank` of the rows, from 0 to 1, is reached. The histogram leaves the
+/// owner for it.
+#[pyfunction]
+pub fn quantile(column: String, rank: f64) -> Aggregate {
+    Aggregate(program::quantile(column, rank))
+}
+
 #[pymethods]
 impl Aggregate {
     /// The name of its column in the answer: `count`, `sum(visits)`, `mean(visits)`.
@@ -263,12 +319,24 @@ impl Aggregate {
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
-        let function = match self.0 {
+        let function = match &self.0 {
             program::Aggregate::Count => "count",
             program::Aggregate::Sum(_) => "sum",
             program::Aggregate::Mean(_) => "mean",
+            program::Aggregate::Spread { by, .. } => by.name(),
+            program::Aggregate::Histogram(_) => "histogram",
+            program::Aggregate::Min(_) => "min",
+            program::Aggregate::Max(_) => "max",
+            program::Aggregate::Quantile { .. } => "quantile",
         };
-        let arguments = PyTuple::new(py, self.0.column())?;
+        let mut arguments = Vec::new();
+        if let Some(column) = self.0.measure().or(self.0.dimension()) {
+            arguments.push(column.into_pyobject(py)?.into_any());
+        }
+        if let program::Aggregate::Quantile { millionths, .. } = self.0 {
+            arguments.push((f64::from(millionths) / 1e6).into_pyobject(py)?.into_any());
+        }
+        let arguments = PyTuple::new(py, arguments)?;
         Ok((py.import("sealock")?.getattr(function)?, arguments))
     }
 }
@@ -298,10 +366,28 @@ pub fn select(aggregates: &Bound<'_, PyTuple>) -> Result<Query> {
         Ok(aggregate) => Ok(aggregate.get().0.clone()),
         Err(_) => {
             let got = convert::type_name(aggregate);
-            Err(Failure::wrong_type(format!("select: expected count(), sum(column) or mean(column), got {got}")))
+            Err(Failure::wrong_type(format!("select: expected count(), sum(column) or another aggregate, got {got}")))
         }
     });
     Ok(Query { inner: program::Query::select(aggregates.collect::<Result<Vec<_>>>()?), filter: None })
+}
+
+/// The query that a SELECT writes, the same as the one made by `select`, `filter` and `group_by`:
+///
+///     sql("SELECT region, avg(visits) FROM asset WHERE age >= SECRET(40) AND plan IN ('a', SECRET('b')) GROUP BY region")
+///
+/// SELECT has `count(*)`, `sum(column)`, `avg(column)` or `mean(column)`, and columns of GROUP BY. FROM has any one name: which
+/// asset is asked, the order says. WHERE joins comparisons of a column with literals by AND, OR, NOT and parentheses: `=`, `<>`,
+/// `!=`, `<`, `<=`, `>`, `>=`, `[NOT] BETWEEN`, `[NOT] IN`, `IS [NOT] NULL`. Literals are numbers, 'texts', TRUE and FALSE;
+/// `SECRET(literal)` hides one. Names are case-sensitive, and stand in "double quotes" if they have other characters than
+/// letters, digits and _. The answer has the columns of GROUP BY first, and calls the aggregates `count`, `sum(column)` and
+/// `mean(column)`.
+///
+/// Raises `UnsupportedProgram` for other SQL, `InvalidProgram` for what is no query, `TooLarge` for more than 64 KiB. The
+/// message says where, and shows no literal.
+#[pyfunction]
+pub fn sql(text: &str) -> Result<Query> {
+    Ok(Query { inner: program::Query::from_sql(text)?, filter: None })
 }
 
 #[pymethods]
@@ -328,6 +414,11 @@ impl Query {
     #[getter]
     fn program(&self) -> Program {
         Program(self.inner.program())
+    }
+
+    /// The query as one line of SQL, each secret as `SECRET(?)`.
+    fn to_sql(&self) -> String {
+        self.inner.to_sql()
     }
 
     fn __repr__(&self) -> String {
@@ -362,6 +453,11 @@ impl Program {
     #[getter]
     fn digest(&self) -> Result<String> {
         Ok(self.0.digest()?.to_string())
+    }
+
+    /// The program as one line of SQL, each secret as `SECRET(?)`: what an owner sees of a query.
+    fn to_sql(&self) -> String {
+        self.0.to_sql()
     }
 
     /// Canonical DAG-CBOR.

@@ -17,7 +17,7 @@ use crate::Digest;
 use crate::asset::{BATCH, BatchReader, Schema, Table};
 use crate::error::Error;
 use crate::policy::Policy;
-use crate::program::Series;
+use crate::program::{Aggregation, Series};
 
 /// Cells up to which a part of a cube is dense from the start.
 const ALWAYS_DENSE: u64 = 1 << 12;
@@ -95,6 +95,8 @@ struct Layout<'s> {
     measures: Vec<String>,
     /// Where a value of each measure is held.
     bounds: Vec<(i64, i64)>,
+    /// Whether the squares of the measures are summed as well.
+    squares: bool,
     /// Places in `measures` of those that may be missing.
     nullable: Vec<usize>,
     entity: Option<&'s str>,
@@ -128,6 +130,7 @@ impl<'s> Layout<'s> {
         }
         let measures: Vec<String> = policy.measure_columns().map(str::to_owned).collect();
         let bounds = measures.iter().map(|c| policy.bounds(schema, c)).collect::<Result<Vec<_>, _>>()?;
+        let squares = policy.allows(Aggregation::Variance);
         let mut nullable = Vec::new();
         for (place, column) in measures.iter().enumerate() {
             if schema.column(column)?.nullable {
@@ -138,7 +141,7 @@ impl<'s> Layout<'s> {
             schema.column(column)?;
         }
         let (entity, group_size) = (policy.entity_column(), policy.group_size());
-        Ok(Self { schema, columns, sizes, measures, bounds, nullable, entity, group_size })
+        Ok(Self { schema, columns, sizes, measures, bounds, squares, nullable, entity, group_size })
     }
 
     fn span(&self) -> u64 {
@@ -147,7 +150,8 @@ impl<'s> Layout<'s> {
 
     /// Numbers kept of each cell: its rows, the sums, and how many values there are.
     fn width(&self) -> usize {
-        1 + self.measures.len() + self.nullable.len()
+        let sums = if self.squares { 2 } else { 1 };
+        1 + sums * self.measures.len() + self.nullable.len()
     }
 
     /// Lays out rows whose columns are in stored units and in the schema's order.
@@ -275,10 +279,14 @@ impl Part {
             }
             let start = self.slot(cell >> bits) * self.width;
             let (count, rest) = self.numbers[start..start + self.width].split_at_mut(1);
-            let (sums, valid) = rest.split_at_mut(rows.sums.len());
+            let (sums, rest) = rest.split_at_mut(rows.sums.len());
+            let (squares, valid) = rest.split_at_mut(rest.len() - rows.valid.len());
             count[0] += 1;
             for (sum, values) in sums.iter_mut().zip(&rows.sums) {
                 *sum += values[row];
+            }
+            for (sum, values) in squares.iter_mut().zip(&rows.sums) {
+                *sum += values[row] * values[row];
             }
             for (nullable, valid) in valid.iter_mut().enumerate() {
                 *valid += i64::from(rows.is_valid(nullable, row));
@@ -327,6 +335,9 @@ impl<'l> Sums<'l> {
         self.rows += window.iter().map(|rows| rows.cells.len() as u64).sum::<u64>();
         for column in &self.layout.measures {
             series_bits(self.layout.schema, &Series::Sum(column.clone()), self.rows)?;
+            if self.layout.squares {
+                series_bits(self.layout.schema, &Series::SumOfSquares(column.clone()), self.rows)?;
+            }
         }
         let bits = self.parts.len().ilog2();
         self.parts.par_iter_mut().enumerate().for_each(|(number, part)| {
@@ -385,11 +396,13 @@ impl<'l> Sums<'l> {
             of_measures: (1..groups).step_by(2).map(|group| [distinct(group), distinct(group + 1)]).collect(),
         });
         let mut all: Vec<Vec<i64>> = (0..width).into_par_iter().map(series).collect();
-        let mut valid = all.split_off(1 + layout.measures.len()).into_iter();
+        let mut valid = all.split_off(width - layout.nullable.len()).into_iter();
+        let mut squares = all.split_off(1 + layout.measures.len()).into_iter();
         let mut sums = all.split_off(1).into_iter();
         let measures = layout.measures.iter().enumerate().map(|(place, column)| MeasureCells {
             column: column.clone(),
             sum: sums.next().expect("one per measure"),
+            squares: squares.next(),
             valid: if layout.nullable.contains(&place) { valid.next() } else { None },
         });
         Ok(Cube {

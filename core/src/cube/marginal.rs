@@ -28,7 +28,8 @@ impl ProtectedCube {
     /// name. Takes time and memory in proportion to the stored cells and to the marginal. Where the policy asks for noise in
     /// each job, every call draws it anew.
     ///
-    /// Shape: one row per group and series (`group * series + s`), one entry per cell of the hidden columns.
+    /// Shape: one row per group and number (`group * width + n`, see [`Plan::width`]), one entry per cell of the hidden
+    /// columns.
     ///
     /// # Errors
     /// [`CubeError::Program`] if the plan names a column that the cube does not have; a checked policy rules that out.
@@ -41,21 +42,57 @@ impl ProtectedCube {
     }
 
     /// The marginal of some series as the cube has it.
-    pub(super) fn sums(&self, schema: &Schema, plan: &Plan, series: &[Series]) -> Result<Vec<Vec<i64>>, CubeError> {
+    pub(super) fn sums(
+        &self,
+        schema: &Schema,
+        plan: &Plan,
+        series: &[(Series, usize)],
+    ) -> Result<Vec<Vec<i64>>, CubeError> {
         let places = self.places(schema, plan)?;
-        let sources = series.iter().map(|s| self.series(s)).collect::<Result<Vec<_>, _>>()?;
-        let sum = |source: &&[i64]| {
-            let mut sums = vec![0i64; plan.groups() * plan.cells()];
-            for (place, value) in places.iter().zip(*source) {
-                if *place != LEFT_OUT {
-                    sums[*place as usize] += value;
+        let entries = plan.groups() * plan.cells();
+        let source = |(series, numbers): &(Series, usize)| {
+            let bins = match series {
+                Series::Bins(column) => Some(self.bins(column)?),
+                _ => None,
+            };
+            Ok((self.series(series)?, *numbers, bins))
+        };
+        let sources = series.iter().map(source).collect::<Result<Vec<_>, ProgramError>>()?;
+        let sum = |(source, numbers, bins): &(&[i64], usize, Option<Vec<u32>>)| {
+            let mut sums = vec![0i64; entries * numbers];
+            for (slot, (place, value)) in places.iter().zip(*source).enumerate() {
+                let bin = bins.as_ref().map_or(0, |bins| bins[slot] as usize);
+                // The null cell is the one behind the bins.
+                if *place != LEFT_OUT && bin < *numbers {
+                    sums[bin * entries + *place as usize] += value;
                 }
             }
             sums
         };
         let sums: Vec<Vec<i64>> = sources.par_iter().map(sum).collect();
-        let row = |group: usize| sums.iter().map(move |s| s[group * plan.cells()..][..plan.cells()].to_vec());
+        let numbers: Vec<&[i64]> = sums.iter().flat_map(|sums| sums.chunks_exact(entries)).collect();
+        let row = |group: usize| numbers.iter().map(move |n| n[group * plan.cells()..][..plan.cells()].to_vec());
         Ok((0..plan.groups()).flat_map(row).collect())
+    }
+
+    /// For every stored cell, its place along a column.
+    fn bins(&self, column: &String) -> Result<Vec<u32>, ProgramError> {
+        let steps = self.cube.strides(std::slice::from_ref(column), 1)?;
+        let axes = self.cube.sizes.iter().zip(steps);
+        let walk = Walk::new(axes.map(|(size, place)| Axis { size: *size, keep: 0, place }));
+        Ok(self.walk(&walk, |at| at.place as u32))
+    }
+
+    /// Something of every stored cell.
+    fn walk(&self, walk: &Walk, of: impl Fn(At) -> u32 + Sync) -> Vec<u32> {
+        let mut out = vec![0; self.cube.count.len()];
+        out.par_chunks_mut(CHUNK).enumerate().for_each(|(n, chunk)| {
+            let mut steps = walk.steps();
+            for (slot, out) in (n * CHUNK..).zip(chunk) {
+                *out = of(steps.at(self.cube.cell(slot)));
+            }
+        });
+        out
     }
 
     /// For every stored cell, where the plan's marginal has it: `group * plan.cells() + hidden`.
@@ -71,27 +108,16 @@ impl ProtectedCube {
             Some(kept) if !kept.cells[at.keep] => LEFT_OUT,
             _ => u32::try_from(at.place).expect("a plan has at most 2^23 entries"),
         };
-        let mut places = vec![LEFT_OUT; self.cube.count.len()];
-        places.par_chunks_mut(CHUNK).enumerate().for_each(|(n, chunk)| {
-            let mut steps = walk.steps();
-            for (slot, out) in (n * CHUNK..).zip(chunk) {
-                *out = place(steps.at(self.cube.cell(slot)));
-            }
-        });
-        Ok(places)
+        Ok(self.walk(&walk, place))
     }
 
     fn series(&self, series: &Series) -> Result<&[i64], ProgramError> {
-        let measure = |name: &str| {
-            self.cube
-                .measures
-                .iter()
-                .find(|m| m.column == name)
-                .ok_or_else(|| ProgramError::NotAMeasure { column: name.into() })
-        };
+        let not_kept = |name: &str| ProgramError::NotAMeasure { column: name.into() };
+        let measure = |name: &str| self.cube.measures.iter().find(|m| m.column == name).ok_or_else(|| not_kept(name));
         Ok(match series {
-            Series::Count => &self.cube.count,
+            Series::Count | Series::Bins(_) => &self.cube.count,
             Series::Sum(column) => &measure(column)?.sum,
+            Series::SumOfSquares(column) => measure(column)?.squares.as_ref().ok_or_else(|| not_kept(column))?,
             Series::Valid(column) => measure(column)?.valid.as_ref().unwrap_or(&self.cube.count),
         })
     }

@@ -50,9 +50,11 @@ pub enum CubeError {
         /// The series.
         name: String,
     },
-    /// The sum of a measure could leave 63 bits.
-    #[error("the sum of {column:?} over {rows} rows could leave 63 bits: its values reach {largest} in stored units")]
+    /// The sum of a measure, or of its squares, could leave 63 bits.
+    #[error("the {of} of {column:?} over {rows} rows could leave 63 bits: its values reach {largest} in stored units")]
     SumTooLarge {
+        /// `sum` or `sum of squares`.
+        of: &'static str,
         /// The measure.
         column: String,
         /// Rows of the table.
@@ -92,6 +94,10 @@ impl crate::error::Classify for CubeError {
         match self {
             CubeError::Asset(e) => e.hint(),
             CubeError::Program(e) => e.hint(),
+            CubeError::SumTooLarge { of: "sum of squares", .. } => Some(
+                "declare a narrower range or a smaller scale for the column, or do not allow the aggregation variance"
+                    .into(),
+            ),
             CubeError::Privacy(e) => e.hint(),
             CubeError::NoiseTooLarge { .. } => {
                 Some("clamp the column to a narrower range, or allow a larger loss".into())
@@ -104,27 +110,26 @@ impl crate::error::Classify for CubeError {
     }
 }
 
-/// Bits, the sign aside, of a sum of `column` over `rows` rows.
+/// Bits, the sign aside, of each number of `series` over `rows` rows.
 ///
 /// # Errors
 /// [`CubeError::SumTooLarge`] if they pass 62.
 pub(crate) fn series_bits(schema: &Schema, series: &Series, rows: u64) -> Result<u32, CubeError> {
-    let (column, largest) = match series {
-        Series::Count | Series::Valid(_) => ("count", 1),
-        Series::Sum(column) => (
-            column.as_str(),
-            match schema.column(column)?.kind {
-                Kind::Integer { min, max } | Kind::Decimal { min, max, .. } => {
-                    min.unsigned_abs().max(max.unsigned_abs())
-                }
-                Kind::Boolean | Kind::Category { .. } | Kind::Text => 1,
-            },
-        ),
+    let largest = |column: &str| -> Result<u64, CubeError> {
+        Ok(match schema.column(column)?.kind {
+            Kind::Integer { min, max } | Kind::Decimal { min, max, .. } => min.unsigned_abs().max(max.unsigned_abs()),
+            Kind::Boolean | Kind::Category { .. } | Kind::Text => 1,
+        })
     };
-    let largest_sum = u128::from(largest) * u128::from(rows);
+    let (of, column, largest, squared) = match series {
+        Series::Count | Series::Valid(_) | Series::Bins(_) => ("sum", "count", 1, 1),
+        Series::Sum(column) => ("sum", column.as_str(), largest(column)?, 1),
+        Series::SumOfSquares(column) => ("sum of squares", column.as_str(), largest(column)?, largest(column)?),
+    };
+    let largest_sum = (u128::from(largest) * u128::from(squared)).saturating_mul(rows.into());
     let bits = u128::BITS - largest_sum.leading_zeros();
     if bits > 62 {
-        return Err(CubeError::SumTooLarge { column: column.into(), rows, largest });
+        return Err(CubeError::SumTooLarge { of, column: column.into(), rows, largest });
     }
     Ok(bits.max(1))
 }
@@ -132,6 +137,8 @@ pub(crate) fn series_bits(schema: &Schema, series: &Series, rows: u64) -> Result
 struct MeasureCells {
     column: String,
     sum: Vec<i64>,
+    /// Sums of squares; only where the policy allows variances.
+    squares: Option<Vec<i64>>,
     /// Rows that are not null; absent for columns without nulls, where it is the count.
     valid: Option<Vec<i64>>,
 }
@@ -183,6 +190,9 @@ impl Cube {
         spread(&mut self.count);
         for measure in &mut self.measures {
             spread(&mut measure.sum);
+            if let Some(squares) = &mut measure.squares {
+                spread(squares);
+            }
             if let Some(valid) = &mut measure.valid {
                 spread(valid);
             }

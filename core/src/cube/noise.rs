@@ -28,14 +28,14 @@ pub(crate) fn entry_bits(
 ) -> Result<u32, CubeError> {
     let bits = series_bits(schema, series, max_rows)?;
     let (drawn, cells) = noisy_series(schema, policy, plan)?;
-    match policy.scale(schema, series, drawn.len())? {
+    match policy.scale(schema, series, drawn)? {
         None => Ok(bits),
         Some(scale) => noisy_bits(series, bits, scale, cells),
     }
 }
 
-/// The series that a release of the policy draws noise for, and how many noisy cells an entry of a marginal sums.
-pub(crate) fn noisy_series(schema: &Schema, policy: &Policy, plan: &Plan) -> Result<(Vec<Series>, u64), CubeError> {
+/// How many series a release of the policy draws noise for, and how many noisy cells an entry of a marginal sums at most.
+pub(crate) fn noisy_series(schema: &Schema, policy: &Policy, plan: &Plan) -> Result<(usize, u64), CubeError> {
     if let Some(Noise::Cube(_)) = policy.noise() {
         let mut named: Vec<&String> = plan.group_by().iter().chain(plan.hidden()).collect();
         named.sort_unstable();
@@ -44,9 +44,9 @@ pub(crate) fn noisy_series(schema: &Schema, policy: &Policy, plan: &Plan) -> Res
         for column in named {
             cells /= schema.column(column)?.cells()?;
         }
-        return Ok((policy.all_series(schema)?, cells.max(1)));
+        return Ok((policy.all_series(schema)?.len(), cells.max(1)));
     }
-    Ok((policy.noisy_series(plan.series()), 1))
+    Ok((policy.noisy_series(plan.series()).len(), 1))
 }
 
 /// Bits that hold `2^bits` and the noise of so many cells.
@@ -99,9 +99,12 @@ impl Cube {
 
     fn series_mut(&mut self, series: &Series) -> &mut [i64] {
         let Self { count, measures, .. } = self;
-        let (Series::Sum(column) | Series::Valid(column)) = series else { return count };
+        let (Series::Sum(column) | Series::SumOfSquares(column) | Series::Valid(column)) = series else { return count };
         let measure = measures.iter_mut().find(|m| m.column == *column).expect("a policy's measures are folded");
         match series {
+            Series::SumOfSquares(_) => {
+                measure.squares.as_mut().expect("the squares of a policy with variances are summed")
+            }
             Series::Valid(_) => measure.valid.as_mut().expect("the valid rows of a nullable measure are counted"),
             _ => &mut measure.sum,
         }
@@ -118,7 +121,7 @@ impl ProtectedCube {
         let max_rows = self.cube.rows.next_power_of_two();
         if let Some(Noise::Cube(_)) = policy.noise() {
             let mut rows = self.sums(schema, plan, plan.series())?;
-            for (row, series) in rows.iter_mut().zip(plan.series().iter().cycle()) {
+            for (row, series) in rows.iter_mut().zip(plan.numbers().cycle()) {
                 let limit = limit(entry_bits(schema, policy, plan, series, max_rows)?);
                 row.iter_mut().for_each(|entry| *entry = (*entry).clamp(-limit, limit));
             }
@@ -126,15 +129,16 @@ impl ProtectedCube {
         }
         let drawn = policy.noisy_series(plan.series());
         let mut rows = self.sums(schema, plan, &drawn)?;
-        for (row, series) in rows.iter_mut().zip(drawn.iter().cycle()) {
+        let numbers: Vec<&Series> = drawn.iter().flat_map(|(series, n)| std::iter::repeat_n(series, *n)).collect();
+        for (row, series) in rows.iter_mut().zip(numbers.iter().cycle()) {
             let scale = policy.scale(schema, series, drawn.len())?.expect("the policy asks for noise");
             scale.add_to(row, limit(entry_bits(schema, policy, plan, series, max_rows)?))?;
         }
         let minimum = i64::from(policy.group_size());
-        let (asked, mut out) = (plan.series().len(), Vec::with_capacity(plan.groups() * plan.series().len()));
-        for group in rows.chunks_mut(drawn.len()) {
+        let (asked, mut out) = (plan.width(), Vec::with_capacity(plan.groups() * plan.width()));
+        for group in rows.chunks_mut(numbers.len()) {
             if minimum > 1 {
-                let count = drawn.iter().position(|s| *s == Series::Count).expect("a count is drawn to suppress by");
+                let count = numbers.iter().position(|s| **s == Series::Count).expect("a count is drawn to suppress by");
                 for cell in 0..plan.cells() {
                     if group[count][cell] < minimum {
                         group.iter_mut().for_each(|row| row[cell] = 0);
@@ -157,6 +161,7 @@ impl ProtectedCube {
         let measure = |m: &MeasureCells| Kept {
             column: m.column.clone(),
             sum: numbers(&m.sum),
+            squares: m.squares.as_ref().map(|squares| numbers(squares)),
             valid: m.valid.as_ref().map(|valid| numbers(valid)),
         };
         let form = CubeForm {
@@ -186,7 +191,8 @@ impl ProtectedCube {
         };
         let measure = |kept: Kept| -> Result<MeasureCells, CodecError> {
             let valid = kept.valid.map(|valid| read(&valid)).transpose()?;
-            Ok(MeasureCells { column: kept.column, sum: read(&kept.sum)?, valid })
+            let squares = kept.squares.map(|squares| read(&squares)).transpose()?;
+            Ok(MeasureCells { column: kept.column, sum: read(&kept.sum)?, squares, valid })
         };
         let count: Vec<i64> = read(&form.count)?;
         let report = Suppression { cells: count.len() as u64, rows: form.rows, ..Suppression::default() };
@@ -219,5 +225,6 @@ struct CubeForm {
 struct Kept {
     column: String,
     sum: ByteBuf,
+    squares: Option<ByteBuf>,
     valid: Option<ByteBuf>,
 }

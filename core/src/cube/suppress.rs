@@ -55,6 +55,9 @@ impl Cube {
                 }
                 if small || too_few {
                     measure.sum[cell] = 0;
+                    if let Some(squares) = &mut measure.squares {
+                        squares[cell] = 0;
+                    }
                     if let Some(valid) = &mut measure.valid {
                         valid[cell] = 0;
                     }

@@ -278,7 +278,7 @@ fn the_attack_of_two_answers_that_differ_by_a_small_cell() {
     let table = table(&rows);
     let answer = |cube: &ProtectedCube, query: &Query| {
         let plan = query.program().plan(table.schema()).unwrap();
-        let sums = plan.series().iter().position(|s| matches!(s, Series::Sum(_))).unwrap();
+        let sums = plan.series().iter().position(|(s, _)| matches!(s, Series::Sum(_))).unwrap();
         let keep = plan.indicator(table.schema(), query).unwrap();
         cube.marginal(table.schema(), &plan).unwrap()[sums]
             .iter()
@@ -391,5 +391,10 @@ fn sums_that_could_overflow_are_refused_at_publication() {
     let schema = Schema::new(vec![Column::integer("x", 0, i64::MAX).measure()]).unwrap();
     let error = series_bits(&schema, &Series::Sum("x".into()), 2).unwrap_err();
     assert!(matches!(error, CubeError::SumTooLarge { .. }));
+    let squares = Column::integer("y", 0, 1 << 31).measure();
+    let schema = schema.with_column(Column { name: "x".into(), ..squares }).unwrap();
+    assert_eq!(series_bits(&schema, &Series::Sum("x".into()), 2).unwrap(), 33);
+    let error = series_bits(&schema, &Series::SumOfSquares("x".into()), 2).unwrap_err();
+    assert!(error.to_string().contains("the sum of squares of \"x\""), "{error}");
     assert_eq!(series_bits(&schema, &Series::Count, 1_000_000).unwrap(), 20);
 }

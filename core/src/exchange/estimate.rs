@@ -79,7 +79,7 @@ impl Asset {
             uses_per_order: self.order_terms().limit,
             epoch_secs: self.order_terms().epoch_secs,
             groups: plan.groups() as u64,
-            numbers: plan.series().len() as u64,
+            numbers: plan.width() as u64,
             hidden_cells: plan.cells() as u64,
             request_bytes: self.blank_request(&program, &plan, now)?.to_bytes()?.len() as u64,
             result_bytes: SealedResult::encoded_len(SealedAnswer::encoded_len(&shape))? as u64,
@@ -105,11 +105,12 @@ impl Asset {
         let (schema, policy) = (self.schema(), self.policy());
         let (drawn, cells) = noisy_series(schema, policy, plan)?;
         let mut errors = Vec::new();
-        for series in plan.series() {
-            let Some(scale) = policy.scale(schema, series, drawn.len())? else { continue };
+        for (series, _) in plan.series() {
+            let Some(scale) = policy.scale(schema, series, drawn)? else { continue };
             let places = match series {
                 Series::Sum(column) => schema.column(column)?.scale().unwrap_or(0),
-                Series::Count | Series::Valid(_) => 0,
+                Series::SumOfSquares(column) => 2 * schema.column(column)?.scale().unwrap_or(0),
+                Series::Count | Series::Valid(_) | Series::Bins(_) => 0,
             };
             let (cells, unit) = (cells * plan.cells() as u64, 10f64.powi(places.into()));
             errors.push(NumberError::new(series.to_string(), scale, cells, unit));

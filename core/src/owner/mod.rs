@@ -33,7 +33,6 @@ use crate::node::{Node, Served, asset_key, lock, protected_cube};
 use crate::order::find_order;
 use crate::policy::{Policy, PolicyError};
 use crate::privacy::PrivacyError;
-use crate::program::Series;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::store::unixfs::{self, Profile};
 use crate::time::Timestamp;
@@ -620,7 +619,9 @@ fn check_fits(table: &Table, policy: &Policy) -> Result<u64> {
     policy.check_fits(schema)?;
     let max_rows = (table.len() as u64).next_power_of_two();
     for column in policy.measure_columns() {
-        series_bits(schema, &Series::Sum(column.into()), max_rows)?;
+        for series in policy.sums(column) {
+            series_bits(schema, &series, max_rows)?;
+        }
     }
     if policy.noise().is_some() && cfg!(not(feature = "dp")) {
         return Err(CubeError::from(PrivacyError::NoSampler).into());

@@ -81,8 +81,9 @@ impl Policy {
     }
 
     /// The series that noise is drawn for where `asked` are asked for: these, and the count that `min_group_size` looks at.
-    pub(crate) fn noisy_series(&self, asked: &[Series]) -> Vec<Series> {
-        let extra = (self.min_group_size > 1 && !asked.contains(&Series::Count)).then_some(Series::Count);
+    pub(crate) fn noisy_series(&self, asked: &[(Series, usize)]) -> Vec<(Series, usize)> {
+        let count = (Series::Count, 1);
+        let extra = (self.min_group_size > 1 && !asked.contains(&count)).then_some(count);
         asked.iter().cloned().chain(extra).collect()
     }
 
@@ -90,7 +91,7 @@ impl Policy {
     pub(crate) fn all_series(&self, schema: &Schema) -> Result<Vec<Series>, AssetError> {
         let mut all = vec![Series::Count];
         for column in &self.measure_columns {
-            all.push(Series::Sum(column.clone()));
+            all.extend(self.sums(column));
             if schema.column(column)?.nullable {
                 all.push(Series::Valid(column.clone()));
             }
@@ -101,12 +102,15 @@ impl Policy {
     /// The scale of the noise of `series` in a release of `drawn`, where any is drawn.
     pub(crate) fn scale(&self, schema: &Schema, series: &Series, drawn: usize) -> Result<Option<Scale>, AssetError> {
         let Some(noise) = self.noise() else { return Ok(None) };
+        let largest = |column: &str| -> Result<u64, AssetError> {
+            let (low, high) = self.bounds(schema, column)?;
+            Ok(low.unsigned_abs().max(high.unsigned_abs()))
+        };
         let sensitivity = match series {
-            Series::Count | Series::Valid(_) => 1,
-            Series::Sum(column) => {
-                let (low, high) = self.bounds(schema, column)?;
-                low.unsigned_abs().max(high.unsigned_abs())
-            }
+            // A row is in one bin.
+            Series::Count | Series::Valid(_) | Series::Bins(_) => 1,
+            Series::Sum(column) => largest(column)?,
+            Series::SumOfSquares(column) => largest(column)?.saturating_pow(2),
         };
         Ok(Some(Mechanism::new(noise.loss(), drawn).scale(sensitivity)))
     }
@@ -198,8 +202,8 @@ impl Policy {
     /// Checks that no job asks for more noise than is drawn at a time.
     pub(super) fn check_noise(&self, plan: &Plan) -> Result<(), PolicyError> {
         if let Some(Noise::PerJob(_)) = self.noise() {
-            let drawn = self.noisy_series(plan.series()).len();
-            let (numbers, limit) = (plan.cells() as u64 * plan.groups() as u64 * drawn as u64, MAX_NOISY_NUMBERS);
+            let drawn: u64 = self.noisy_series(plan.series()).iter().map(|(_, numbers)| *numbers as u64).sum();
+            let (numbers, limit) = (plan.cells() as u64 * plan.groups() as u64 * drawn, MAX_NOISY_NUMBERS);
             if numbers > limit {
                 return Err(PolicyError::TooMuchNoise { numbers, limit });
             }

@@ -23,8 +23,8 @@ pub enum ProgramError {
         /// What was asked of it.
         program: &'static str,
     },
-    /// A filter or a grouping names a column that is not a dimension.
-    #[error("column {column:?} is not a dimension, so it can be neither filtered nor grouped by")]
+    /// A filter, a grouping or a histogram names a column that is not a dimension.
+    #[error("column {column:?} is not a dimension, so it can be neither filtered nor grouped by, and has no bins")]
     NotADimension {
         /// The column.
         column: String,
@@ -35,8 +35,8 @@ pub enum ProgramError {
         /// The column.
         column: String,
     },
-    /// A comparison by order on a column without one.
-    #[error("column {column:?} has no order: <, <=, > and >= need an integer or decimal column")]
+    /// A comparison, or an aggregate, by order on a column without one.
+    #[error("column {column:?} has no order: <, <=, >, >=, min, max and quantiles need an integer or decimal column")]
     Unordered {
         /// The column.
         column: String,
@@ -137,7 +137,11 @@ impl Classify for ProgramError {
             ProgramError::OtherKind { .. } => Some("a table answers queries, a model scores vectors".into()),
             ProgramError::NullLiteral { .. } => Some("use is_null()".into()),
             ProgramError::TooManyCells { .. } => {
-                Some("compare fewer columns with secrets, group by fewer, or ask the owner for coarser bins".into())
+                Some(
+                "compare fewer columns with secrets, group by fewer, ask fewer histograms, or ask the owner for coarser \
+                 bins"
+                    .into(),
+            )
             }
             ProgramError::NotADimension { .. } | ProgramError::NotAMeasure { .. } => {
                 Some("the asset's schema lists each column's role".into())

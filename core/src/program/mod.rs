@@ -16,20 +16,29 @@
 //! assert!(!format!("{:?}", query.program()).contains("40"));
 //! ```
 
+mod aggregate;
 mod error;
 mod plan;
 mod predicate;
 mod query;
+#[cfg(test)]
+mod random;
+mod sql;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use aggregate::{
+    Aggregate, Aggregation, Spread, count, histogram, max, mean, median, min, quantile, stddev, stddev_pop, sum,
+    var_pop, variance,
+};
 pub use error::ProgramError;
 pub use plan::{MAX_ENTRIES, MAX_GROUPS, MAX_HIDDEN_CELLS, Plan, Series};
 pub(crate) use predicate::{MaybeSecret, select};
 pub use predicate::{Op, Predicate};
 pub use query::{Col, Filter, IntoLiteralList, IntoLiterals, Literals, Query, Secret, col, secret};
+pub use sql::{MAX_SQL_BYTES, SqlError, SqlPosition};
 
 use crate::Digest;
 use crate::asset::Value;
@@ -65,74 +74,6 @@ impl fmt::Display for Slot {
 impl MaybeSecret for Slot {
     fn is_secret(&self) -> bool {
         matches!(self, Slot::Secret)
-    }
-}
-
-/// One number asked of each group.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Aggregate {
-    /// The number of rows.
-    Count,
-    /// The sum of a measure over the rows where it is not null.
-    Sum(String),
-    /// The mean of a measure over the rows where it is not null.
-    Mean(String),
-}
-
-/// The kinds of [`Aggregate`], as a policy lists them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Aggregation {
-    /// [`Aggregate::Count`].
-    Count,
-    /// [`Aggregate::Sum`].
-    Sum,
-    /// [`Aggregate::Mean`].
-    Mean,
-}
-
-/// The number of rows.
-pub fn count() -> Aggregate {
-    Aggregate::Count
-}
-
-/// The sum of a measure.
-pub fn sum(column: impl Into<String>) -> Aggregate {
-    Aggregate::Sum(column.into())
-}
-
-/// The mean of a measure over the rows where it is not null, which may be fewer than [`count`] counts.
-pub fn mean(column: impl Into<String>) -> Aggregate {
-    Aggregate::Mean(column.into())
-}
-
-impl Aggregate {
-    /// Which aggregation it is.
-    pub fn aggregation(&self) -> Aggregation {
-        match self {
-            Aggregate::Count => Aggregation::Count,
-            Aggregate::Sum(_) => Aggregation::Sum,
-            Aggregate::Mean(_) => Aggregation::Mean,
-        }
-    }
-
-    /// The measure that it reads, if any.
-    pub fn column(&self) -> Option<&str> {
-        match self {
-            Aggregate::Count => None,
-            Aggregate::Sum(column) | Aggregate::Mean(column) => Some(column),
-        }
-    }
-}
-
-impl fmt::Display for Aggregate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Aggregate::Count => f.write_str("count"),
-            Aggregate::Sum(column) => write!(f, "sum({column})"),
-            Aggregate::Mean(column) => write!(f, "mean({column})"),
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::predicate::{check_literals, check_test};
+use super::predicate::{check_dimension, check_literals, check_test};
 use super::{Aggregate, Predicate, Program, ProgramError, Query, Slot, select};
 use crate::asset::{Schema, Value};
 use crate::cube::MAX_CUBE_CELLS;
@@ -23,6 +23,10 @@ pub enum Series {
     Sum(String),
     /// Rows where a nullable measure is not null.
     Valid(String),
+    /// Sum of the squares of a measure, in squares of stored units.
+    SumOfSquares(String),
+    /// Rows in each bin of a dimension, its null cell left out: as many numbers as it has bins.
+    Bins(String),
 }
 
 impl std::fmt::Display for Series {
@@ -30,7 +34,9 @@ impl std::fmt::Display for Series {
         match self {
             Series::Count => f.write_str("count"),
             Series::Sum(column) => write!(f, "sum({column})"),
+            Series::SumOfSquares(column) => write!(f, "sum_of_squares({column})"),
             Series::Valid(column) => write!(f, "count({column})"),
+            Series::Bins(column) => write!(f, "histogram({column})"),
         }
     }
 }
@@ -44,7 +50,9 @@ pub struct Plan {
     hidden: Vec<String>,
     group_by: Vec<String>,
     aggregates: Vec<Aggregate>,
-    series: Vec<Series>,
+    /// Each with how many numbers of a group it is.
+    series: Vec<(Series, usize)>,
+    width: usize,
     cells: usize,
     groups: usize,
 }
@@ -81,20 +89,26 @@ impl Program {
         span("clear", &clear_dimensions, MAX_CUBE_CELLS)?;
         let mut series = BTreeSet::new();
         for aggregate in &self.aggregates {
-            match aggregate {
-                Aggregate::Count => drop(series.insert(Series::Count)),
-                Aggregate::Sum(column) => drop(series.insert(Series::Sum(column.clone()))),
-                Aggregate::Mean(column) => {
-                    series.insert(Series::Sum(column.clone()));
-                    series.insert(divisor(schema, column)?);
-                }
-            }
+            series.extend(series_of(schema, aggregate)?);
         }
+        let numbers = |series: Series| -> Result<(Series, usize), ProgramError> {
+            let numbers = match &series {
+                Series::Bins(column) => usize::try_from(schema.column(column)?.values()?).unwrap_or(usize::MAX),
+                _ => 1,
+            };
+            Ok((series, numbers))
+        };
+        let series = series.into_iter().map(numbers).collect::<Result<Vec<_>, _>>()?;
+        let width = series.iter().fold(0usize, |sum, (_, numbers)| sum.saturating_add(*numbers));
         let (cells, groups) =
             (span("hidden", &hidden_dimensions, MAX_HIDDEN_CELLS)?, span("grouped", &self.group_by, MAX_GROUPS)?);
-        let entries = cells as u64 * groups as u64 * series.len() as u64;
+        let entries = (cells as u64 * groups as u64).saturating_mul(width as u64);
         if entries > MAX_ENTRIES {
-            return Err(ProgramError::TooManyCells { which: "grouped and hidden", cells: entries, limit: MAX_ENTRIES });
+            return Err(ProgramError::TooManyCells {
+                which: "grouped, counted and hidden",
+                cells: entries,
+                limit: MAX_ENTRIES,
+            });
         }
         Ok(Plan {
             cells,
@@ -109,24 +123,31 @@ impl Program {
             hidden: hidden_dimensions,
             group_by: self.group_by.clone(),
             aggregates: self.aggregates.clone(),
-            series: series.into_iter().collect(),
+            series,
+            width,
         })
     }
 
     fn check_shape(&self, schema: &Schema) -> Result<(), ProgramError> {
         let shape = |why: String| Err(ProgramError::Shape(why));
         if self.aggregates.is_empty() {
-            return shape("the program asks for nothing: select count(), sum() or mean()".into());
+            return shape("the program asks for nothing: select count(), sum(), mean() or another aggregate".into());
         }
         let mut seen = BTreeSet::new();
         for aggregate in &self.aggregates {
             if !seen.insert(aggregate) {
                 return shape(format!("{aggregate} is asked twice"));
             }
-            if let Some(column) = aggregate.column()
+            if let Some(column) = aggregate.measure()
                 && !schema.column(column)?.role.measure
             {
                 return Err(ProgramError::NotAMeasure { column: column.into() });
+            }
+            if let Some(column) = aggregate.dimension() {
+                check_dimension(schema, column, aggregate.needs_order())?;
+            }
+            if !aggregate.has_rank() {
+                return shape(format!("the rank of a quantile of {:?} is not from 0 to 1", aggregate.dimension()));
             }
         }
         let mut seen = BTreeSet::new();
@@ -134,9 +155,7 @@ impl Program {
             if !seen.insert(column) {
                 return shape(format!("the program groups by {column:?} twice"));
             }
-            if !schema.column(column)?.role.dimension {
-                return Err(ProgramError::NotADimension { column: column.clone() });
-            }
+            check_dimension(schema, column, false)?;
         }
         let Some(filter) = &self.filter else { return Ok(()) };
         filter.check_size()?;
@@ -153,9 +172,23 @@ impl Program {
     }
 }
 
-/// The series that the sum of `column` is divided by for its mean.
-fn divisor(schema: &Schema, column: &str) -> Result<Series, ProgramError> {
-    Ok(if schema.column(column)?.nullable { Series::Valid(column.into()) } else { Series::Count })
+/// The series that an aggregate is made from, its divisor last.
+fn series_of(schema: &Schema, aggregate: &Aggregate) -> Result<Vec<Series>, ProgramError> {
+    let divisor = |column: &String| -> Result<Series, ProgramError> {
+        Ok(if schema.column(column)?.nullable { Series::Valid(column.clone()) } else { Series::Count })
+    };
+    Ok(match aggregate {
+        Aggregate::Count => vec![Series::Count],
+        Aggregate::Sum(column) => vec![Series::Sum(column.clone())],
+        Aggregate::Mean(column) => vec![Series::Sum(column.clone()), divisor(column)?],
+        Aggregate::Spread { column, .. } => {
+            vec![Series::Sum(column.clone()), Series::SumOfSquares(column.clone()), divisor(column)?]
+        }
+        Aggregate::Histogram(column)
+        | Aggregate::Min(column)
+        | Aggregate::Max(column)
+        | Aggregate::Quantile { column, .. } => vec![Series::Bins(column.clone())],
+    })
 }
 
 impl Plan {
@@ -174,9 +207,37 @@ impl Plan {
         &self.aggregates
     }
 
-    /// The series that the aggregates are made from, without repetition.
-    pub fn series(&self) -> &[Series] {
+    /// The series that the aggregates are made from, without repetition, each with how many numbers of a group it is.
+    pub fn series(&self) -> &[(Series, usize)] {
         &self.series
+    }
+
+    /// How many numbers are computed for each group: those of every series, one series after the other.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The series of each of a group's numbers.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = &Series> + Clone {
+        self.series.iter().flat_map(|(series, numbers)| std::iter::repeat_n(series, *numbers))
+    }
+
+    /// Where an aggregate's series stand among the numbers of a group, its divisor last: first number and how many.
+    ///
+    /// # Errors
+    /// None for the aggregates and the schema that the plan was made from.
+    pub(crate) fn places(&self, schema: &Schema, aggregate: &Aggregate) -> Result<Vec<(usize, usize)>, ProgramError> {
+        let place = |wanted: &Series| {
+            let mut first = 0;
+            for (series, numbers) in &self.series {
+                if series == wanted {
+                    return Ok((first, *numbers));
+                }
+                first += numbers;
+            }
+            Err(ProgramError::Shape(format!("{aggregate} is not part of the program")))
+        };
+        series_of(schema, aggregate)?.iter().map(place).collect()
     }
 
     /// Length of the encrypted indicator.
@@ -189,9 +250,10 @@ impl Plan {
         self.groups
     }
 
-    /// Every column that is filtered or grouped by.
+    /// Every column that is filtered or grouped by, or whose bins are counted.
     pub fn dimensions(&self) -> impl Iterator<Item = &str> {
-        self.clear_dimensions.iter().chain(&self.hidden).chain(&self.group_by).map(String::as_str)
+        let named = self.clear_dimensions.iter().chain(&self.hidden).chain(&self.group_by).map(String::as_str);
+        named.chain(self.aggregates.iter().filter_map(Aggregate::dimension))
     }
 
     /// The columns of the clear filter and which of their cells it keeps, row-major.
@@ -218,10 +280,5 @@ impl Plan {
         });
         checked.map_err(ProgramError::hiding_literals)?;
         select(schema, &self.hidden, &hidden).map_err(ProgramError::hiding_literals)
-    }
-
-    /// The series that divides the sum of `column` in a mean.
-    pub(crate) fn divisor(&self, schema: &Schema, column: &str) -> Result<Series, ProgramError> {
-        divisor(schema, column)
     }
 }

@@ -295,13 +295,17 @@ fn is_null_cell(column: &Column, cell: u32, cells: u32) -> bool {
 
 /// Checks one comparison against the schema, without literals.
 pub(crate) fn check_test(schema: &Schema, column: &str, op: Op) -> Result<(), ProgramError> {
+    check_dimension(schema, column, matches!(op, Op::Lt | Op::Le | Op::Gt | Op::Ge))?;
+    check_cells(schema.column(column)?).map(drop)
+}
+
+/// Checks that a column is a dimension, and an ordered one if that is asked.
+pub(crate) fn check_dimension(schema: &Schema, column: &str, ordered: bool) -> Result<(), ProgramError> {
     let found = schema.column(column)?;
     if !found.role.dimension {
         return Err(ProgramError::NotADimension { column: column.into() });
     }
-    check_cells(found)?;
-    let ordered = matches!(found.kind, Kind::Integer { .. } | Kind::Decimal { .. });
-    if matches!(op, Op::Lt | Op::Le | Op::Gt | Op::Ge) && !ordered {
+    if ordered && !matches!(found.kind, Kind::Integer { .. } | Kind::Decimal { .. }) {
         return Err(ProgramError::Unordered { column: column.into() });
     }
     Ok(())

@@ -154,7 +154,7 @@ macro_rules! comparisons {
 }
 
 impl Col {
-    fn test(self, op: Op, literals: Literals) -> Filter {
+    pub(super) fn test(self, op: Op, literals: Literals) -> Filter {
         Filter(Predicate::Test { column: self.0, op, literals })
     }
 
@@ -201,6 +201,13 @@ impl Query {
     /// Asks for `aggregates` over all rows.
     pub fn select(aggregates: impl IntoIterator<Item = Aggregate>) -> Self {
         Self { filter: None, group_by: Vec::new(), aggregates: aggregates.into_iter().collect() }
+    }
+
+    /// Asks for `aggregates`, too.
+    #[must_use]
+    pub fn and_select(mut self, aggregates: impl IntoIterator<Item = Aggregate>) -> Self {
+        self.aggregates.extend(aggregates);
+        self
     }
 
     /// Keeps the rows for which `filter` holds, of those that earlier filters kept. A comparison with null holds neither as
