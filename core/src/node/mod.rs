@@ -262,7 +262,7 @@ impl Node {
                 let (_, plan) = *asked;
                 let shape = shape(asset, &plan)?;
                 let query = EncryptedQuery::from_bytes(&request.query)?;
-                if query.cells() != shape.cells() || query.weights() != shape.weights() {
+                if !query.fits(&shape) {
                     return Err(Rejection::Query(sealock_fhe::Error::Shape { what: "query" }).into());
                 }
                 if query.context_id() != request.context().id() {

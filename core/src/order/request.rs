@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sealock_fhe::linear::Shape;
 use sealock_zk::{
     Claim, Credential, IdentitySecret, MerkleProof, ProveError, ProvingKey, SMALLEST_ANONYMOUS_GROUP, Witness, os_rng,
     prove,
@@ -134,11 +135,11 @@ impl Order {
         let asset = &self.asset;
         self.check_current()?;
         let now = self.now()?;
-        let (program, plan, _) = asset.lay_out(query, check_policy.then_some(now))?;
+        let (program, plan, shape) = asset.lay_out(query, check_policy.then_some(now))?;
         let indicator = Zeroizing::new(plan.indicator(asset.schema(), query)?);
         let (key, membership, now) = self.load(progress)?;
         tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
-        Ok(Prepared { now, program: program.to_bytes()?, indicator: Some(indicator), membership, key })
+        Ok(Prepared { now, program: program.to_bytes()?, indicator: Some((shape, indicator)), membership, key })
     }
 
     /// As [`Order::prepare`], for a download.
@@ -226,8 +227,9 @@ impl Order {
             now,
             proof: ByteBuf::new(),
         };
-        if let Some(indicator) = indicator {
-            request.query = ByteBuf::from(query_key(&seed).encrypt(&indicator, &request.context())?.to_bytes());
+        if let Some((shape, indicator)) = indicator {
+            let query = query_key(&seed).encrypt(&shape, &indicator, &request.context())?;
+            request.query = ByteBuf::from(query.to_bytes());
             inform(progress, Step::out_of(Stage::Encrypt, 1, 1));
         }
         inform(progress, Step::out_of(Stage::Prove, 0, 1));
@@ -270,7 +272,7 @@ pub(super) struct Prepared {
     now: Timestamp,
     program: Vec<u8>,
     /// None for a download.
-    indicator: Option<Zeroizing<Vec<bool>>>,
+    indicator: Option<(Shape, Zeroizing<Vec<bool>>)>,
     membership: MerkleProof,
     key: Arc<ProvingKey>,
 }

@@ -13,7 +13,7 @@
 //!
 //! // Consumer: which cells, encrypted.
 //! let key = QueryKey::generate()?;
-//! let query = key.encrypt(&[false, true, true, false], &context)?;
+//! let query = key.encrypt(&shape, &[false, true, true, false], &context)?;
 //!
 //! // Owner: the protected cube, one row per output.
 //! let matrix = Matrix::new(&shape, [[5_i64, -60, 700, 8000].as_slice()])?;
@@ -89,6 +89,7 @@ mod budget;
 mod client;
 mod entropy;
 mod evaluate;
+mod packing;
 mod query;
 mod release;
 mod ring;
@@ -108,9 +109,13 @@ pub use shape::{Matrix, Row, Shape};
 
 /// Cells that one ring ciphertext holds.
 pub const CELLS_PER_CIPHERTEXT: usize = ring::N;
-/// Most cells of one query.
-pub const MAX_CELLS: usize = 1 << 20;
+/// Most cells of one query, all its vectors together.
+pub const MAX_CELLS: usize = 1 << 22;
 /// Widest signed entries of a matrix, in bits.
 pub const MAX_VALUE_BITS: u8 = 96;
-/// Most LWE samples (one per output and limb, 32,776 bytes each) of one answer: 1 GiB.
+/// Most ring ciphertexts of one answer, 17 to 26 kB each: less than 1 GiB.
 pub const MAX_SAMPLES: usize = 1 << 15;
+/// Most ring ciphertexts of one query.
+pub const MAX_CIPHERTEXTS: usize = 1 << 11;
+/// Most results that one ring ciphertext of an answer carries. Each is a hint on the secret that hides its mask: see above.
+pub const MAX_PACKED: usize = 64;
