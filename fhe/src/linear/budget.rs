@@ -193,6 +193,13 @@ impl NoiseBudget {
         127 - self.flood_log2
     }
 
+    /// Share of the coordinates of a zero's secret `u` that a malicious consumer reads in all results of one ring ciphertext:
+    /// their bits above the flooding, at 13 bits a coordinate.
+    pub fn hint_share(&self) -> f64 {
+        let bits = packing::room(self.cells) as u32 * self.bits_above_flood();
+        f64::from(bits) / f64::from((ZERO_SECRET_LOG2 + 1) * N as u32)
+    }
+
     pub(crate) fn delta(&self) -> u128 {
         1 << self.delta_log2()
     }
@@ -236,6 +243,63 @@ mod tests {
         }
         assert_eq!(NoiseBudget::for_cells(8192).map(|b| b.limb_bits()), Ok(17));
         assert_eq!(NoiseBudget::for_cells(1 << 20).map(|b| b.limb_bits()), Ok(11));
+    }
+
+    /// Every number of cells near a power of two, and every width of weights that has a budget.
+    fn budgets() -> impl Iterator<Item = NoiseBudget> {
+        let cells = (0..=22).flat_map(|i| [(1 << i) - 1, 1 << i, (1 << i) + 1]);
+        let weights = || (0..=32).map(Weights::from_code);
+        cells.flat_map(move |cells| weights().filter_map(move |w| NoiseBudget::for_weights(cells, w).ok()))
+    }
+
+    #[test]
+    fn hints_read_at_most_a_twentieth_of_a_zeros_secret() {
+        let largest = budgets().map(|b| b.hint_share()).fold(0.0, f64::max);
+        println!("hints read at most {:.2}% of the coordinates, {:.0}", largest * 100.0, largest * N as f64);
+        assert!(largest > 0.03, "and not for want of hints");
+        assert!(largest < 0.0422);
+    }
+
+    /// Block size of the primal uSVP attack on LWE with `n` unknown coordinates of deviation `secret`, noise of deviation `noise`
+    /// and at most N samples, by the 2016 estimate: the least β for which, for some number of samples m and d = n + m + 1,
+    /// `√β·noise ≤ δ^(2β−d−1)·(q^m·(noise/secret)^n)^(1/d)`.
+    fn primal_block_size(n: usize, secret: f64, noise: f64) -> usize {
+        use std::f64::consts::{E, PI};
+        let solves = |beta: usize| {
+            let b = beta as f64;
+            let delta = ((PI * b).powf(1.0 / b) * b / (2.0 * PI * E)).log2() / (2.0 * (b - 1.0));
+            (256..=N).step_by(16).any(|m| {
+                let d = (n + m + 1) as f64;
+                let volume = (128.0 * m as f64 + n as f64 * (noise / secret).log2()) / d;
+                0.5 * b.log2() + noise.log2() <= (2.0 * b - d - 1.0) * delta + volume
+            })
+        };
+        (60..2000).find(|&beta| solves(beta)).expect("large blocks solve everything")
+    }
+
+    #[test]
+    fn the_primal_attack_on_a_released_mask_costs_more_than_on_the_key() {
+        let deviation = |bound_log2: u32| 2f64.powi(bound_log2 as i32) / 3f64.sqrt();
+        let (noise, binary, wide) = (deviation(NOISE_LOG2), 0.5, deviation(ZERO_SECRET_LOG2));
+        let read = budgets().map(|b| (b.hint_share() * N as f64).ceil() as usize).max().expect("some budgets");
+        let [key, hinted_binary, unhinted, hinted] = [
+            primal_block_size(N, binary, noise),
+            // One result over a binary secret: 43 bits read 43 coordinates.
+            primal_block_size(N - 43, binary, noise),
+            primal_block_size(N, wide, noise),
+            primal_block_size(N - read, wide, noise),
+        ];
+        for (what, beta) in [
+            ("the key", key),
+            ("a binary secret with one hint", hinted_binary),
+            ("a wide secret without hints", unhinted),
+            ("a wide secret with all hints", hinted),
+        ] {
+            println!("{what}: β = {beta}, core-SVP 2^{:.1}", 0.292 * beta as f64);
+        }
+        // The numbers that the module's documentation states.
+        assert_eq!((key, unhinted, hinted), (365, 438, 410));
+        assert!(hinted > key && key > hinted_binary);
     }
 
     #[test]

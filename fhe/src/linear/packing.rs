@@ -32,7 +32,7 @@ pub(crate) struct Packing {
 }
 
 /// Most results that one product over so many cells can hold.
-fn room(cells: usize) -> usize {
+pub(crate) fn room(cells: usize) -> usize {
     (N / cells).clamp(1, MAX_PACKED)
 }
 

@@ -56,6 +56,7 @@ impl Fresh {
 /// A re-randomised, flooded product: a full ring mask, and the coefficients of the body that are results.
 pub(crate) struct Released {
     pub(crate) mask: Zeroizing<Vec<u128>>,
+    #[cfg(test)]
     pub(crate) results: Vec<usize>,
     pub(crate) bodies: Zeroizing<Vec<u128>>,
 }
@@ -72,7 +73,12 @@ impl Raw {
             let hidden = coefficient(zero.body, &fresh.u, at).wrapping_add(*e2).wrapping_add(*flood);
             *body = body.wrapping_add(hidden);
         }
-        Released { mask, results, bodies }
+        Released {
+            mask,
+            #[cfg(test)]
+            results,
+            bodies,
+        }
     }
 }
 

@@ -251,6 +251,63 @@ fn attack_chosen_key_mask_confirms_a_guessed_cube_even_under_a_seeded_query() {
     assert!(bits[1..].iter().all(|&b| b >= 120), "nothing is confirmed");
 }
 
+/// The consumer's public-key body is `b = 2^100`, so that each body coefficient that leaves tells one of `u`.
+#[test]
+fn attack_many_released_coefficients_read_the_zeros_secret_and_a_few_of_a_wide_one_do_not() {
+    let shape = Shape::new(82, &[BITS; 60]).expect("valid shape");
+    let rows: Vec<Vec<i64>> = (0..60).map(|i| values(100 + i, 82)).collect();
+    let matrix = Matrix::new(&shape, rows.iter().map(|r| r.as_slice())).expect("entries fit");
+    let mut ciphertext = vec![0u128; N];
+    ciphertext[0] = 1 << 96;
+    let product = Product::with_masks(&[ciphertext], vec![0; N], &matrix);
+    let truth = digits(&product, &shape, 0);
+    let (key_mask, shift) = (context().key_mask(), shape.budget().flood_log2() + 2);
+    let mut body = vec![0u128; N];
+    body[0] = 1 << shift;
+    let zero = ZeroKey::new(&key_mask, &body);
+
+    // What is left of a mask without a·u, as far as u was read.
+    let attack = |released: &Released| {
+        let mut read = vec![0u128; N];
+        for (&at, &body) in released.results.iter().zip(released.bodies.iter()) {
+            read[at] = ((body.wrapping_add(1 << (shift - 1)) as i128) >> shift) as u128;
+        }
+        let left = difference(&released.mask, &multiply(&key_mask, &read));
+        (read, read_off(&left))
+    };
+    let u_of = |fresh: &Fresh| fresh.u.iter().map(|&c| c as u128).collect::<Vec<_>>();
+
+    // Unprotected: a binary secret and every coefficient. The whole tile of columns is read.
+    let all = |fresh: &mut Fresh| {
+        let more = Fresh::sample(shape.budget(), N, &entropy(27), 1);
+        (fresh.e2, fresh.flood) = (more.e2.clone(), more.flood.clone());
+        let raw = Raw { mask: raw(&product, 0).mask, results: (0..N).collect(), bodies: vec![0; N].into() };
+        raw.release(&zero, fresh)
+    };
+    let mut binary = fresh(&shape, 0, 26, 0);
+    binary.u.iter_mut().for_each(|c| *c &= 1);
+    let (read, found) = attack(&all(&mut binary));
+    println!(
+        "binary u, all coefficients: {} of {N} of u right",
+        read.iter().zip(&u_of(&binary)).filter(|(a, b)| a == b).count()
+    );
+    assert!(read == u_of(&binary) && found == truth);
+    // Width alone does not help: it only makes each coordinate cost more bits.
+    let mut wide = fresh(&shape, 0, 26, 0);
+    let (read, found) = attack(&all(&mut wide));
+    assert!(read == u_of(&wide) && found == truth);
+
+    // Released: at most 64 coefficients of u are read, and the columns stay hidden.
+    let fresh = fresh(&shape, 0, 26, 0);
+    let released = raw(&product, 0).release(&zero, &fresh);
+    let (read, found) = attack(&released);
+    let known = read.iter().zip(&u_of(&fresh)).filter(|(a, b)| **a != 0 && a == b).count();
+    println!("released: {known} of {N} of u right, {} of {N} digits", agreeing(&found, &truth));
+    assert!(known <= released.results.len() && released.results.len() <= crate::linear::MAX_PACKED);
+    assert!(known > 30, "the hints are there");
+    assert_eq!(agreeing(&found, &truth), 0);
+}
+
 /// Two rows under one query, released with the randomness of these two indices: what their difference tells.
 fn reuse_betrays_the_difference(shape: &Shape, rows: &[Vec<i64>], tiles: [usize; 2], seed: u8) {
     let key = key(seed);
