@@ -45,7 +45,7 @@ fn sealed_query(cells: usize, rounds: usize) {
     let context = Context::new(&[b"benchmark"]);
 
     let (keygen, key) = timed(rounds, || QueryKey::generate().expect("randomness"));
-    let (encrypt, query) = timed(rounds, || key.encrypt(&indicator, &context).expect("valid indicator"));
+    let (encrypt, query) = timed(rounds, || key.encrypt(&shape, &indicator, &context).expect("valid indicator"));
     let (decode, query) = timed(rounds, || EncryptedQuery::from_bytes(&query.to_bytes()).expect("own bytes"));
     let (evaluated, answer) = timed(rounds, || evaluate(&query, &context, &matrix).expect("shapes agree"));
     let (decrypt, opened) = timed(rounds, || key.decrypt(&answer, &shape).expect("shapes agree"));
@@ -58,6 +58,6 @@ fn sealed_query(cells: usize, rounds: usize) {
     println!("  wire round trip     {decode:>10.2} ms");
     println!("  evaluate + release  {evaluated:>10.2} ms");
     println!("  decrypt             {decrypt:>10.2} ms");
-    println!("  query               {:>10} bytes", EncryptedQuery::encoded_len(cells));
+    println!("  query               {:>10} bytes", EncryptedQuery::encoded_len(&shape));
     println!("  answer              {:>10} bytes\n", SealedAnswer::encoded_len(&shape));
 }

@@ -1,6 +1,6 @@
 //! What can go wrong, and what to do about it.
 
-use crate::linear::{MAX_CELLS, MAX_SAMPLES, MAX_VALUE_BITS};
+use crate::linear::{MAX_CELLS, MAX_CIPHERTEXTS, MAX_SAMPLES, MAX_VALUE_BITS};
 
 /// Why a query could not be made, answered or read.
 ///
@@ -8,7 +8,7 @@ use crate::linear::{MAX_CELLS, MAX_SAMPLES, MAX_VALUE_BITS};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A vector has no cells or more than the engine takes.
+    /// The vectors have no cells or more than the engine takes.
     #[error("expected 1 to {MAX_CELLS} cells, got {got}; split the query or bin the dimensions more coarsely")]
     Cells {
         /// Cells that were given.
@@ -24,15 +24,25 @@ pub enum Error {
         /// Cells of the input.
         got: usize,
     },
+    /// A batch takes more ring ciphertexts than one query may have.
+    #[error(
+        "{vectors} vectors would take {ciphertexts} ring ciphertexts, at most {MAX_CIPHERTEXTS} are accepted; split the batch"
+    )]
+    Vectors {
+        /// Vectors of the batch.
+        vectors: usize,
+        /// Ring ciphertexts that they take.
+        ciphertexts: usize,
+    },
     /// A matrix or an answer has no outputs or too many.
     #[error(
-        "expected at least one output and at most {MAX_SAMPLES} LWE samples, got {outputs} outputs in {samples} samples; \
-         ask for fewer outputs at a time"
+        "expected at least one output and at most {MAX_SAMPLES} ring ciphertexts, got {outputs} outputs in {samples}; \
+         ask for fewer outputs or vectors at a time"
     )]
     Outputs {
         /// Outputs that were asked for.
         outputs: usize,
-        /// LWE samples (one per output and limb) they need.
+        /// Ring ciphertexts that the answer would take.
         samples: usize,
     },
     /// Rows were given for another number of outputs than the shape names.
@@ -103,6 +113,20 @@ pub enum Error {
         expected: usize,
         /// Length that came.
         got: usize,
+    },
+    /// A query claims to share ring elements as no shape does.
+    #[error("{rows} vectors and {columns} columns do not share a ring element; the query was not made by this library")]
+    Packing {
+        /// Vectors in one ring element.
+        rows: usize,
+        /// Columns in one ring element.
+        columns: usize,
+    },
+    /// The bits that fill up the last byte are not zeros.
+    #[error("{what}: the bits after the last word must be zeros; the bytes were altered")]
+    Padding {
+        /// Which format.
+        what: &'static str,
     },
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]

@@ -149,6 +149,10 @@ typedef struct sealock_filter sealock_filter;
 typedef struct sealock_query sealock_query;
 typedef struct sealock_program sealock_program;
 typedef struct sealock_answer sealock_answer;
+typedef struct sealock_model sealock_model;
+typedef struct sealock_inference_ticket sealock_inference_ticket;
+typedef struct sealock_inference_tickets sealock_inference_tickets;
+typedef struct sealock_prediction sealock_prediction;
 typedef struct sealock_identity sealock_identity;
 typedef struct sealock_group sealock_group;
 typedef struct sealock_merkle_proof sealock_merkle_proof;
@@ -1300,6 +1304,12 @@ sealock_status sealock_policy_min_group_size(sealock_policy *policy,
 sealock_status sealock_policy_allow_download(sealock_policy *policy,
                                              sealock_error **error);
 
+// Lets a model score encrypted vectors, at most so many in one job: see Models. **One more vector than the model has features
+// tells whoever has the scores every coefficient.**
+sealock_status sealock_policy_allow_inference(sealock_policy *policy,
+                                              uint32_t max_vectors,
+                                              sealock_error **error);
+
 // Answers at most this many jobs, over all orders.
 sealock_status sealock_policy_max_jobs(sealock_policy *policy, uint64_t jobs, sealock_error **error);
 
@@ -1365,7 +1375,7 @@ sealock_status sealock_policy_free(sealock_policy *policy);
 
 // What to publish, and under which conditions.
 //
-// Made by: `sealock_offer_new`. Freed by: `sealock_offer_free`. It holds the table. Thread-safe.
+// Made by: `sealock_offer_new`, `sealock_offer_new_model`. Freed by: `sealock_offer_free`. It holds the table or the model. Thread-safe.
 struct sealock_offer;
 
 // What an order costs and gives.
@@ -1408,6 +1418,15 @@ sealock_status sealock_offer_new(const char *name,
                                  const sealock_terms *terms,
                                  sealock_offer **out,
                                  sealock_error **error);
+
+// Offers a model under a name of 4 to 128 characters. Policy and terms are copied; the model is shared. The policy needs
+// `sealock_policy_allow_inference`.
+sealock_status sealock_offer_new_model(const char *name,
+                                       const sealock_model *model,
+                                       const sealock_policy *policy,
+                                       const sealock_terms *terms,
+                                       sealock_offer **out,
+                                       sealock_error **error);
 
 // What the table is, in 10 to 7000 characters.
 sealock_status sealock_offer_description(sealock_offer *offer, const char *text, sealock_error **error);
@@ -2994,6 +3013,222 @@ sealock_status sealock_answer_to_arrow_stream(const sealock_answer *answer,
 
 // Frees an answer. NULL is fine.
 sealock_status sealock_answer_free(sealock_answer *answer);
+
+// ======
+// Models
+//
+// Private inference: an owner publishes a linear model, and its node scores encrypted vectors, exactly. Neither the vectors nor
+// the scores are seen by the owner.
+//
+// **Whoever gets one more vector scored than a model has features knows every coefficient.** What limits it is how many
+// vectors are answered at all: `sealock_policy_allow_inference`, `sealock_policy_max_jobs` and the terms of an order.
+
+// The scores are the prediction, one for each target.
+#define SEALOCK_MODEL_LINEAR 1
+
+// One score: the logarithm of the odds of the second of two classes.
+#define SEALOCK_MODEL_LOGISTIC 2
+
+// One score for each class, whose softmax is the probabilities.
+#define SEALOCK_MODEL_MULTINOMIAL 3
+
+// Scores of as many decimal places as the coefficients' width allows.
+#define SEALOCK_MODEL_FINEST -1
+
+// The consumer's half of an inference: the request to send, and the keys that open its result.
+//
+// Made by: `sealock_order_infer`, `sealock_order_infer_use`, `sealock_inference_tickets_get`. Freed by:
+// `sealock_inference_ticket_free`; the keys stay in the wallet until `sealock_consumer_forget`. Thread-safe.
+struct sealock_inference_ticket;
+
+// A list of tickets.
+//
+// Made by: `sealock_consumer_inference_tickets`. Freed by: `sealock_inference_tickets_free`. It never changes; thread-safe.
+struct sealock_inference_tickets;
+
+// A linear model with integer coefficients, in its owner's hands.
+//
+// Made by: `sealock_model_new`, `sealock_model_from_bytes`. Freed by: `sealock_model_free`, which wipes it when no offer holds
+// it. It never changes; thread-safe.
+struct sealock_model;
+
+// The scores of vectors, and what follows from them.
+//
+// Made by: `sealock_inference_ticket_open`, `sealock_model_predict`. Freed by: `sealock_prediction_free`. It never changes;
+// thread-safe.
+struct sealock_prediction;
+
+// Makes a model of its numbers. `kind` is one of the SEALOCK_MODEL_ constants. The features are the columns of a schema:
+// numbers with a range, rounded to the decimal places that they declare. `outputs` names the targets or the classes;
+// `coefficients` has a row of numbers, one for each feature, for each score, and `intercepts` a number for each. There is a
+// score for each output, and a single one for SEALOCK_MODEL_LOGISTIC.
+//
+// Coefficients are rounded to `bits` signed bits, 2 to 62; 32 is a good choice. Scores have `scale` decimal places, or as
+// many as fit with SEALOCK_MODEL_FINEST.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for numbers that are not finite, too wide or not as many; with
+// SEALOCK_ERROR_ENCRYPTION where the encryption has no room for features and coefficients so wide.
+sealock_status sealock_model_new(int32_t kind,
+                                 const sealock_schema *features,
+                                 const char *const *outputs,
+                                 size_t outputs_count,
+                                 const double *coefficients,
+                                 size_t coefficients_count,
+                                 const double *intercepts,
+                                 size_t intercepts_count,
+                                 uint8_t bits,
+                                 int32_t scale,
+                                 sealock_model **out,
+                                 sealock_error **error);
+
+// A bound on how far a score, counted from 0, is from that of the model that was rounded, at any vector within the ranges.
+sealock_status sealock_model_error_bound(const sealock_model *model,
+                                         size_t score,
+                                         double *out,
+                                         sealock_error **error);
+
+// Scores vectors in the clear: `values_count` numbers, vector after vector. The scores are those of encrypted ones, to the
+// last digit. `clip` is as in `sealock_order_infer`.
+sealock_status sealock_model_predict(const sealock_model *model,
+                                     const double *values,
+                                     size_t values_count,
+                                     int32_t clip,
+                                     sealock_prediction **out,
+                                     sealock_error **error);
+
+// The model as bytes, coefficients and all.
+sealock_status sealock_model_to_bytes(const sealock_model *model,
+                                      sealock_buffer **out,
+                                      sealock_error **error);
+
+// Reads what `sealock_model_to_bytes` wrote.
+sealock_status sealock_model_from_bytes(const uint8_t *bytes,
+                                        size_t bytes_length,
+                                        sealock_model **out,
+                                        sealock_error **error);
+
+// The digest of its canonical form. Whoever guesses the coefficients can check them by it.
+sealock_status sealock_model_digest(const sealock_model *model,
+                                    uint8_t *out,
+                                    size_t out_length,
+                                    sealock_error **error);
+
+// Frees a model. NULL is fine.
+sealock_status sealock_model_free(sealock_model *model);
+
+// Makes the request for vectors to be scored by the order's asset, a model: `values_count` numbers, vector after vector in the
+// order of its features. Checks it against the asset's policy, encrypts the vectors, and proves that some order pays for it.
+// Takes the order's next use, however many vectors there are. The keys are in the wallet before this returns. `watch` may be
+// NULL.
+//
+// A number outside its feature's range fails with SEALOCK_ERROR_OUT_OF_DOMAIN; if `clip` is not 0, it is moved to the nearest
+// end, and the model scores that. Otherwise fails as `sealock_order_request`, and with SEALOCK_ERROR_INVALID_PROGRAM for a
+// table.
+sealock_status sealock_order_infer(const sealock_order *order,
+                                   const double *values,
+                                   size_t values_count,
+                                   int32_t clip,
+                                   const sealock_watch *watch,
+                                   sealock_inference_ticket **out,
+                                   sealock_error **error);
+
+// As `sealock_order_infer`, for a use of the caller's choice: see `sealock_order_request_use`.
+sealock_status sealock_order_infer_use(const sealock_order *order,
+                                       const double *values,
+                                       size_t values_count,
+                                       int32_t clip,
+                                       uint64_t use_index,
+                                       sealock_inference_ticket **out,
+                                       sealock_error **error);
+
+// The requests for vectors to be scored that were made and whose results have not been forgotten.
+sealock_status sealock_consumer_inference_tickets(const sealock_consumer *consumer,
+                                                  sealock_inference_tickets **out,
+                                                  sealock_error **error);
+
+// The request to send, see `sealock_ticket_request`. A node runs it like any other.
+sealock_status sealock_inference_ticket_request(const sealock_inference_ticket *ticket,
+                                                sealock_request **out,
+                                                sealock_error **error);
+
+// The name of the job, a digest.
+sealock_status sealock_inference_ticket_job(const sealock_inference_ticket *ticket,
+                                            uint8_t *out,
+                                            size_t out_length,
+                                            sealock_error **error);
+
+// Proves the same request again, see `sealock_ticket_renew`.
+sealock_status sealock_inference_ticket_renew(sealock_inference_ticket *ticket, sealock_error **error);
+
+// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
+//
+// Fails with SEALOCK_ERROR_BAD_SIGNATURE or SEALOCK_ERROR_WRONG_KEY for a receipt or a result that is not for this request,
+// or was changed.
+sealock_status sealock_inference_ticket_open(const sealock_inference_ticket *ticket,
+                                             const sealock_result *result,
+                                             const sealock_receipt *receipt,
+                                             sealock_prediction **out,
+                                             sealock_error **error);
+
+// Frees a ticket. NULL is fine.
+sealock_status sealock_inference_ticket_free(sealock_inference_ticket *ticket);
+
+// How many tickets the list holds.
+sealock_status sealock_inference_tickets_count(const sealock_inference_tickets *tickets,
+                                               size_t *out,
+                                               sealock_error **error);
+
+// A ticket of the list, counted from 0. It outlives the list.
+sealock_status sealock_inference_tickets_get(const sealock_inference_tickets *tickets,
+                                             size_t index,
+                                             sealock_inference_ticket **out,
+                                             sealock_error **error);
+
+// Frees a list of tickets. NULL is fine.
+sealock_status sealock_inference_tickets_free(sealock_inference_tickets *tickets);
+
+// How many vectors were scored, and how many scores each has.
+sealock_status sealock_prediction_size(const sealock_prediction *prediction,
+                                       size_t *vectors,
+                                       size_t *scores,
+                                       sealock_error **error);
+
+// A score of a vector, both counted from 0, as the nearest double.
+sealock_status sealock_prediction_score(const sealock_prediction *prediction,
+                                        size_t vector,
+                                        size_t score,
+                                        double *out,
+                                        sealock_error **error);
+
+// A score of a vector, exactly: `number` times 10^-`scale`, where `number` is the text of a whole number.
+sealock_status sealock_prediction_exact(const sealock_prediction *prediction,
+                                        size_t vector,
+                                        size_t score,
+                                        sealock_buffer **number,
+                                        uint8_t *scale,
+                                        sealock_error **error);
+
+// The probability of a class, counted from 0. Fails with SEALOCK_ERROR_INVALID_ARGUMENT for a linear model.
+sealock_status sealock_prediction_probability(const sealock_prediction *prediction,
+                                              size_t vector,
+                                              size_t class_index,
+                                              double *out,
+                                              sealock_error **error);
+
+// The most probable class of a vector, counted from 0, by the exact scores. Fails with SEALOCK_ERROR_INVALID_ARGUMENT for a
+// linear model.
+sealock_status sealock_prediction_class(const sealock_prediction *prediction,
+                                        size_t vector,
+                                        size_t *out,
+                                        sealock_error **error);
+
+// The kind of the model that made it: one of the SEALOCK_MODEL_ constants.
+sealock_status sealock_prediction_kind(const sealock_prediction *prediction,
+                                       int32_t *out,
+                                       sealock_error **error);
+
+// Frees a prediction. NULL is fine.
+sealock_status sealock_prediction_free(sealock_prediction *prediction);
 
 // =============================
 // Access proofs: field elements

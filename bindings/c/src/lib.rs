@@ -39,6 +39,7 @@ pub mod kubo;
 pub mod ledger;
 pub mod library;
 pub mod logging;
+pub mod model;
 pub mod node;
 pub mod offer;
 pub mod order;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use sealock::asset::{Table, Terms};
 use sealock::envelope::RecipientPublicKey;
+use sealock::model::Model;
 use sealock::owner::Offer;
 use sealock::policy::Policy;
 
@@ -14,6 +15,7 @@ use crate::call::{call, free};
 use crate::column::{change, current};
 use crate::error::{sealock_error, sealock_status};
 use crate::handle::{find, handles};
+use crate::model::sealock_model;
 use crate::policy::sealock_policy;
 use crate::table::sealock_table;
 
@@ -27,18 +29,25 @@ pub struct sealock_terms {
 
 /// What to publish, and under which conditions.
 ///
-/// Made by: `sealock_offer_new`. Freed by: `sealock_offer_free`. It holds the table. Thread-safe.
+/// Made by: `sealock_offer_new`, `sealock_offer_new_model`. Freed by: `sealock_offer_free`. It holds the table or the model. Thread-safe.
 pub struct sealock_offer {
     _opaque: (),
 }
 
 handles! { sealock_terms => Mutex<Terms>, sealock_offer => Mutex<Draft> }
 
-/// An offer without its table's lifetime.
+/// What is offered.
+#[derive(Clone)]
+enum Content {
+    Table(Arc<Table>),
+    Model(Arc<Model>),
+}
+
+/// An offer without its content's lifetime.
 #[derive(Clone)]
 pub(crate) struct Draft {
     name: String,
-    table: Arc<Table>,
+    content: Content,
     policy: Policy,
     terms: Terms,
     set: Vec<(Text, String)>,
@@ -57,10 +66,18 @@ enum Text {
 }
 
 impl Draft {
+    fn new(name: String, content: Content, policy: Policy, terms: Terms) -> Self {
+        let (set, tags, recipients) = Default::default();
+        Self { name, content, policy, terms, set, tags, cap: None, recipients }
+    }
+
     pub(crate) fn offer(&self) -> Offer<'_> {
-        let mut offer = Offer::new(&*self.name, &self.table, self.policy.clone(), self.terms.clone())
-            .tags(&self.tags)
-            .recipients(self.recipients.iter().copied());
+        let (policy, terms) = (self.policy.clone(), self.terms.clone());
+        let offer = match &self.content {
+            Content::Table(table) => Offer::new(&*self.name, table, policy, terms),
+            Content::Model(model) => Offer::model(&*self.name, model, policy, terms),
+        };
+        let mut offer = offer.tags(&self.tags).recipients(self.recipients.iter().copied());
         for (which, text) in &self.set {
             offer = match which {
                 Text::Description => offer.description(text),
@@ -160,16 +177,26 @@ pub unsafe extern "C" fn sealock_offer_new(
 ) -> sealock_status {
     call!(error, |c| {
         let out = c.out("out", out)?;
-        out.issue(Mutex::new(Draft {
-            name: c.text("name", name)?.to_owned(),
-            table: find(table)?,
-            policy: current(policy)?,
-            terms: current(terms)?,
-            set: Vec::new(),
-            tags: Vec::new(),
-            cap: None,
-            recipients: Vec::new(),
-        }));
+        let name = c.text("name", name)?.to_owned();
+        out.issue(Mutex::new(Draft::new(name, Content::Table(find(table)?), current(policy)?, current(terms)?)));
+    })
+}
+
+/// Offers a model under a name of 4 to 128 characters. Policy and terms are copied; the model is shared. The policy needs
+/// `sealock_policy_allow_inference`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_new_model(
+    name: *const c_char,
+    model: *const sealock_model,
+    policy: *const sealock_policy,
+    terms: *const sealock_terms,
+    out: *mut *mut sealock_offer,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        let name = c.text("name", name)?.to_owned();
+        out.issue(Mutex::new(Draft::new(name, Content::Model(find(model)?), current(policy)?, current(terms)?)));
     })
 }
 

@@ -165,6 +165,19 @@ pub unsafe extern "C" fn sealock_policy_allow_download(
     })
 }
 
+/// Lets a model score encrypted vectors, at most so many in one job: see Models. **One more vector than the model has features
+/// tells whoever has the scores every coefficient.**
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_policy_allow_inference(
+    policy: *mut sealock_policy,
+    max_vectors: u32,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        change(policy, |policy: Policy| Ok(policy.allow_inference(max_vectors)))?;
+    })
+}
+
 /// Answers at most this many jobs, over all orders.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_policy_max_jobs(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sealock::ErrorKind;
 
 /// One section of the header each, in its order.
-const SECTIONS: [&str; 39] = [
+const SECTIONS: [&str; 40] = [
     "error",
     "buffer",
     "library",
@@ -40,6 +40,7 @@ const SECTIONS: [&str; 39] = [
     "destruction",
     "query",
     "answer",
+    "model",
     "scalar",
     "identity",
     "group",

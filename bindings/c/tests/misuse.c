@@ -197,6 +197,39 @@ static void open_node(void) {
     MUST(sealock_ipfs_open(folder, valid_sealock_ipfs_config, &valid_sealock_ipfs, &error));
 }
 
+// A model, and what leads to its scores.
+static void open_model(const struct market *m) {
+    sealock_schema *schema;
+    sealock_column *column;
+    sealock_policy *policy;
+    sealock_offer *offer;
+    sealock_published *published;
+    sealock_asset *asset;
+    sealock_order *order;
+    const double one[] = {1};
+    MUST(sealock_column_integer("x", 0, 9, &column, &error));
+    MUST(sealock_schema_new((const sealock_column *const[]){column}, 1, &schema, &error));
+    MUST(sealock_model_new(SEALOCK_MODEL_LINEAR, schema, LIST("y"), one, 1, one, 1, 32, SEALOCK_MODEL_FINEST,
+                           &valid_sealock_model, &error));
+    MUST(sealock_model_predict(valid_sealock_model, one, 1, 0, &valid_sealock_prediction, &error));
+    MUST(sealock_policy_deny_all(&policy, &error));
+    MUST(sealock_policy_allow_inference(policy, 1, &error));
+    MUST(sealock_offer_new_model("A model", valid_sealock_model, policy, m->terms, &offer, &error));
+    MUST(sealock_owner_publish(m->owner, offer, NULL, &published, &error));
+    MUST(sealock_published_asset(published, &asset, &error));
+    MUST(sealock_consumer_buy(m->consumer, asset, 1, &error));
+    MUST(sealock_consumer_order(m->consumer, asset, &order, &error));
+    MUST(sealock_order_infer(order, one, 1, 0, NULL, &valid_sealock_inference_ticket, &error));
+    MUST(sealock_consumer_inference_tickets(m->consumer, &valid_sealock_inference_tickets, &error));
+    sealock_order_free(order);
+    sealock_asset_free(asset);
+    sealock_published_free(published);
+    sealock_offer_free(offer);
+    sealock_policy_free(policy);
+    sealock_schema_free(schema);
+    sealock_column_free(column);
+}
+
 // What leads to the data itself.
 static void open_data(const struct market *m) {
     sealock_download_ticket *ticket;
@@ -296,6 +329,7 @@ static void make_all(const char *ceremony) {
     MUST(sealock_cancel_new(&valid_sealock_cancel, &error));
     CHECK(sealock_schema_from_json(NULL, 0, &valid_sealock_schema, &valid_sealock_error) == SEALOCK_ERROR_MALFORMED);
     open_data(&m);
+    open_model(&m);
     open_proofs();
     open_semaphore(ceremony);
     open_node();

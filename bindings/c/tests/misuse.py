@@ -154,7 +154,7 @@ class Function:
                 return "sizeof outs.bytes"
             if previous[0] == "const uint8_t *":
                 return str((SIZES | LIST_SIZES).get(previous[1], 8))
-            return "1" if argument == "count" else "0"
+            return "1" if argument.endswith("count") else "0"
         if kind in EXTREMES:
             return NUMBERS.get(argument, "0")
         if kind.startswith("struct Arrow"):
@@ -250,10 +250,10 @@ class Function:
                     self.case(index + 1, size, f"argument {self.arguments[index + 1][1]}: expected")
             elif kind in EXTREMES:
                 previous = self.arguments[index - 1][0] if index else ""
-                if kind != "size_t" or not previous.endswith("*") or argument in ("index", "row"):
+                if kind != "size_t" or not previous.endswith("*") or argument in ("index", "row", "vector", "score"):
                     for extreme in EXTREMES[kind]:
                         self.harmless(index, extreme)
-                elif argument == "count":
+                elif argument.endswith("count"):
                     self.case(index, "SIZE_MAX", "argument")
             elif kind.startswith("struct Arrow"):
                 self.case(index, "NULL", f"argument {argument}")

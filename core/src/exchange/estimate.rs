@@ -81,7 +81,7 @@ impl Asset {
             groups: plan.groups() as u64,
             numbers: plan.width() as u64,
             hidden_cells: plan.cells() as u64,
-            request_bytes: self.blank_request(&program, &plan, now)?.to_bytes()?.len() as u64,
+            request_bytes: self.blank_request(&program, &shape, now)?.to_bytes()?.len() as u64,
             result_bytes: SealedResult::encoded_len(SealedAnswer::encoded_len(&shape))? as u64,
             compute_time: compute_time(&shape),
             epsilon: policy.noise().map(spent),
@@ -151,13 +151,13 @@ impl Asset {
     }
 
     /// A request of the length that one for `program` will have.
-    fn blank_request(&self, program: &Program, plan: &Plan, now: Timestamp) -> Result<JobRequest> {
+    fn blank_request(&self, program: &Program, shape: &Shape, now: Timestamp) -> Result<JobRequest> {
         let blank = Digest::from_bytes([0; 32]);
         Ok(JobRequest {
             version: JobRequest::VERSION,
             asset: self.did().to_string(),
             program: ByteBuf::from(program.to_bytes()?),
-            query: ByteBuf::from(vec![0; EncryptedQuery::encoded_len(plan.cells())]),
+            query: ByteBuf::from(vec![0; EncryptedQuery::encoded_len(shape)]),
             result_key: [0; 32],
             policy: blank,
             data: blank,
@@ -178,8 +178,7 @@ fn compute_time(shape: &Shape) -> Duration {
         let product = many.saturating_sub(one) / 4;
         (one.saturating_sub(product), product)
     });
-    let (samples, ciphertexts) = (shape.samples() as u32, shape.ciphertexts() as u32);
-    (sample + product * ciphertexts) * samples
+    sample * shape.samples() as u32 + product * shape.products() as u32
 }
 
 /// The least of three times of a product of so many ciphertexts with one output of one limb.
@@ -187,7 +186,7 @@ fn one_sample(ciphertexts: usize) -> Duration {
     let cells = ciphertexts * CELLS_PER_CIPHERTEXT;
     let shape = Shape::new(cells, &[2]).expect("a small shape is within the limits");
     let context = Context::new(&[b"sealock/v1/estimate"]);
-    let query = QueryKey::generate().and_then(|key| key.encrypt(&vec![false; cells], &context));
+    let query = QueryKey::generate().and_then(|key| key.encrypt(&shape, &vec![false; cells], &context));
     let query = query.expect("the operating system provides randomness");
     let row = vec![1i64; cells];
     let matrix = Matrix::new(&shape, [Row::I64(&row)]).expect("the row has the shape's length");

@@ -67,8 +67,8 @@ impl ModelInfo {
     /// The shape of the encrypted product for so many vectors. Invariant: for one it is within the limits.
     pub(crate) fn shape(&self, features: &Schema, vectors: usize) -> Result<Shape, sealock_fhe::Error> {
         let bits = weight_bits(features).map_err(|_| sealock_fhe::Error::Shape { what: "model" })?;
-        let cells = vectors * (features.columns().len() + 1);
-        Shape::with_weights(cells, Weights::Signed { bits }, &vec![self.coefficient_bits; vectors * self.scores()])
+        let cells = features.columns().len() + 1;
+        Shape::batch(vectors, cells, Weights::Signed { bits }, &vec![self.coefficient_bits; self.scores()])
     }
 
     pub(crate) fn digest(&self) -> Digest {

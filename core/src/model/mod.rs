@@ -27,7 +27,6 @@
 mod error;
 mod info;
 mod prediction;
-mod product;
 mod program;
 mod vectors;
 
@@ -37,7 +36,6 @@ use zeroize::{Zeroize, Zeroizing};
 pub use error::ModelError;
 pub use info::ModelInfo;
 pub use prediction::Prediction;
-pub(crate) use product::{encrypt, matrix};
 pub use program::Inference;
 pub use vectors::Vectors;
 

@@ -29,7 +29,7 @@ use crate::exchange::{Asset, Exchange};
 use crate::job::{JobId, JobRequest};
 use crate::journal::{JobRecord, Journal, JournalError};
 use crate::keystore::{KeyStore, KeyStoreError};
-use crate::model::{self, Model};
+use crate::model::Model;
 use crate::policy::Policy;
 use crate::privacy::{Budget, Noise};
 use crate::program::Plan;
@@ -313,7 +313,7 @@ impl Node {
     }
 
     fn score(&self, grant: &AccessGrant, shape: &Shape, query: &EncryptedQuery) -> Result<Vec<u8>> {
-        let rows = model::matrix(&*self.model(&grant.served)?, shape);
+        let rows = self.model(&grant.served)?.rows();
         let matrix = Matrix::new(shape, rows.iter().map(|row| row.as_slice()))?;
         Ok(evaluate(query, &grant.request.context(), &matrix)?.to_bytes())
     }
@@ -542,7 +542,7 @@ fn cube_object(key: &DatasetKey, policy: &Policy) -> Result<ObjectKey> {
 /// The encrypted query of a request, if it has the shape that its program says and was made for this request.
 fn read_query(request: &JobRequest, shape: &Shape) -> Result<EncryptedQuery, Rejection> {
     let query = EncryptedQuery::from_bytes(&request.query)?;
-    if query.cells() != shape.cells() || query.weights() != shape.weights() {
+    if !query.fits(shape) {
         return Err(sealock_fhe::Error::Shape { what: "query" }.into());
     }
     if query.context_id() != request.context().id() {

@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::exchange::Asset;
 use crate::job::JobRequest;
 use crate::ledger;
-use crate::model::{self, Vectors};
+use crate::model::Vectors;
 use crate::program::Query;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::time::Timestamp;
@@ -136,8 +136,8 @@ impl Order {
         let asset = &self.asset;
         self.check_current()?;
         let now = self.now()?;
-        let (program, plan, _) = asset.lay_out(query, check_policy.then_some(now))?;
-        let hidden = Hidden::Indicator(Zeroizing::new(plan.indicator(asset.schema(), query)?));
+        let (program, plan, shape) = asset.lay_out(query, check_policy.then_some(now))?;
+        let hidden = Hidden::Indicator(shape, Zeroizing::new(plan.indicator(asset.schema(), query)?));
         let (key, membership, now) = self.load(progress)?;
         tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
         Ok(Prepared { now, program: program.to_bytes()?, hidden, membership, key })
@@ -248,8 +248,8 @@ impl Order {
         let (key_of, context) = (|| query_key(&seed), request.context());
         let query = match &hidden {
             Hidden::Nothing => None,
-            Hidden::Indicator(indicator) => Some(key_of().encrypt(indicator, &context)?),
-            Hidden::Weights(shape, weights) => Some(model::encrypt(&key_of(), shape, weights, &context)?),
+            Hidden::Indicator(shape, indicator) => Some(key_of().encrypt(shape, indicator, &context)?),
+            Hidden::Weights(shape, weights) => Some(key_of().encrypt_weights(shape, weights, &context)?),
         };
         if let Some(query) = query {
             request.query = ByteBuf::from(query.to_bytes());
@@ -295,7 +295,7 @@ pub(super) enum Hidden {
     /// A download has no query.
     Nothing,
     /// Cells to be added up.
-    Indicator(Zeroizing<Vec<bool>>),
+    Indicator(Shape, Zeroizing<Vec<bool>>),
     /// Vectors to be scored.
     Weights(Shape, Zeroizing<Vec<i64>>),
 }

@@ -1,23 +1,32 @@
 //! The released answer on the wire.
 //!
 //! ```text
-//! version 1 ‖ weights u8 ‖ cells u32 ‖ outputs u32 ‖ value bits u8 × outputs
-//!           ‖ LWE samples, 4097 × u64 each (mask, then body), outputs in order and least limb first   little-endian
+//! version 1 ‖ weights u8 ‖ vectors u32 ‖ cells u32 ‖ outputs u32 ‖ value bits u8 × outputs                 little-endian
+//!           ‖ per sample: mask, 4096 words, then one body per result, vector by vector       r bits each, no gaps
 //! ```
+//!
+//! `r` is [`NoiseBudget::answer_bits`](super::NoiseBudget::answer_bits). Samples come column tile by column tile, and in each
+//! tile of vectors by tile of vectors; columns are outputs in order, least limb first.
 
 use super::{
-    MAX_SAMPLES,
+    MAX_PACKED, MAX_SAMPLES,
     budget::Weights,
     ring::N,
     shape::Shape,
-    wire::{self, Reader},
+    wire::{self, BitReader, BitWriter, Reader},
 };
 use crate::Error;
 
 const VERSION: u8 = 1;
 const WHAT: &str = "sealed answer";
-const HEADER: usize = 1 + 1 + 4 + 4;
-const SAMPLE: usize = N + 1;
+const HEADER: usize = 1 + 1 + 4 + 4 + 4;
+
+/// One ring ciphertext of an answer: its mask, and the body coefficients that are results, each rounded to its top bits.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) mask: Vec<u64>,
+    pub(crate) bodies: Vec<u64>,
+}
 
 /// An answer that is safe to hand over: re-randomised, flooded and rounded samples, readable with one key.
 ///
@@ -25,19 +34,25 @@ const SAMPLE: usize = N + 1;
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedAnswer {
     shape: Shape,
-    samples: Vec<u64>,
+    samples: Vec<Sample>,
 }
 
 impl std::fmt::Debug for SealedAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SealedAnswer({} outputs, {} samples)", self.shape.outputs(), self.shape.samples())
+        write!(
+            f,
+            "SealedAnswer({} vectors, {} outputs, {} samples)",
+            self.shape.vectors(),
+            self.shape.outputs(),
+            self.shape.samples()
+        )
     }
 }
 
 impl SealedAnswer {
-    pub(crate) fn new(shape: Shape, samples: Vec<Vec<u64>>) -> Self {
+    pub(crate) fn new(shape: Shape, samples: Vec<Sample>) -> Self {
         debug_assert_eq!(samples.len(), shape.samples());
-        Self { shape, samples: samples.concat() }
+        Self { shape, samples }
     }
 
     /// What the answer was computed over.
@@ -45,25 +60,29 @@ impl SealedAnswer {
         &self.shape
     }
 
-    pub(crate) fn samples(&self) -> impl Iterator<Item = &[u64]> {
-        self.samples.chunks_exact(SAMPLE)
+    pub(crate) fn samples(&self) -> &[Sample] {
+        &self.samples
     }
 
-    /// Length of [`Self::to_bytes`] for a shape: 32,776 bytes per sample.
+    /// Length of [`Self::to_bytes`] for a shape, in bytes: 4,096 words of [`answer_bits`](super::NoiseBudget::answer_bits)
+    /// bits per sample, one word per result, and a few bytes.
     pub fn encoded_len(shape: &Shape) -> usize {
-        HEADER + shape.outputs() + shape.samples() * SAMPLE * 8
+        HEADER + shape.outputs() + samples_len(shape)
     }
 
     /// The wire form.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(Self::encoded_len(&self.shape));
         out.extend([VERSION, self.shape.weights().code()]);
-        out.extend((self.shape.cells() as u32).to_le_bytes());
-        out.extend((self.shape.outputs() as u32).to_le_bytes());
-        out.extend(self.shape.value_bits());
-        for word in &self.samples {
-            out.extend(word.to_le_bytes());
+        for count in [self.shape.vectors(), self.shape.cells(), self.shape.outputs()] {
+            out.extend((count as u32).to_le_bytes());
         }
+        out.extend(self.shape.value_bits());
+        let mut words = BitWriter::new(&mut out);
+        for &word in self.samples.iter().flat_map(|sample| sample.mask.iter().chain(&sample.bodies)) {
+            words.write(word, self.shape.budget().answer_bits());
+        }
+        words.finish();
         out
     }
 
@@ -71,21 +90,34 @@ impl SealedAnswer {
     /// the envelope around them.
     ///
     /// # Errors
-    /// [`Error::Version`], [`Error::Length`], and those of [`Shape::with_weights`].
+    /// [`Error::Version`], [`Error::Length`], [`Error::Padding`], and those of [`Shape::batch`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let mut reader = Reader::open(WHAT, VERSION, HEADER, bytes)?;
         let weights = Weights::from_code(reader.u8());
-        let cells = reader.u32() as usize;
-        let outputs = reader.u32() as usize;
-        if outputs > MAX_SAMPLES {
+        let [vectors, cells, outputs] = [reader.u32(), reader.u32(), reader.u32()].map(|count| count as usize);
+        if outputs > MAX_SAMPLES * MAX_PACKED {
             return Err(Error::Outputs { outputs, samples: outputs });
         }
         if bytes.len() < HEADER + outputs {
             return Err(Error::Length { what: WHAT, expected: HEADER + outputs, got: bytes.len() });
         }
-        let shape = Shape::with_weights(cells, weights, reader.take(outputs))?;
+        let shape = Shape::batch(vectors, cells, weights, reader.take(outputs))?;
         wire::exact(WHAT, Self::encoded_len(&shape), bytes)?;
-        let samples = (0..shape.samples() * SAMPLE).map(|_| u64::from_le_bytes(reader.array())).collect();
+        let bits = shape.budget().answer_bits();
+        let mut words = BitReader::new(reader.take(samples_len(&shape)));
+        let mut read = |count: usize| (0..count).map(|_| words.read(bits)).collect();
+        let samples = shape
+            .tiles()
+            .map(|(vectors, columns)| Sample { mask: read(N), bodies: read(vectors.len() * columns.len()) })
+            .collect();
+        if !words.is_exhausted() {
+            return Err(Error::Padding { what: WHAT });
+        }
         Ok(Self { shape, samples })
     }
+}
+
+fn samples_len(shape: &Shape) -> usize {
+    let words = shape.samples() * N + shape.vectors() * shape.columns();
+    (words * shape.budget().answer_bits() as usize).div_ceil(8)
 }

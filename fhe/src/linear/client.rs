@@ -10,11 +10,11 @@ use tfhe::core_crypto::{
 use zeroize::Zeroizing;
 
 use super::{
-    answer::SealedAnswer,
+    answer::{Sample, SealedAnswer},
     budget::{NOISE_LOG2, NoiseBudget, Weights},
     entropy::{Context, Entropy},
-    query::EncryptedQuery,
-    ring::{Accumulator, N, Transformed},
+    query::{EncryptedQuery, truncate},
+    ring::{N, Transformed, coefficient, product},
     shape::{Shape, recompose},
 };
 use crate::Error;
@@ -50,12 +50,14 @@ impl QueryKey {
         Self { secret }
     }
 
-    /// Encrypts which cells are to be added up, for the request that `context` names.
+    /// Encrypts which cells are to be added up, for the request that `context` names: `vectors × cells` bits, vector by
+    /// vector.
     ///
     /// # Errors
-    /// [`Error::Cells`] unless `1 ≤ indicator.len() ≤ 2^20`; [`Error::Entropy`].
-    pub fn encrypt(&self, indicator: &[bool], context: &Context) -> Result<EncryptedQuery, Error> {
-        self.encrypt_with_entropy(indicator, context, Entropy::from_os()?)
+    /// [`Error::Shape`] if `shape` is not one of indicators, [`Error::CellCount`] for another number of bits;
+    /// [`Error::Entropy`].
+    pub fn encrypt(&self, shape: &Shape, indicator: &[bool], context: &Context) -> Result<EncryptedQuery, Error> {
+        self.encrypt_with_entropy(shape, indicator, context, Entropy::from_os()?)
     }
 
     /// As [`Self::encrypt`], from the caller's randomness.
@@ -64,21 +66,25 @@ impl QueryKey {
     /// As [`Self::encrypt`].
     pub fn encrypt_with_entropy(
         &self,
+        shape: &Shape,
         indicator: &[bool],
         context: &Context,
         entropy: Entropy,
     ) -> Result<EncryptedQuery, Error> {
-        let budget = NoiseBudget::for_cells(indicator.len())?;
-        let encoded = indicator.iter().map(|&bit| u128::from(bit) << budget.delta_log2());
-        Ok(self.encrypt_encoded(indicator.len(), Weights::Indicator, encoded, context, entropy))
+        if shape.weights() != Weights::Indicator {
+            return Err(Error::Shape { what: "indicator" });
+        }
+        check_count(shape, indicator.len(), "indicator")?;
+        Ok(self.encrypt_encoded(shape, |i| u128::from(indicator[i]), context, entropy))
     }
 
-    /// Encrypts signed integer weights of `bits` bits (inputs of a linear model, for instance).
+    /// Encrypts signed integer weights (inputs of a linear model, for instance): `vectors × cells`, vector by vector.
     ///
     /// # Errors
-    /// [`Error::Cells`], [`Error::NoBudget`], [`Error::Weight`] for the first weight out of range, [`Error::Entropy`].
-    pub fn encrypt_weights(&self, weights: &[i64], bits: u8, context: &Context) -> Result<EncryptedQuery, Error> {
-        self.encrypt_weights_with_entropy(weights, bits, context, Entropy::from_os()?)
+    /// [`Error::Shape`] if `shape` is one of indicators, [`Error::CellCount`] for another number of weights,
+    /// [`Error::Weight`] for the first weight out of range, [`Error::Entropy`].
+    pub fn encrypt_weights(&self, shape: &Shape, weights: &[i64], context: &Context) -> Result<EncryptedQuery, Error> {
+        self.encrypt_weights_with_entropy(shape, weights, context, Entropy::from_os()?)
     }
 
     /// As [`Self::encrypt_weights`], from the caller's randomness.
@@ -87,32 +93,38 @@ impl QueryKey {
     /// As [`Self::encrypt_weights`].
     pub fn encrypt_weights_with_entropy(
         &self,
+        shape: &Shape,
         weights: &[i64],
-        bits: u8,
         context: &Context,
         entropy: Entropy,
     ) -> Result<EncryptedQuery, Error> {
-        let range = Weights::Signed { bits };
-        let budget = NoiseBudget::for_weights(weights.len(), range)?;
+        let Weights::Signed { bits } = shape.weights() else { return Err(Error::Shape { what: "weights" }) };
+        check_count(shape, weights.len(), "weights")?;
         let half = 1i64 << (bits - 1);
         if let Some(cell) = weights.iter().position(|w| !(-half..half).contains(w)) {
             return Err(Error::Weight { cell, bits });
         }
-        let encoded = weights.iter().map(|&w| (w as u128) << budget.delta_log2());
-        Ok(self.encrypt_encoded(weights.len(), range, encoded, context, entropy))
+        Ok(self.encrypt_encoded(shape, |i| weights[i] as u128, context, entropy))
     }
 
     fn encrypt_encoded(
         &self,
-        cells: usize,
-        weights: Weights,
-        encoded: impl Iterator<Item = u128>,
+        shape: &Shape,
+        weight: impl Fn(usize) -> u128,
         context: &Context,
         entropy: Entropy,
     ) -> EncryptedQuery {
-        let count = cells.div_ceil(N);
+        let (packing, delta) = (*shape.packing(), shape.budget().delta_log2());
+        let count = packing.ciphertexts();
         let mut plaintext = Zeroizing::new(vec![0u128; count * N]);
-        plaintext.iter_mut().zip(encoded).for_each(|(slot, value)| *slot = value);
+        for (index, ring) in plaintext.chunks_exact_mut(N).enumerate() {
+            let cells = packing.cells_of(index % packing.blocks());
+            for (i, vector) in packing.vectors_of(index / packing.blocks()).enumerate() {
+                for (j, cell) in cells.clone().enumerate() {
+                    ring[packing.weight(i, j)] = weight(vector * packing.cells + cell) << delta;
+                }
+            }
+        }
 
         let Seed(mask_seed) = entropy.seed("query-mask", 0);
         let mut list = SeededGlweCiphertextList::new(
@@ -130,16 +142,18 @@ impl QueryKey {
             DynamicDistribution::new_t_uniform(NOISE_LOG2),
             &mut DeterministicSeeder::<DefaultRandomGenerator>::new(entropy.seed("query-noise", 0)),
         );
-        let zero_body = self.zero_body(&context.key_mask(), &entropy);
-        EncryptedQuery { weights, cells, context: *context, mask_seed, bodies: list.into_container(), zero_body }
+        let all = list.into_container();
+        let window = |(index, body): (usize, &[u128])| {
+            packing.window_indices(index % packing.blocks()).map(|i| truncate(body[i])).collect::<Vec<_>>()
+        };
+        let bodies = all.chunks_exact(N).enumerate().flat_map(window).collect();
+        let zero_body = self.zero_body(&context.key_mask(), &entropy).into_iter().map(truncate).collect();
+        EncryptedQuery { weights: shape.weights(), packing, context: *context, mask_seed, bodies, zero_body }
     }
 
     /// Body `a·s + e` of the public key with mask `a`.
     pub(crate) fn zero_body(&self, key_mask: &[u128], entropy: &Entropy) -> Vec<u128> {
-        let bits: Zeroizing<Vec<i32>> = Zeroizing::new(self.secret.iter().map(|&s| s as i32).collect());
-        let mut product = Accumulator::new();
-        product.add_product(&Transformed::new(key_mask), &bits);
-        let mut body = product.finish().to_vec();
+        let mut body = product(&Transformed::new(key_mask), &self.bits()).to_vec();
         entropy.generator("public-key-noise", 0).unsigned_integer_slice_wrapping_add_random_from_distribution_assign(
             &mut body,
             TUniform::<u128>::new(NOISE_LOG2),
@@ -147,7 +161,7 @@ impl QueryKey {
         body
     }
 
-    /// Decrypts an answer to the exact inner products, one per output.
+    /// Decrypts an answer to the exact inner products, `vectors × outputs`, vector by vector.
     ///
     /// Anybody can encrypt to this key, so a wrong number may come out of an answer that somebody else made: check who
     /// sent it first.
@@ -158,15 +172,21 @@ impl QueryKey {
         if answer.shape() != shape {
             return Err(Error::Shape { what: "answer" });
         }
-        let key: Zeroizing<Vec<u64>> = Zeroizing::new(self.secret.iter().map(|&s| s as u64).collect());
-        let mut samples = answer.samples();
-        Ok((0..shape.outputs())
-            .map(|output| {
-                let limbs =
-                    samples.by_ref().take(shape.limbs(output)).map(|sample| decode(&key, sample, shape.budget()));
-                recompose(limbs, shape.budget())
-            })
-            .collect())
+        let bits = self.bits();
+        let mut results = vec![0i64; shape.vectors() * shape.columns()];
+        for ((vectors, columns), sample) in shape.tiles().zip(answer.samples()) {
+            let decoded = phases(&bits, sample, shape, columns.len()).map(|phase| decode(phase, shape.budget()));
+            let places =
+                vectors.flat_map(|vector| columns.clone().map(move |column| vector * shape.columns() + column));
+            places.zip(decoded).for_each(|(place, result)| results[place] = result);
+        }
+        let mut limbs = results.into_iter();
+        let outputs = (0..shape.vectors()).flat_map(|_| 0..shape.outputs());
+        Ok(outputs.map(|output| recompose(limbs.by_ref().take(shape.limbs(output)), shape.budget())).collect())
+    }
+
+    pub(crate) fn bits(&self) -> Zeroizing<Vec<i32>> {
+        Zeroizing::new(self.secret.iter().map(|&s| s as i32).collect())
     }
 
     #[cfg(test)]
@@ -175,14 +195,24 @@ impl QueryKey {
     }
 }
 
-/// Phase `body − <mask, s>` of a 64-bit sample.
-pub(crate) fn phase(key: &[u64], sample: &[u64]) -> u64 {
-    let sample = LweCiphertext::from_container(sample, CiphertextModulus::new_native());
-    decrypt_lwe_ciphertext(&LweSecretKey::from_container(key), &sample).0
+fn check_count(shape: &Shape, got: usize, what: &'static str) -> Result<(), Error> {
+    let expected = shape.vectors() * shape.cells();
+    if got == expected { Ok(()) } else { Err(Error::CellCount { what, expected, got }) }
 }
 
-fn decode(key: &[u64], sample: &[u64], budget: &NoiseBudget) -> i64 {
-    let delta = budget.delta_log2() - 64;
+/// Phases `body − (mask·s)` at the results of a sample with so many columns, as multiples of 1 modulo 2^128.
+pub(crate) fn phases(bits: &[i32], sample: &Sample, shape: &Shape, columns: usize) -> impl Iterator<Item = u128> {
+    let dropped = 128 - shape.budget().answer_bits();
+    let mask: Vec<u128> = sample.mask.iter().map(|&word| u128::from(word) << dropped).collect();
+    let packing = *shape.packing();
+    sample.bodies.iter().enumerate().map(move |(index, &body)| {
+        let at = packing.result(index / columns, index % columns);
+        (u128::from(body) << dropped).wrapping_sub(coefficient(&mask, bits, at))
+    })
+}
+
+fn decode(phase: u128, budget: &NoiseBudget) -> i64 {
+    let delta = budget.delta_log2();
     // Adding half a step rounds to the nearest message; the arithmetic shift reads it as a signed one.
-    (phase(key, sample).wrapping_add(1 << (delta - 1)) as i64) >> delta
+    (phase.wrapping_add(1 << (delta - 1)) as i128 >> delta) as i64
 }

@@ -1,8 +1,8 @@
 //! The executor's side: inner products on ciphertexts, released at once.
 //!
-//! With cells packed as coefficients, `(Σ x_i X^i)·(w_0 − Σ_{i>0} w_i X^(N−i))` has `Σ x_i·w_i` at X^0. Only that
-//! coefficient of the body is computed, as a plain dot product; the mask is needed whole. Each ciphertext's mask is
-//! transformed once and serves every output and limb; products add up in the transform domain.
+//! Weights and digits are packed as [`packing`](super::packing) says. The mask of a product is needed whole; of its body only
+//! the coefficients that are results are computed, as plain dot products. Each ciphertext's mask is transformed once, and so is
+//! each tile of columns for up to 16 tiles of vectors; products add up in the transform domain.
 
 use rayon::prelude::*;
 use tfhe::core_crypto::{
@@ -12,14 +12,17 @@ use tfhe::core_crypto::{
 use zeroize::Zeroizing;
 
 use super::{
-    answer::SealedAnswer,
+    answer::{Sample, SealedAnswer},
     entropy::{Context, Entropy},
     query::EncryptedQuery,
     release::{Fresh, ZeroKey},
-    ring::{Accumulator, N, Transformed},
+    ring::{Accumulator, N, Operand, Transformed, coefficient},
     shape::Matrix,
 };
 use crate::Error;
+
+/// Tiles of vectors that share one transform of a tile of columns.
+const STRIPE: usize = 16;
 
 /// Computes and releases every output of `matrix` under the query.
 ///
@@ -46,62 +49,98 @@ pub fn evaluate_with_entropy(
     if query.context != *context {
         return Err(Error::Context);
     }
-    if (query.cells, query.weights) != (shape.cells(), shape.weights()) {
+    if !query.fits(shape) {
         return Err(Error::Shape { what: "query" });
     }
     let product = Product::new(query, matrix);
     let zero = ZeroKey::new(&context.key_mask(), &query.zero_body);
-    let tasks: Vec<_> = (0..shape.outputs()).flat_map(|o| (0..shape.limbs(o)).map(move |l| (o, l))).collect();
-    let samples = tasks
-        .par_iter()
-        .enumerate()
-        .map(|(index, &(output, limb))| {
-            let fresh = Fresh::sample(shape.budget(), &entropy, index as u64);
-            product.raw(output, limb).release(&zero, &fresh).round()
+    let tiles = shape.packing().tiles();
+    let stripes: Vec<_> = (0..shape.column_tiles())
+        .flat_map(|columns| (0..tiles).step_by(STRIPE).map(move |first| (columns, first..tiles.min(first + STRIPE))))
+        .collect();
+    let samples: Vec<Vec<Sample>> = stripes
+        .into_par_iter()
+        .map(|(columns, vectors)| {
+            let first = columns * tiles + vectors.start;
+            let raw = product.raw(columns, vectors);
+            let release = |(index, raw): (usize, Raw)| {
+                let fresh = Fresh::sample(shape.budget(), raw.results.len(), &entropy, (first + index) as u64);
+                raw.release(&zero, &fresh).round(shape.budget())
+            };
+            raw.into_iter().enumerate().map(release).collect()
         })
         .collect();
-    Ok(SealedAnswer::new(shape.clone(), samples))
+    Ok(SealedAnswer::new(shape.clone(), samples.into_iter().flatten().collect()))
 }
 
-/// A raw output: its mask is (public mask × matrix row), so it must never leave this crate.
+/// A raw product: its mask is (public mask × matrix rows), so it must never leave this crate.
 pub(crate) struct Raw {
     pub(crate) mask: Zeroizing<Vec<u128>>,
-    pub(crate) body: u128,
+    /// Coefficients of the body that are results.
+    pub(crate) results: Vec<usize>,
+    /// The body at those.
+    pub(crate) bodies: Zeroizing<Vec<u128>>,
 }
 
 /// A query made ready to be multiplied with a matrix.
 pub(crate) struct Product<'a> {
     masks: Vec<Transformed>,
-    bodies: &'a [u128],
+    bodies: Vec<u128>,
     matrix: &'a Matrix<'a>,
+    columns: Vec<(usize, usize)>,
 }
 
 impl<'a> Product<'a> {
-    fn new(query: &'a EncryptedQuery, matrix: &'a Matrix<'a>) -> Self {
-        Self::with_masks(&expand_masks(query.mask_seed, matrix.shape().ciphertexts()), &query.bodies, matrix)
+    pub(crate) fn new(query: &EncryptedQuery, matrix: &'a Matrix<'a>) -> Self {
+        let masks = expand_masks(query.mask_seed, matrix.shape().ciphertexts());
+        Self::with_masks(&masks, query.ring_bodies(), matrix)
     }
 
-    pub(crate) fn with_masks(masks: &[Vec<u128>], bodies: &'a [u128], matrix: &'a Matrix<'a>) -> Self {
-        Self { masks: masks.par_iter().map(|mask| Transformed::new(mask)).collect(), bodies, matrix }
+    /// Of ciphertexts given by their masks and whole bodies.
+    pub(crate) fn with_masks(masks: &[Vec<u128>], bodies: Vec<u128>, matrix: &'a Matrix<'a>) -> Self {
+        let masks = masks.par_iter().map(|mask| Transformed::new(mask)).collect();
+        Self { masks, bodies, matrix, columns: matrix.columns() }
     }
 
-    /// Inner product of the encrypted weights with one limb of one row.
-    pub(crate) fn raw(&self, output: usize, limb: usize) -> Raw {
+    /// Products of some tiles of vectors with one tile of columns.
+    pub(crate) fn raw(&self, column_tile: usize, tiles: std::ops::Range<usize>) -> Vec<Raw> {
+        let shape = self.matrix.shape();
+        let packing = shape.packing();
+        let columns = shape.columns_of(column_tile);
+        let mut sums: Vec<_> = tiles
+            .map(|tile| {
+                let rows = 0..packing.vectors_of(tile).len();
+                let results: Vec<usize> =
+                    rows.flat_map(|i| (0..columns.len()).map(move |k| packing.result(i, k))).collect();
+                let bodies = Zeroizing::new(vec![0u128; results.len()]);
+                (tile, Accumulator::new(), results, bodies)
+            })
+            .collect();
         let mut digits = Zeroizing::new(vec![0i32; N]);
-        let mut reversed = Zeroizing::new(vec![0i32; N]);
-        let mut mask = Accumulator::new();
-        let mut body = 0u128;
-        for (block, (transformed, bodies)) in self.masks.iter().zip(self.bodies.chunks_exact(N)).enumerate() {
-            self.matrix.digits(output, limb, block, &mut digits);
-            reversed[0] = digits[0];
-            reversed[1..].iter_mut().zip(digits[1..].iter().rev()).for_each(|(r, &d)| *r = -d);
-            mask.add_product(transformed, &reversed);
-            body = bodies
-                .iter()
-                .zip(digits.iter())
-                .fold(body, |sum, (&b, &d)| sum.wrapping_add(b.wrapping_mul(d as u128)));
+        let mut operand = Operand::new();
+        for block in 0..packing.blocks() {
+            self.digits(columns.clone(), block, &mut digits);
+            operand.set(&digits);
+            for (tile, mask, results, bodies) in &mut sums {
+                let ciphertext = *tile * packing.blocks() + block;
+                mask.add_product(&self.masks[ciphertext], &operand);
+                let query = &self.bodies[ciphertext * N..(ciphertext + 1) * N];
+                for (&at, body) in results.iter().zip(bodies.iter_mut()) {
+                    *body = body.wrapping_add(coefficient(query, &digits, at));
+                }
+            }
         }
-        Raw { mask: mask.finish(), body }
+        sums.into_iter().map(|(_, mask, results, bodies)| Raw { mask: mask.finish(), results, bodies }).collect()
+    }
+
+    /// The ring element that holds one block of some columns.
+    pub(crate) fn digits(&self, columns: std::ops::Range<usize>, block: usize, digits: &mut [i32]) {
+        let packing = self.matrix.shape().packing();
+        digits.fill(0);
+        for (k, &column) in self.columns[columns].iter().enumerate() {
+            let first = packing.column(k);
+            self.matrix.digits(column, block, &mut digits[first..first + packing.cells_of(block).len()]);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Exact products in `R = Z_{2^128}[X]/(X^4096 + 1)`.
 //!
 //! `tfhe-ntt`'s `native128` plan works modulo ten 30-bit primes and lifts the result back. Their product is above
-//! 2^299; the largest integer that appears here is below 2^176 (2^20 cells, 2^128 coefficients, 27-bit digits), so
+//! 2^299; the largest integer that appears here is below 2^177 (2^22 cells, 2^128 coefficients, 27-bit digits), so
 //! every product is exact before it is reduced modulo 2^128.
 
 use std::sync::OnceLock;
@@ -52,51 +52,75 @@ impl Transformed {
     }
 }
 
-/// A sum of products, kept in the transform domain until it is read once.
-pub(crate) struct Accumulator {
-    sum: Zeroizing<Vec<u32>>,
-    scratch: Zeroizing<Vec<u32>>,
-}
+/// The transform of one polynomial with small coefficients, wiped on drop.
+pub(crate) struct Operand(Zeroizing<Vec<u32>>);
 
-impl Accumulator {
+impl Operand {
     pub(crate) fn new() -> Self {
-        Self { sum: Zeroizing::new(vec![0; PRIMES * N]), scratch: Zeroizing::new(vec![0; N]) }
+        Self(Zeroizing::new(vec![0; PRIMES * N]))
     }
 
-    /// Adds `transformed · small`, where `|small[i]| < 2^29`.
-    pub(crate) fn add_product(&mut self, transformed: &Transformed, small: &[i32]) {
+    /// Transforms `small`, where `|small[i]| < 2^29`.
+    pub(crate) fn set(&mut self, small: &[i32]) {
         assert_eq!(small.len(), N, "ring elements have N coefficients");
-        for ((prime, sum), operand) in
-            primes(plan()).iter().zip(self.sum.chunks_exact_mut(N)).zip(transformed.0.chunks_exact(N))
-        {
+        for (prime, words) in primes(plan()).iter().zip(self.0.chunks_exact_mut(N)) {
             let p = prime.modulus();
-            for (word, &digit) in self.scratch.iter_mut().zip(small) {
+            for (word, &digit) in words.iter_mut().zip(small) {
                 // p when the digit is negative, else 0: no branch on a secret digit.
                 *word = (digit as u32).wrapping_add(p & ((digit >> 31) as u32));
             }
-            prime.fwd(&mut self.scratch);
-            prime.mul_accumulate(sum, operand, &self.scratch);
+            prime.fwd(words);
+        }
+    }
+}
+
+/// A sum of products, kept in the transform domain until it is read once.
+pub(crate) struct Accumulator(Zeroizing<Vec<u32>>);
+
+impl Accumulator {
+    pub(crate) fn new() -> Self {
+        Self(Zeroizing::new(vec![0; PRIMES * N]))
+    }
+
+    pub(crate) fn add_product(&mut self, transformed: &Transformed, small: &Operand) {
+        for (((prime, sum), a), b) in primes(plan())
+            .iter()
+            .zip(self.0.chunks_exact_mut(N))
+            .zip(transformed.0.chunks_exact(N))
+            .zip(small.0.chunks_exact(N))
+        {
+            prime.mul_accumulate(sum, a, b);
         }
     }
 
     /// The sum modulo 2^128, in coefficient form.
     pub(crate) fn finish(mut self) -> Zeroizing<Vec<u128>> {
-        for (prime, sum) in primes(plan()).iter().zip(self.sum.chunks_exact_mut(N)) {
+        for (prime, sum) in primes(plan()).iter().zip(self.0.chunks_exact_mut(N)) {
             prime.normalize(sum);
         }
         let mut out = Zeroizing::new(vec![0u128; N]);
-        let [m0, m1, m2, m3, m4, m5, m6, m7, m8, m9] = split(&mut self.sum);
+        let [m0, m1, m2, m3, m4, m5, m6, m7, m8, m9] = split(&mut self.0);
         plan().inv(&mut out, m0, m1, m2, m3, m4, m5, m6, m7, m8, m9);
         out
     }
 }
 
-/// Coefficient 0 of `a · small`, without computing the others.
-pub(crate) fn constant_coefficient(a: &[u128], small: &[i32]) -> u128 {
+/// The product of a transformed polynomial and one with small coefficients, modulo 2^128.
+pub(crate) fn product(transformed: &Transformed, small: &[i32]) -> Zeroizing<Vec<u128>> {
+    let mut operand = Operand::new();
+    operand.set(small);
+    let mut sum = Accumulator::new();
+    sum.add_product(transformed, &operand);
+    sum.finish()
+}
+
+/// Coefficient `at` of `a · small`, without computing the others.
+pub(crate) fn coefficient(a: &[u128], small: &[i32], at: usize) -> u128 {
     debug_assert_eq!((a.len(), small.len()), (N, N));
-    let reversed = a[1..].iter().rev();
-    let tail = reversed.zip(&small[1..]).fold(0u128, |sum, (&a, &s)| sum.wrapping_add(a.wrapping_mul(s as u128)));
-    a[0].wrapping_mul(small[0] as u128).wrapping_sub(tail)
+    let dot = |a: &[u128], small: &[i32]| {
+        a.iter().zip(small.iter().rev()).fold(0u128, |sum, (&a, &s)| sum.wrapping_add(a.wrapping_mul(s as u128)))
+    };
+    dot(&a[..=at], &small[..=at]).wrapping_sub(dot(&a[at + 1..], &small[at + 1..]))
 }
 
 fn split(words: &mut [u32]) -> [&mut [u32]; PRIMES] {
@@ -133,10 +157,10 @@ pub(crate) mod tests {
             &Polynomial::from_container(wide.as_slice()),
         );
 
-        let mut sum = Accumulator::new();
-        sum.add_product(&Transformed::new(&a), &small);
-        assert_eq!(sum.finish().as_slice(), expected.as_ref());
+        assert_eq!(product(&Transformed::new(&a), &small).as_slice(), expected.as_ref());
         assert_eq!(multiply(&a, &wide), expected.as_ref());
-        assert_eq!(constant_coefficient(&a, &small), expected.as_ref()[0]);
+        for at in [0, 1, 1234, N - 1] {
+            assert_eq!(coefficient(&a, &small, at), expected.as_ref()[at]);
+        }
     }
 }

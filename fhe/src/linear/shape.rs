@@ -1,22 +1,24 @@
 //! What is multiplied: the agreed shape, and the owner's matrix checked against it.
 
 use super::{
-    MAX_SAMPLES, MAX_VALUE_BITS,
-    budget::{NoiseBudget, Weights},
-    ring::N,
+    MAX_CELLS, MAX_CIPHERTEXTS, MAX_SAMPLES, MAX_VALUE_BITS,
+    budget::{NoiseBudget, TRUNCATED_BITS, Weights},
+    packing::Packing,
 };
 use crate::Error;
 
-/// What both parties agree on beforehand: cells, kind of weights, and the width of each output's entries.
+/// What both parties agree on beforehand: hidden vectors, their cells, kind of weights, and the width of each output's
+/// entries.
 ///
-/// Parsed once, trusted afterwards: a value of this type has 1 to [`MAX_CELLS`](super::MAX_CELLS) cells, a
-/// noise budget that decodes, at least one output, at most [`MAX_SAMPLES`] samples, and sums that fit an `i128`.
+/// Parsed once, trusted afterwards: a value of this type has 1 to [`MAX_CELLS`](super::MAX_CELLS) cells in all vectors, a
+/// noise budget that decodes, at least one output, an answer of at most [`MAX_SAMPLES`] samples, and sums that fit an `i128`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shape {
     weights: Weights,
-    cells: usize,
     value_bits: Vec<u8>,
     budget: NoiseBudget,
+    packing: Packing,
+    columns: usize,
 }
 
 impl Shape {
@@ -34,23 +36,47 @@ impl Shape {
     /// # Errors
     /// As [`Self::new`], and [`Error::NoBudget`].
     pub fn with_weights(cells: usize, weights: Weights, value_bits: &[u8]) -> Result<Self, Error> {
+        Self::batch(1, cells, weights, value_bits)
+    }
+
+    /// As [`Self::with_weights`], for `vectors` hidden vectors of `cells` cells each under the same matrix.
+    ///
+    /// # Errors
+    /// As [`Self::with_weights`]; [`Error::Cells`] also for no vector, or for more cells than that in all of them; [`Error::Vectors`].
+    pub fn batch(vectors: usize, cells: usize, weights: Weights, value_bits: &[u8]) -> Result<Self, Error> {
         let budget = NoiseBudget::for_weights(cells, weights)?;
+        let all = vectors.saturating_mul(cells);
+        if !(1..=MAX_CELLS).contains(&all) {
+            return Err(Error::Cells { got: all });
+        }
         let growth = cells.next_power_of_two().trailing_zeros() + u32::from(weights.code());
         for &bits in value_bits {
             if !(1..=MAX_VALUE_BITS).contains(&bits) || u32::from(bits) + growth > 127 {
                 return Err(Error::ValueBits { bits });
             }
         }
-        let shape = Self { weights, cells, value_bits: value_bits.to_vec(), budget };
+        let outputs = value_bits.len();
+        let columns = value_bits.iter().map(|&bits| limbs(bits, &budget)).sum();
+        let bits = [128 - TRUNCATED_BITS as usize, budget.answer_bits() as usize];
+        let packing = Packing::choose(vectors, cells, outputs, columns, bits);
+        let shape = Self { weights, value_bits: value_bits.to_vec(), budget, packing, columns };
+        if shape.ciphertexts() > MAX_CIPHERTEXTS {
+            return Err(Error::Vectors { vectors, ciphertexts: shape.ciphertexts() });
+        }
         if !(1..=MAX_SAMPLES).contains(&shape.samples()) {
-            return Err(Error::Outputs { outputs: value_bits.len(), samples: shape.samples() });
+            return Err(Error::Outputs { outputs, samples: shape.samples() });
         }
         Ok(shape)
     }
 
-    /// Cells of the indicator, columns of the matrix.
+    /// Hidden vectors.
+    pub fn vectors(&self) -> usize {
+        self.packing.vectors
+    }
+
+    /// Cells of one hidden vector, columns of the matrix.
     pub fn cells(&self) -> usize {
-        self.cells
+        self.packing.cells
     }
 
     /// Kind of weights.
@@ -78,14 +104,48 @@ impl Shape {
         limbs(self.value_bits[output], &self.budget)
     }
 
-    /// LWE samples of an answer: one per output and limb.
+    /// Ring ciphertexts of an answer, each with a mask of 4,096 coefficients.
     pub fn samples(&self) -> usize {
-        self.value_bits.iter().map(|&bits| limbs(bits, &self.budget)).sum()
+        self.packing.tiles() * self.column_tiles()
     }
 
     /// Ring ciphertexts that hold the weights.
     pub fn ciphertexts(&self) -> usize {
-        self.cells.div_ceil(N)
+        self.packing.ciphertexts()
+    }
+
+    /// Ring products that an answer takes, those of its release left out: what its time grows with, beside
+    /// [`Self::samples`].
+    pub fn products(&self) -> usize {
+        self.samples() * self.packing.blocks()
+    }
+
+    pub(crate) fn packing(&self) -> &Packing {
+        &self.packing
+    }
+
+    /// Limbs of all outputs: results per vector.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Groups of columns that share ring elements.
+    pub(crate) fn column_tiles(&self) -> usize {
+        self.columns.div_ceil(self.packing.columns)
+    }
+
+    /// Columns of a tile.
+    pub(crate) fn columns_of(&self, tile: usize) -> std::ops::Range<usize> {
+        let columns = self.packing.columns;
+        tile * columns..((tile + 1) * columns).min(self.columns)
+    }
+
+    /// Vectors and columns that meet in each sample, in the order of an answer: column tile by column tile.
+    pub(crate) fn tiles(&self) -> impl Iterator<Item = (std::ops::Range<usize>, std::ops::Range<usize>)> {
+        let tiles = move |columns| (0..self.packing.tiles()).map(move |tile| (tile, columns));
+        (0..self.column_tiles())
+            .flat_map(tiles)
+            .map(|(tile, columns)| (self.packing.vectors_of(tile), self.columns_of(columns)))
     }
 }
 
@@ -174,21 +234,24 @@ impl<'a> Matrix<'a> {
         &self.shape
     }
 
-    /// Writes the balanced digits `limb` of ring block `block` of row `output`, zero beyond the last cell.
+    /// Output and limb of every column.
+    pub(crate) fn columns(&self) -> Vec<(usize, usize)> {
+        (0..self.shape.outputs()).flat_map(|o| (0..self.shape.limbs(o)).map(move |limb| (o, limb))).collect()
+    }
+
+    /// Writes the balanced digits `limb` of ring block `block` of row `output`, one per cell.
     ///
     /// `v = Σ d_j·2^(l·j)` with `−2^(l−1) ≤ d_j < 2^(l−1)`: adding `2^(l−1)` to every digit makes them ordinary ones.
-    pub(crate) fn digits(&self, output: usize, limb: usize, block: usize, digits: &mut [i32]) {
-        let bits = self.shape.budget.limb_bits();
+    pub(crate) fn digits(&self, (output, limb): (usize, usize), block: usize, digits: &mut [i32]) {
+        let bits = self.shape.budget.limb_bits() as usize;
         let half = 1i128 << (bits - 1);
-        let offset: i128 = (0..self.shape.limbs(output)).map(|j| half << (bits as usize * j)).sum();
-        let digit = |v: i128| ((((v + offset) >> (bits as usize * limb)) & (2 * half - 1)) - half) as i32;
-        let range = block * N..((block + 1) * N).min(self.shape.cells);
-        let (head, tail) = digits.split_at_mut(range.len());
+        let offset: i128 = (0..self.shape.limbs(output)).map(|j| half << (bits * j)).sum();
+        let digit = |v: i128| ((((v + offset) >> (bits * limb)) & (2 * half - 1)) - half) as i32;
+        let range = self.shape.packing.cells_of(block);
         match self.rows[output] {
-            Row::I64(entries) => head.iter_mut().zip(&entries[range]).for_each(|(d, &v)| *d = digit(v.into())),
-            Row::I128(entries) => head.iter_mut().zip(&entries[range]).for_each(|(d, &v)| *d = digit(v)),
+            Row::I64(entries) => digits.iter_mut().zip(&entries[range]).for_each(|(d, &v)| *d = digit(v.into())),
+            Row::I128(entries) => digits.iter_mut().zip(&entries[range]).for_each(|(d, &v)| *d = digit(v)),
         }
-        tail.fill(0);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Strict reading of the two wire forms.
+//! Strict reading of the two wire forms, and their packed integers.
 
 use crate::Error;
 
@@ -31,6 +31,67 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn u32(&mut self) -> u32 {
         u32::from_le_bytes(self.array())
+    }
+}
+
+/// Words of `bits` bits, least significant bit first, without gaps.
+pub(crate) struct BitWriter<'a> {
+    out: &'a mut Vec<u8>,
+    pending: u128,
+    filled: u32,
+}
+
+impl<'a> BitWriter<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, pending: 0, filled: 0 }
+    }
+
+    /// Appends the low `bits ≤ 64` bits of `word`; the others must be zero.
+    pub(crate) fn write(&mut self, word: u64, bits: u32) {
+        self.pending |= u128::from(word) << self.filled;
+        self.filled += bits;
+        while self.filled >= 8 {
+            self.out.push(self.pending as u8);
+            self.pending >>= 8;
+            self.filled -= 8;
+        }
+    }
+
+    /// Fills the last byte up with zeros.
+    pub(crate) fn finish(self) {
+        if self.filled > 0 {
+            self.out.push(self.pending as u8);
+        }
+    }
+}
+
+/// Reads what [`BitWriter`] wrote, from bytes whose number was checked.
+pub(crate) struct BitReader<'a> {
+    bytes: std::slice::Iter<'a, u8>,
+    pending: u128,
+    filled: u32,
+}
+
+impl<'a> BitReader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes: bytes.iter(), pending: 0, filled: 0 }
+    }
+
+    pub(crate) fn read(&mut self, bits: u32) -> u64 {
+        while self.filled < bits {
+            let byte = self.bytes.next().expect("the length was checked");
+            self.pending |= u128::from(*byte) << self.filled;
+            self.filled += 8;
+        }
+        let word = self.pending & ((1 << bits) - 1);
+        self.pending >>= bits;
+        self.filled -= bits;
+        word as u64
+    }
+
+    /// Whether the bits that fill the last byte up are zeros.
+    pub(crate) fn is_exhausted(mut self) -> bool {
+        self.pending == 0 && self.bytes.next().is_none()
     }
 }
 

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::linear::{
-    EncryptedQuery, Matrix, NoiseBudget, Shape,
-    client::phase as phase64,
+    EncryptedQuery, Matrix, NoiseBudget, Shape, Weights,
+    client::phases,
     evaluate::{Product, evaluate_with_entropy},
     release::{Fresh, ZeroKey},
     ring::{N, tests::multiply},
@@ -13,18 +13,36 @@ use crate::linear::{
 
 const BITS: u8 = 32;
 
-/// A cube of 4,096 cells with the values of an ordinary measure.
-fn cube(seed: u8) -> Vec<i64> {
-    let mut rng = rng(seed);
-    (0..N).map(|_| value(&mut rng, BITS) as i64).collect()
+/// One sum over a whole ring element, or over all rows of it.
+fn one_sum() -> Shape {
+    Shape::new(N, &[BITS]).expect("valid shape")
 }
 
-/// A query over 4,096 cells whose mask is a unit, together with the mask and its inverse.
+/// A cube of 4,096 cells with the values of an ordinary measure.
+fn cube(seed: u8) -> Vec<i64> {
+    values(seed, N)
+}
+
+fn values(seed: u8, count: usize) -> Vec<i64> {
+    let mut rng = rng(seed);
+    (0..count).map(|_| value(&mut rng, BITS) as i64).collect()
+}
+
+/// A query of one ciphertext whose mask is a unit, together with the mask and its inverse.
 ///
 /// `a` is a unit of `Z_{2^128}[X]/(X^N + 1)` exactly if `a(1)` is odd: modulo 2 the ring is local, with ideal (X + 1).
-fn invertible_query(key: &QueryKey) -> (EncryptedQuery, Vec<u128>, Vec<u128>) {
+fn invertible_query(key: &QueryKey, shape: &Shape) -> (EncryptedQuery, Vec<u128>, Vec<u128>) {
     (0..=u8::MAX)
-        .map(|seed| key.encrypt_with_entropy(&[true; N], &context(), entropy(seed)).expect("valid indicator"))
+        .map(|seed| {
+            let count = shape.vectors() * shape.cells();
+            match shape.weights() {
+                Weights::Indicator => key.encrypt_with_entropy(shape, &vec![true; count], &context(), entropy(seed)),
+                Weights::Signed { .. } => {
+                    key.encrypt_weights_with_entropy(shape, &vec![1; count], &context(), entropy(seed))
+                }
+            }
+            .expect("valid weights")
+        })
         .map(|query| {
             let mask = only_mask(&query);
             (query, mask)
@@ -56,11 +74,9 @@ fn invert(a: &[u128]) -> Vec<u128> {
     inverse
 }
 
-/// Solves `mask = a·w̃` for the row's digits and puts them back into cell order.
+/// Solves `mask = a·w` for the digits.
 fn solve(mask: &[u128], inverse: &[u128]) -> Vec<i128> {
-    let reversed = multiply(mask, inverse);
-    let tail = reversed[1..].iter().rev().map(|&c| c.wrapping_neg() as i128);
-    std::iter::once(reversed[0] as i128).chain(tail).collect()
+    multiply(mask, inverse).into_iter().map(|c| c as i128).collect()
 }
 
 fn difference(a: &[u128], b: &[u128]) -> Vec<u128> {
@@ -76,67 +92,116 @@ fn agreeing(recovered: &[i128], truth: &[i128]) -> usize {
     recovered.iter().zip(truth).filter(|(a, b)| a == b).count()
 }
 
-fn digits(matrix: &Matrix<'_>, output: usize, limb: usize) -> Vec<i128> {
+/// The ring element that holds the digits of a tile of columns.
+fn digits(product: &Product<'_>, shape: &Shape, tile: usize) -> Vec<i128> {
     let mut digits = vec![0; N];
-    matrix.digits(output, limb, 0, &mut digits);
+    product.digits(shape.columns_of(tile), 0, &mut digits);
     digits.into_iter().map(i128::from).collect()
+}
+
+/// The product of the only tile of vectors with a tile of columns.
+fn raw(product: &Product<'_>, tile: usize) -> Raw {
+    product.raw(tile, 0..1).remove(0)
+}
+
+fn fresh(shape: &Shape, tile: usize, seed: u8, index: u64) -> Fresh {
+    let results = shape.packing().vectors_of(0).len() * shape.columns_of(tile).len();
+    Fresh::sample(shape.budget(), results, &entropy(seed), index)
+}
+
+/// A rounded mask at its place in the 128 bits.
+fn widened(words: &[u64], shape: &Shape) -> Vec<u128> {
+    words.iter().map(|&word| u128::from(word) << (128 - shape.budget().answer_bits())).collect()
+}
+
+/// One query recovers the digits of every column that a raw mask was multiplied with, and nothing of a released one.
+fn masks_betray_the_matrix_unless_released(shape: &Shape, rows: &[Vec<i64>], seed: u8) {
+    let key = key(seed);
+    let (query, mask, inverse) = invertible_query(&key, shape);
+    let matrix = Matrix::new(shape, rows.iter().map(|r| r.as_slice())).expect("entries fit");
+    let product = Product::with_masks(&[mask], query.ring_bodies(), &matrix);
+
+    let mut limbs: Vec<Vec<i64>> = Vec::new();
+    for tile in 0..shape.column_tiles() {
+        let found = solve(&raw(&product, tile).mask, &inverse);
+        for k in 0..shape.columns_of(tile).len() {
+            let first = shape.packing().column(k);
+            limbs.push(found[first..first + shape.cells()].iter().map(|&d| d as i64).collect());
+        }
+    }
+    let mut limbs = limbs.into_iter();
+    let recovered: Vec<Vec<i64>> = (0..shape.outputs())
+        .map(|output| {
+            let limbs: Vec<Vec<i64>> = limbs.by_ref().take(shape.limbs(output)).collect();
+            (0..shape.cells()).map(|j| recompose(limbs.iter().map(|l| l[j]), shape.budget()) as i64).collect()
+        })
+        .collect();
+    println!("unprotected: recovered {:?}… of {:?}…", &recovered[0][..4], &rows[0][..4]);
+    assert!(recovered == rows, "every cell of every row");
+
+    // Released, before and after rounding.
+    let zero = ZeroKey::new(&context().key_mask(), &query.zero_body);
+    for tile in 0..shape.column_tiles() {
+        let truth = digits(&product, shape, tile);
+        let used = truth.iter().filter(|&&d| d != 0).count();
+        let released = raw(&product, tile).release(&zero, &fresh(shape, tile, seed, tile as u64));
+        let exact = solve(&released.mask, &inverse);
+        let sample = released.round(shape.budget());
+        let rounded = solve(&widened(&sample.mask, shape), &inverse);
+        for (form, found) in [("released", exact), ("rounded", rounded)] {
+            let right = agreeing(&found, &truth);
+            println!("{form}, tile {tile}: {right} of {used} digits right, {} small values", small(&found));
+            assert_eq!((right, small(&found)), (0, 0));
+        }
+        assert_eq!(sample.mask.len(), N);
+        let results = shape.packing().vectors_of(0).len() * shape.columns_of(tile).len();
+        assert_eq!(sample.bodies.len(), results, "the other products in the body stay here");
+    }
 }
 
 #[test]
 fn attack_raw_mask_gives_the_whole_cube_and_a_released_one_gives_none_of_it() {
-    let key = key(1);
-    let (query, mask, inverse) = invertible_query(&key);
-    let cube = cube(2);
-    let shape = Shape::new(N, &[BITS]).expect("valid shape");
-    let matrix = Matrix::new(&shape, [cube.as_slice()]).expect("entries fit");
-    let product = Product::with_masks(&[mask], &query.bodies, &matrix);
-
-    // Unprotected: one query for a single sum recovers all 4,096 cells.
-    let limbs: Vec<Vec<i128>> = (0..shape.limbs(0)).map(|l| solve(&product.raw(0, l).mask, &inverse)).collect();
-    let recovered: Vec<i64> =
-        (0..N).map(|i| recompose(limbs.iter().map(|limb| limb[i] as i64), shape.budget()) as i64).collect();
-    println!("unprotected: recovered {:?}… of {:?}…", &recovered[..4], &cube[..4]);
-    assert_eq!(recovered, cube);
-
-    // Released, before and after rounding.
-    let zero = ZeroKey::new(&context().key_mask(), &query.zero_body);
-    for limb in 0..shape.limbs(0) {
-        let released = product.raw(0, limb).release(&zero, &Fresh::sample(shape.budget(), &entropy(3), limb as u64));
-        let exact = solve(&released.mask, &inverse);
-        let sample = released.round();
-        let mut rounded: Vec<u128> = sample[..N].iter().map(|&c| u128::from(c) << 64).collect();
-        rounded[1..].reverse();
-        rounded[1..].iter_mut().for_each(|c| *c = c.wrapping_neg());
-        for (form, found) in [("released", exact), ("rounded", solve(&rounded, &inverse))] {
-            let right = agreeing(&found, &digits(&matrix, 0, limb));
-            println!("{form}, limb {limb}: {right} of {N} cells right, {} small values", small(&found));
-            assert_eq!((right, small(&found)), (0, 0));
-        }
-    }
+    masks_betray_the_matrix_unless_released(&one_sum(), &[cube(2)], 1);
 }
 
-/// Reads a released sample as if its mask were `2^96 · row`.
-fn read_off(sample: &[u64]) -> Vec<i128> {
-    sample[..N].iter().map(|&c| i128::from((c.wrapping_add(1 << 31) as i64) >> 32)).collect()
+#[test]
+fn attack_packed_raw_mask_gives_every_group_and_a_released_one_gives_none_of_them() {
+    let shape = Shape::new(82, &[BITS; 60]).expect("valid shape");
+    assert!(shape.packing().columns >= 40 && shape.column_tiles() > 1);
+    let rows: Vec<Vec<i64>> = (0..60).map(|i| values(100 + i, 82)).collect();
+    masks_betray_the_matrix_unless_released(&shape, &rows, 22);
+}
+
+#[test]
+fn attack_raw_mask_of_a_batch_gives_the_model_and_a_released_one_gives_none_of_it() {
+    let model = [values(23, 30), values(24, 30)];
+    let shape = Shape::batch(12, 30, Weights::Signed { bits: 8 }, &[BITS, BITS]).expect("valid shape");
+    assert!(shape.packing().tiles() == 1 && shape.packing().rows > 8, "{shape:?}");
+    masks_betray_the_matrix_unless_released(&shape, &model, 25);
+}
+
+/// Reads a released mask as if it were `2^96 · digits`.
+fn read_off(mask: &[u128]) -> Vec<i128> {
+    mask.iter().map(|&c| i128::from((c.wrapping_add(1 << 95) >> 96) as i32)).collect()
 }
 
 #[test]
 fn attack_key_mask_chosen_by_the_consumer_gives_the_cube_and_a_hashed_one_does_not() {
     let key = key(4);
     let cube = cube(5);
-    let shape = Shape::new(N, &[BITS]).expect("valid shape");
+    let shape = one_sum();
     let matrix = Matrix::new(&shape, [cube.as_slice()]).expect("entries fit");
-    let truth = digits(&matrix, 0, 0);
 
     // The consumer's ciphertext has the mask 2^96, and the body 2^96·s that goes with it.
     let mut mask = vec![0u128; N];
     mask[0] = 1 << 96;
     let body: Vec<u128> = key.secret().iter().map(|s| s << 96).collect();
-    let product = Product::with_masks(&[mask], &body, &matrix);
+    let product = Product::with_masks(&[mask], body, &matrix);
+    let truth = digits(&product, &shape, 0);
     let release = |key_mask: &[u128]| {
         let zero_body = key.zero_body(key_mask, &entropy(6));
-        let fresh = Fresh::sample(shape.budget(), &entropy(7), 0);
-        read_off(&product.raw(0, 0).release(&ZeroKey::new(key_mask, &zero_body), &fresh).round())
+        let released = raw(&product, 0).release(&ZeroKey::new(key_mask, &zero_body), &fresh(&shape, 0, 7, 0));
+        read_off(&widened(&released.round(shape.budget()).mask, &shape))
     };
 
     let constant = |c| {
@@ -159,21 +224,20 @@ fn attack_key_mask_chosen_by_the_consumer_gives_the_cube_and_a_hashed_one_does_n
 #[test]
 fn attack_chosen_key_mask_confirms_a_guessed_cube_even_under_a_seeded_query() {
     let key = key(8);
-    let (query, mask, _) = invertible_query(&key);
+    let shape = one_sum();
+    let (query, mask, _) = invertible_query(&key, &shape);
     let (cube, mut wrong) = (cube(9), cube(9));
     wrong[1234] += 1;
-    let shape = Shape::new(N, &[BITS]).expect("valid shape");
     let matrix = Matrix::new(&shape, [cube.as_slice()]).expect("entries fit");
     let guess = |cube: &[i64]| {
         let matrix = Matrix::new(&shape, [cube]).expect("entries fit");
-        Product::with_masks(std::slice::from_ref(&mask), &query.bodies, &matrix).raw(0, 0).mask
+        raw(&Product::with_masks(std::slice::from_ref(&mask), query.ring_bodies(), &matrix), 0).mask
     };
-    let product = Product::with_masks(std::slice::from_ref(&mask), &query.bodies, &matrix);
+    let product = Product::with_masks(std::slice::from_ref(&mask), query.ring_bodies(), &matrix);
     // Largest coefficient of what is left of the released mask after the guess is taken away, in bits.
     let residue = |key_mask: &[u128], cube: &[i64]| {
         let zero_body = key.zero_body(key_mask, &entropy(10));
-        let fresh = Fresh::sample(shape.budget(), &entropy(11), 0);
-        let released = product.raw(0, 0).release(&ZeroKey::new(key_mask, &zero_body), &fresh);
+        let released = raw(&product, 0).release(&ZeroKey::new(key_mask, &zero_body), &fresh(&shape, 0, 11, 0));
         let left = difference(&released.mask, &guess(cube));
         left.iter().map(|&c| (c as i128).unsigned_abs()).max().map_or(0, |c| 128 - c.leading_zeros())
     };
@@ -187,19 +251,74 @@ fn attack_chosen_key_mask_confirms_a_guessed_cube_even_under_a_seeded_query() {
     assert!(bits[1..].iter().all(|&b| b >= 120), "nothing is confirmed");
 }
 
+/// The consumer's public-key body is `b = 2^100`, so that each body coefficient that leaves tells one of `u`.
 #[test]
-fn attack_reused_randomness_gives_the_difference_of_two_cubes_and_fresh_randomness_does_not() {
-    let key = key(12);
-    let (query, mask, inverse) = invertible_query(&key);
-    let cubes = [cube(13), cube(14)];
-    let shape = Shape::new(N, &[BITS, BITS]).expect("valid shape");
-    let matrix = Matrix::new(&shape, cubes.iter().map(|c| c.as_slice())).expect("entries fit");
-    let product = Product::with_masks(&[mask], &query.bodies, &matrix);
+fn attack_many_released_coefficients_read_the_zeros_secret_and_a_few_of_a_wide_one_do_not() {
+    let shape = Shape::new(82, &[BITS; 60]).expect("valid shape");
+    let rows: Vec<Vec<i64>> = (0..60).map(|i| values(100 + i, 82)).collect();
+    let matrix = Matrix::new(&shape, rows.iter().map(|r| r.as_slice())).expect("entries fit");
+    let mut ciphertext = vec![0u128; N];
+    ciphertext[0] = 1 << 96;
+    let product = Product::with_masks(&[ciphertext], vec![0; N], &matrix);
+    let truth = digits(&product, &shape, 0);
+    let (key_mask, shift) = (context().key_mask(), shape.budget().flood_log2() + 2);
+    let mut body = vec![0u128; N];
+    body[0] = 1 << shift;
+    let zero = ZeroKey::new(&key_mask, &body);
+
+    // What is left of a mask without a·u, as far as u was read.
+    let attack = |released: &Released| {
+        let mut read = vec![0u128; N];
+        for (&at, &body) in released.results.iter().zip(released.bodies.iter()) {
+            read[at] = ((body.wrapping_add(1 << (shift - 1)) as i128) >> shift) as u128;
+        }
+        let left = difference(&released.mask, &multiply(&key_mask, &read));
+        (read, read_off(&left))
+    };
+    let u_of = |fresh: &Fresh| fresh.u.iter().map(|&c| c as u128).collect::<Vec<_>>();
+
+    // Unprotected: a binary secret and every coefficient. The whole tile of columns is read.
+    let all = |fresh: &mut Fresh| {
+        let more = Fresh::sample(shape.budget(), N, &entropy(27), 1);
+        (fresh.e2, fresh.flood) = (more.e2.clone(), more.flood.clone());
+        let raw = Raw { mask: raw(&product, 0).mask, results: (0..N).collect(), bodies: vec![0; N].into() };
+        raw.release(&zero, fresh)
+    };
+    let mut binary = fresh(&shape, 0, 26, 0);
+    binary.u.iter_mut().for_each(|c| *c &= 1);
+    let (read, found) = attack(&all(&mut binary));
+    println!(
+        "binary u, all coefficients: {} of {N} of u right",
+        read.iter().zip(&u_of(&binary)).filter(|(a, b)| a == b).count()
+    );
+    assert!(read == u_of(&binary) && found == truth);
+    // Width alone does not help: it only makes each coordinate cost more bits.
+    let mut wide = fresh(&shape, 0, 26, 0);
+    let (read, found) = attack(&all(&mut wide));
+    assert!(read == u_of(&wide) && found == truth);
+
+    // Released: at most 64 coefficients of u are read, and the columns stay hidden.
+    let fresh = fresh(&shape, 0, 26, 0);
+    let released = raw(&product, 0).release(&zero, &fresh);
+    let (read, found) = attack(&released);
+    let known = read.iter().zip(&u_of(&fresh)).filter(|(a, b)| **a != 0 && a == b).count();
+    println!("released: {known} of {N} of u right, {} of {N} digits", agreeing(&found, &truth));
+    assert!(known <= released.results.len() && released.results.len() <= crate::linear::MAX_PACKED);
+    assert!(known > 30, "the hints are there");
+    assert_eq!(agreeing(&found, &truth), 0);
+}
+
+/// Two rows under one query, released with the randomness of these two indices: what their difference tells.
+fn reuse_betrays_the_difference(shape: &Shape, rows: &[Vec<i64>], tiles: [usize; 2], seed: u8) {
+    let key = key(seed);
+    let (query, mask, inverse) = invertible_query(&key, shape);
+    let matrix = Matrix::new(shape, rows.iter().map(|c| c.as_slice())).expect("entries fit");
+    let product = Product::with_masks(&[mask], query.ring_bodies(), &matrix);
     let zero = ZeroKey::new(&context().key_mask(), &query.zero_body);
-    let truth: Vec<i128> = digits(&matrix, 0, 0).iter().zip(digits(&matrix, 1, 0)).map(|(a, b)| a - b).collect();
+    let [one, other] = tiles.map(|tile| digits(&product, shape, tile));
+    let truth: Vec<i128> = one.iter().zip(other).map(|(a, b)| a - b).collect();
     let recover = |indices: [u64; 2]| {
-        let release =
-            |o: usize| product.raw(o, 0).release(&zero, &Fresh::sample(shape.budget(), &entropy(15), indices[o])).mask;
+        let release = |i: usize| raw(&product, tiles[i]).release(&zero, &fresh(shape, tiles[i], seed, indices[i])).mask;
         solve(&difference(&release(0), &release(1)), &inverse)
     };
 
@@ -211,6 +330,16 @@ fn attack_reused_randomness_gives_the_difference_of_two_cubes_and_fresh_randomne
     assert_eq!((agreeing(&recovered, &truth), small(&recovered)), (0, 0));
 }
 
+#[test]
+fn attack_reused_randomness_gives_the_difference_of_two_cubes_and_fresh_randomness_does_not() {
+    let shape = Shape::new(N, &[BITS, BITS]).expect("valid shape");
+    let second = shape.limbs(0);
+    reuse_betrays_the_difference(&shape, &[cube(13), cube(14)], [0, second], 12);
+    let shape = Shape::new(82, &[BITS; 60]).expect("valid shape");
+    let rows: Vec<Vec<i64>> = (0..60).map(|i| values(160 + i, 82)).collect();
+    reuse_betrays_the_difference(&shape, &rows, [0, 1], 15);
+}
+
 fn correlation(a: &[f64], b: &[f64]) -> f64 {
     let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
     let (ma, mb) = (mean(a), mean(b));
@@ -219,57 +348,66 @@ fn correlation(a: &[f64], b: &[f64]) -> f64 {
     covariance / (spread(a, ma) * spread(b, mb))
 }
 
-/// Noise of `outputs` released outputs over a cube whose first cell, which the indicator leaves out, is `hidden[o]`.
+/// Noise of `outputs` released results over a cube whose first cell, which the indicator leaves out, is `hidden[o]`.
 /// `planted` is the noise that the consumer put on that cell on top of the honest one.
-fn noise_over_hidden_cell(hidden: &[i64], planted: u128, flooded: bool) -> (NoiseBudget, Vec<i128>) {
-    const CELLS: usize = 64;
+fn noise_over_hidden_cell(cells: usize, hidden: &[i64], planted: u128, flooded: bool) -> (NoiseBudget, Vec<i128>) {
     let key = key(16);
-    let mut indicator = [true; CELLS];
+    let mut indicator = vec![true; cells];
     indicator[0] = false;
-    let mut query = key.encrypt_with_entropy(&indicator, &context(), entropy(16)).expect("valid indicator");
-    query.bodies[0] = query.bodies[0].wrapping_add(planted);
-    let shape = Shape::new(CELLS, &vec![11; hidden.len()]).expect("valid shape");
-    let rows: Vec<Vec<i64>> = hidden.iter().map(|&h| [vec![h], vec![1; CELLS - 1]].concat()).collect();
+    let shape = Shape::new(cells, &vec![11; hidden.len()]).expect("valid shape");
+    let query = key.encrypt_with_entropy(&shape, &indicator, &context(), entropy(16)).expect("valid indicator");
+    let mut bodies = query.ring_bodies();
+    let place = &mut bodies[shape.packing().weight(0, 0)];
+    *place = place.wrapping_add(planted);
+    let rows: Vec<Vec<i64>> = hidden.iter().map(|&h| [vec![h], vec![1; cells - 1]].concat()).collect();
     let matrix = Matrix::new(&shape, rows.iter().map(|r| r.as_slice())).expect("entries fit");
-    let product = Product::with_masks(&[only_mask(&query)], &query.bodies, &matrix);
+    let product = Product::with_masks(&[only_mask(&query)], bodies, &matrix);
     let zero = ZeroKey::new(&context().key_mask(), &query.zero_body);
-    let noise = (0..hidden.len())
-        .map(|output| {
-            let mut fresh = Fresh::sample(shape.budget(), &entropy(17), output as u64);
+    let message = (cells as u128 - 1) << shape.budget().delta_log2();
+    let noise = (0..shape.column_tiles())
+        .flat_map(|tile| {
+            let mut fresh = fresh(&shape, tile, 17, tile as u64);
             if !flooded {
-                fresh.flood = 0;
+                // Neither the flooding nor the zero: what the cube's own noise tells.
+                fresh.flood.fill(0);
+                fresh.u.fill(0);
             }
-            let phase = product.raw(output, 0).release(&zero, &fresh).phase(&key);
-            phase.wrapping_sub((CELLS as u128 - 1) << shape.budget().delta_log2()) as i128
+            raw(&product, tile).release(&zero, &fresh).phases(&key)
         })
+        .map(|phase| phase.wrapping_sub(message) as i128)
         .collect();
     (*shape.budget(), noise)
 }
 
 #[test]
 fn attack_noise_without_flooding_betrays_a_cell_that_was_not_asked_for() {
+    /// Cells of columns that do not share ring elements.
+    const ALONE: usize = N / 4 + 1;
     let mut rng = rng(18);
     let hidden: Vec<i64> = (0..400).map(|_| value(&mut rng, 11) as i64).collect();
     let values: Vec<f64> = hidden.iter().map(|&h| h as f64).collect();
     let as_floats = |noise: &[i128]| noise.iter().map(|&n| n as f64).collect::<Vec<_>>();
 
-    // Honest noise: it depends on the hidden cell, visibly so.
-    let bare = correlation(&values, &as_floats(&noise_over_hidden_cell(&hidden, 0, false).1)).abs();
-    let flooded = correlation(&values, &as_floats(&noise_over_hidden_cell(&hidden, 0, true).1)).abs();
+    // Honest noise: it depends on the hidden cell, visibly so. Alone in its ring element, proportionally.
+    let noise_of = |flooded| as_floats(&noise_over_hidden_cell(ALONE, &hidden, 0, flooded).1);
+    let bare = correlation(&values, &noise_of(false)).abs();
+    let flooded = correlation(&values, &noise_of(true)).abs();
     println!("correlation of noise and hidden cell: {bare:.3} without flooding, {flooded:.3} with it");
     assert!(bare > 0.9);
     assert!(flooded < 4.0 / (hidden.len() as f64).sqrt(), "four standard errors of no correlation");
 
-    // Noise planted by the consumer: it reads the hidden cell exactly.
-    let read = |noise: Vec<i128>| noise.iter().map(|n| ((n + (1 << 59)) >> 60) as i64).collect::<Vec<_>>();
-    let recovered = read(noise_over_hidden_cell(&hidden, 1 << 60, false).1);
-    println!("planted noise, no flooding: {:?}… of {:?}…", &recovered[..4], &hidden[..4]);
-    assert_eq!(recovered, hidden);
-    let (budget, noise) = noise_over_hidden_cell(&hidden, 1 << 60, true);
-    let right = read(noise.clone()).iter().zip(&hidden).filter(|(a, b)| a == b).count();
-    println!("planted noise, flooding 2^{}: {right} of {} right", budget.flood_log2(), hidden.len());
-    assert_eq!(right, 0);
-    assert!(correlation(&values, &as_floats(&noise)).abs() < 4.0 / (hidden.len() as f64).sqrt());
+    // Noise planted by the consumer: it reads the hidden cell exactly, packed or not.
+    let read = |noise: &[i128]| noise.iter().map(|n| ((n + (1 << 59)) >> 60) as i64).collect::<Vec<_>>();
+    for cells in [ALONE, 64] {
+        let recovered = read(&noise_over_hidden_cell(cells, &hidden, 1 << 60, false).1);
+        println!("planted noise, no flooding: {:?}… of {:?}…", &recovered[..4], &hidden[..4]);
+        assert_eq!(recovered, hidden);
+        let (budget, noise) = noise_over_hidden_cell(cells, &hidden, 1 << 60, true);
+        let right = read(&noise).iter().zip(&hidden).filter(|(a, b)| a == b).count();
+        println!("planted noise, flooding 2^{}: {right} of {} right", budget.flood_log2(), hidden.len());
+        assert_eq!(right, 0);
+        assert!(correlation(&values, &as_floats(&noise)).abs() < 4.0 / (hidden.len() as f64).sqrt());
+    }
 }
 
 /// The same attacks on what [`evaluate`](crate::linear::evaluate()) hands out, so that no step can go missing there.
@@ -277,36 +415,38 @@ fn attack_noise_without_flooding_betrays_a_cell_that_was_not_asked_for() {
 fn attack_answers_of_the_public_function_give_nothing_either() {
     const ROWS: usize = 64;
     let key = key(19);
-    let (query, mask, _) = invertible_query(&key);
-    let cube = cube(20);
     let shape = Shape::new(N, &[17; ROWS]).expect("valid shape");
+    let (query, mask, _) = invertible_query(&key, &shape);
+    let cube = cube(20);
     // Equal rows: their raw outputs are equal, so only the release can make samples differ.
-    let row: Vec<i64> = cube.iter().map(|v| v >> 15).collect();
+    let row: Vec<i64> = cube.iter().map(|v| v >> 16).collect();
     let matrix = Matrix::new(&shape, [row.as_slice(); ROWS]).expect("entries fit");
     let answer = evaluate_with_entropy(&query, &context(), &matrix, entropy(21)).expect("shapes agree");
-    assert_eq!(answer.samples().count(), ROWS, "one limb each");
+    let (samples, limbs) = (answer.samples(), shape.limbs(0));
+    assert_eq!(samples.len(), ROWS * limbs);
 
-    let bits =
-        |words: &mut dyn Iterator<Item = u64>| words.map(|w| 64 - (w as i64).unsigned_abs().leading_zeros()).max();
+    let width = |a: &[u128], b: &[u128]| {
+        difference(a, b).into_iter().map(|c| 128 - (c as i128).unsigned_abs().leading_zeros()).max()
+    };
     // A right guess of the whole row is not confirmed: what is left of a mask without it is as wide as a uniform one.
-    let product = Product::with_masks(&[mask], &query.bodies, &matrix);
-    let guess = Released { mask: product.raw(0, 0).mask, body: 0 }.round();
-    for sample in answer.samples() {
-        assert!(bits(&mut sample[..N].iter().zip(&guess).map(|(a, b)| a.wrapping_sub(*b))) >= Some(60));
+    let product = Product::with_masks(&[mask], query.ring_bodies(), &matrix);
+    let guess = raw(&product, 0).mask;
+    for sample in samples.iter().step_by(limbs) {
+        assert!(width(&widened(&sample.mask, &shape), &guess) >= Some(124));
     }
     // No two samples share randomness.
-    let samples: Vec<&[u64]> = answer.samples().collect();
     for (i, a) in samples.iter().enumerate() {
         for b in &samples[i + 1..] {
-            assert!(bits(&mut a[..N].iter().zip(&b[..N]).map(|(a, b)| a.wrapping_sub(*b))) >= Some(60));
+            assert!(width(&widened(&a.mask, &shape), &widened(&b.mask, &shape)) >= Some(124));
         }
     }
     // Each carries flooding of its own.
-    let words: Vec<u64> = key.secret().iter().map(|&s| s as u64).collect();
-    let message: i128 = row.iter().map(|&v| i128::from(v)).sum();
-    let encoded = (message << shape.budget().delta_log2()) as u128;
-    let noise = |sample: &&[u64]| (u128::from(phase64(&words, sample)) << 64).wrapping_sub(encoded) as i128 as f64;
-    let std = (samples.iter().map(|s| noise(s).powi(2)).sum::<f64>() / ROWS as f64).sqrt();
+    let mut digits = vec![0; N];
+    product.digits(0..1, 0, &mut digits);
+    let encoded = (digits.iter().map(|&d| i128::from(d)).sum::<i128>() << shape.budget().delta_log2()) as u128;
+    let noise = |sample| phases(&key.bits(), sample, &shape, 1).map(|p| p.wrapping_sub(encoded) as i128 as f64).sum();
+    let noise: Vec<f64> = samples.iter().step_by(limbs).map(noise).collect();
+    let std = (noise.iter().map(|n| n.powi(2)).sum::<f64>() / ROWS as f64).sqrt();
     let flood = 2f64.powi(shape.budget().flood_log2() as i32) / 3f64.sqrt();
     println!("noise std of {ROWS} public samples 2^{:.2}, flooding 2^{:.2}", std.log2(), flood.log2());
     assert!((0.65..1.35).contains(&(std / flood)));

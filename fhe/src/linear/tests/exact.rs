@@ -3,11 +3,12 @@
 use super::*;
 use crate::{
     Error,
-    linear::{EncryptedQuery, Matrix, Row, Shape, Weights, evaluate, evaluate_with_entropy},
+    linear::{EncryptedQuery, Matrix, Row, SealedAnswer, Shape, Weights, evaluate, evaluate_with_entropy},
 };
 
-fn clear(weights: &[i64], row: &[i128]) -> i128 {
-    weights.iter().zip(row).map(|(&w, &v)| i128::from(w) * v).sum()
+fn clear(shape: &Shape, weights: &[i64], rows: &[Vec<i128>]) -> Vec<i128> {
+    let sum = |vector: &[i64], row: &[i128]| vector.iter().zip(row).map(|(&w, &v)| i128::from(w) * v).sum();
+    weights.chunks_exact(shape.cells()).flat_map(|vector| rows.iter().map(move |row| sum(vector, row))).collect()
 }
 
 /// Encrypts, evaluates, decrypts, and compares with the sums in the clear.
@@ -16,22 +17,22 @@ fn check(shape: &Shape, weights: &[i64], rows: &[Vec<i128>], seed: u8) {
     let query = match shape.weights() {
         Weights::Indicator => {
             let bits: Vec<bool> = weights.iter().map(|&w| w == 1).collect();
-            key.encrypt_with_entropy(&bits, &context(), entropy(seed)).expect("valid indicator")
+            key.encrypt_with_entropy(shape, &bits, &context(), entropy(seed)).expect("valid indicator")
         }
-        Weights::Signed { bits } => {
-            key.encrypt_weights_with_entropy(weights, bits, &context(), entropy(seed)).expect("valid weights")
+        Weights::Signed { .. } => {
+            key.encrypt_weights_with_entropy(shape, weights, &context(), entropy(seed)).expect("valid weights")
         }
     };
     let matrix = Matrix::new(shape, rows.iter().map(|r| r.as_slice())).expect("entries fit");
     let answer = evaluate_with_entropy(&query, &context(), &matrix, entropy(seed)).expect("shapes agree");
-    let expected: Vec<_> = rows.iter().map(|row| clear(weights, row)).collect();
-    assert_eq!(key.decrypt(&answer, shape).expect("shapes agree"), expected, "seed {seed}, {shape:?}");
+    let opened = key.decrypt(&answer, shape).expect("shapes agree");
+    assert!(opened == clear(shape, weights, rows), "seed {seed}, {shape:?}");
 }
 
 #[test]
 fn sums_over_random_matrices_are_exact() {
     let widths = [1, 8, 52, 96];
-    for (i, cells) in [1, 2, 4095, 4096, 4097, 8192, 10_000].into_iter().enumerate() {
+    for (i, cells) in [1, 2, 31, 500, 4095, 4096, 4097, 8192, 10_000].into_iter().enumerate() {
         let mut rng = rng(i as u8);
         let shape = Shape::new(cells, &widths).expect("valid shape");
         let weights: Vec<i64> = indicator(&mut rng, cells).into_iter().map(i64::from).collect();
@@ -82,10 +83,10 @@ fn rows_of_both_integer_types_give_the_same_answer_through_the_wire() {
     let (narrow, wide) = ([1i64 << 58, -7, 11], [1i128 << 58, -7, 11]);
     let matrix = Matrix::new(&shape, [Row::from(narrow.as_slice()), Row::from(wide.as_slice())]).expect("entries fit");
     let key = QueryKey::generate().expect("randomness");
-    let query = key.encrypt(&[true, true, false], &context()).expect("valid indicator");
+    let query = key.encrypt(&shape, &[true, true, false], &context()).expect("valid indicator");
     let query = EncryptedQuery::from_bytes(&query.to_bytes()).expect("own bytes");
     let answer = evaluate(&query, &context(), &matrix).expect("shapes agree");
-    let answer = crate::linear::SealedAnswer::from_bytes(&answer.to_bytes()).expect("own bytes");
+    let answer = SealedAnswer::from_bytes(&answer.to_bytes()).expect("own bytes");
     assert_eq!(key.decrypt(&answer, &shape), Ok(vec![(1 << 58) - 7; 2]));
 }
 
@@ -94,7 +95,7 @@ fn one_thread_and_many_give_the_same_bytes_and_fresh_randomness_gives_others() {
     let shape = Shape::new(100, &[40, 40]).expect("valid shape");
     let rows = [vec![5i64; 100], vec![-5i64; 100]];
     let matrix = Matrix::new(&shape, rows.iter().map(|r| r.as_slice())).expect("entries fit");
-    let query = key(60).encrypt_with_entropy(&[true; 100], &context(), entropy(60)).expect("valid indicator");
+    let query = key(60).encrypt_with_entropy(&shape, &[true; 100], &context(), entropy(60)).expect("valid indicator");
     let run = |threads, seed| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
         pool.install(|| {
@@ -109,7 +110,7 @@ fn one_thread_and_many_give_the_same_bytes_and_fresh_randomness_gives_others() {
 fn another_key_reads_nothing() {
     let shape = Shape::new(2, &[20]).expect("valid shape");
     let matrix = Matrix::new(&shape, [[3i64, 4].as_slice()]).expect("entries fit");
-    let query = key(61).encrypt_with_entropy(&[true; 2], &context(), entropy(61)).expect("valid indicator");
+    let query = key(61).encrypt_with_entropy(&shape, &[true; 2], &context(), entropy(61)).expect("valid indicator");
     let answer = evaluate_with_entropy(&query, &context(), &matrix, entropy(61)).expect("shapes agree");
     assert_eq!(key(61).decrypt(&answer, &shape), Ok(vec![7]));
     assert_ne!(key(62).decrypt(&answer, &shape), Ok(vec![7]));
@@ -121,15 +122,18 @@ fn a_query_for_another_request_or_shape_is_refused() {
     let shape = Shape::new(2, &[20]).expect("valid shape");
     let matrix = Matrix::new(&shape, [[3i64, 4].as_slice()]).expect("entries fit");
     let key = key(63);
-    let query = key.encrypt_with_entropy(&[true; 2], &context(), entropy(63)).expect("valid indicator");
+    let query = key.encrypt_with_entropy(&shape, &[true; 2], &context(), entropy(63)).expect("valid indicator");
     assert_eq!(evaluate(&query, &Context::new(&[b"another"]), &matrix), Err(Error::Context));
 
-    for other in [
-        key.encrypt_with_entropy(&[true; 3], &context(), entropy(63)).expect("valid indicator"),
-        key.encrypt_weights_with_entropy(&[1, 1], 2, &context(), entropy(63)).expect("valid weights"),
-    ] {
-        assert_eq!(evaluate(&other, &context(), &matrix), Err(Error::Shape { what: "query" }));
+    for other in [Shape::new(3, &[20]), Shape::new(2, &[20, 20]), Shape::batch(2, 2, Weights::Indicator, &[20])] {
+        let other = other.expect("valid shape");
+        let bits = vec![true; other.vectors() * other.cells()];
+        let query = key.encrypt_with_entropy(&other, &bits, &context(), entropy(63)).expect("valid indicator");
+        assert_eq!(evaluate(&query, &context(), &matrix), Err(Error::Shape { what: "query" }));
     }
+    let signed = Shape::with_weights(2, Weights::Signed { bits: 2 }, &[20]).expect("valid shape");
+    let other = key.encrypt_weights_with_entropy(&signed, &[1, 1], &context(), entropy(63)).expect("valid weights");
+    assert_eq!(evaluate(&other, &context(), &matrix), Err(Error::Shape { what: "query" }));
 
     let answer = evaluate(&query, &context(), &matrix).expect("shapes agree");
     for other in [Shape::new(2, &[21]), Shape::new(3, &[20]), Shape::new(2, &[20, 20])] {
@@ -155,20 +159,82 @@ fn matrices_that_do_not_fit_their_shape_are_refused() {
 #[test]
 fn shapes_and_weights_beyond_the_limits_are_refused() {
     assert_eq!(Shape::new(0, &[8]), Err(Error::Cells { got: 0 }));
-    assert_eq!(Shape::new((1 << 20) + 1, &[8]), Err(Error::Cells { got: (1 << 20) + 1 }));
+    assert_eq!(Shape::new((1 << 22) + 1, &[8]), Err(Error::Cells { got: (1 << 22) + 1 }));
     assert_eq!(Shape::new(1, &[]), Err(Error::Outputs { outputs: 0, samples: 0 }));
-    assert_eq!(Shape::new(1, &[1; 40_000]), Err(Error::Outputs { outputs: 40_000, samples: 40_000 }));
+    assert_eq!(Shape::new(4096, &[1; 40_000]), Err(Error::Outputs { outputs: 40_000, samples: 40_000 }));
+    let batch = |vectors, cells| Shape::batch(vectors, cells, Weights::Indicator, &[8]);
+    assert_eq!(batch(0, 8), Err(Error::Cells { got: 0 }));
+    assert_eq!(batch(1 << 12, 1 << 11), Err(Error::Cells { got: 1 << 23 }));
+    assert_eq!(batch(1 << 20, 2), Err(Error::Vectors { vectors: 1 << 20, ciphertexts: 1 << 14 }));
     for bits in [0, 97, 255] {
         assert_eq!(Shape::new(1, &[bits]), Err(Error::ValueBits { bits }));
     }
     let wide = Shape::with_weights(1 << 20, Weights::Signed { bits: 12 }, &[96]);
     assert_eq!(wide, Err(Error::ValueBits { bits: 96 }), "the sum would not fit an i128");
+    for bits in [0, 33, 64, 255] {
+        let shape = Shape::with_weights(1, Weights::Signed { bits }, &[8]);
+        assert_eq!(shape, Err(Error::NoBudget { bits, cells: 1 }));
+    }
 
     let key = key(64);
-    assert_eq!(key.encrypt(&[], &context()), Err(Error::Cells { got: 0 }));
-    assert_eq!(key.encrypt_weights(&[0, 4], 3, &context()), Err(Error::Weight { cell: 1, bits: 3 }));
-    assert_eq!(key.encrypt_weights(&[-5], 3, &context()), Err(Error::Weight { cell: 0, bits: 3 }));
-    for bits in [0, 33, 64, 255] {
-        assert_eq!(key.encrypt_weights(&[0], bits, &context()), Err(Error::NoBudget { bits, cells: 1 }));
+    let signed = Shape::with_weights(2, Weights::Signed { bits: 3 }, &[8]).expect("valid shape");
+    assert_eq!(key.encrypt_weights(&signed, &[0, 4], &context()), Err(Error::Weight { cell: 1, bits: 3 }));
+    assert_eq!(key.encrypt_weights(&signed, &[-5, 0], &context()), Err(Error::Weight { cell: 0, bits: 3 }));
+    assert_eq!(key.encrypt(&signed, &[true; 2], &context()), Err(Error::Shape { what: "indicator" }));
+    let count = |what, got| Err(Error::CellCount { what, expected: 2, got });
+    assert_eq!(key.encrypt_weights(&signed, &[0], &context()), count("weights", 1));
+    let shape = Shape::new(2, &[8]).expect("valid shape");
+    assert_eq!(key.encrypt(&shape, &[true; 3], &context()), count("indicator", 3));
+    assert_eq!(key.encrypt_weights(&shape, &[0, 1], &context()), Err(Error::Shape { what: "weights" }));
+}
+
+#[test]
+fn batches_of_vectors_are_exact() {
+    for (seed, vectors, cells, widths) in [
+        (80, 3, 30, vec![20; 5]),
+        (81, 130, 30, vec![32]),
+        (82, 64, 7, vec![8, 60]),
+        (83, 5, 1500, vec![40; 3]),
+        (84, 2, 5000, vec![9, 64]),
+        (85, 17, 1, vec![12; 70]),
+    ] {
+        let mut rng = rng(seed);
+        let shape = Shape::batch(vectors, cells, Weights::Signed { bits: 8 }, &widths).expect("valid shape");
+        let weights: Vec<i64> = (0..vectors * cells).map(|_| value(&mut rng, 8) as i64).collect();
+        let rows: Vec<Vec<i128>> =
+            widths.iter().map(|&bits| (0..cells).map(|_| value(&mut rng, bits)).collect()).collect();
+        check(&shape, &weights, &rows, seed);
+        let lowest: Vec<Vec<i128>> = widths.iter().map(|&bits| vec![-(1i128 << (bits - 1)); cells]).collect();
+        check(&shape, &vec![-128; vectors * cells], &lowest, seed);
     }
+}
+
+/// The question of a grouped query: 100 groups over the hidden cells of a cube of 8,192.
+#[test]
+fn a_grouped_answer_is_small_and_exact() {
+    let mut rng = rng(86);
+    let (groups, cells) = (100, 82);
+    let widths: Vec<u8> = (0..groups).flat_map(|_| [64, 33]).collect();
+    let shape = Shape::new(cells, &widths).expect("valid shape");
+    println!("{} limbs in {} samples", shape.columns(), shape.samples());
+    assert!(SealedAnswer::encoded_len(&shape) <= 300_000, "{} bytes", SealedAnswer::encoded_len(&shape));
+    assert!(EncryptedQuery::encoded_len(&shape) <= 160_000, "{} bytes", EncryptedQuery::encoded_len(&shape));
+    let rows: Vec<Vec<i128>> = widths.iter().map(|&bits| (0..cells).map(|_| value(&mut rng, bits)).collect()).collect();
+    let weights: Vec<i64> = indicator(&mut rng, cells).into_iter().map(i64::from).collect();
+    check(&shape, &weights, &rows, 86);
+}
+
+#[test]
+fn a_query_over_all_cells_of_a_cube_is_small() {
+    let key = EncryptedQuery::encoded_len(&Shape::new(1, &[8]).expect("valid shape"));
+    assert!(key < 53_400, "the public key and a header: {key} bytes");
+    for cells in [1, 100, 1024, 2048, 4096, 8192, 100_000, 1 << 22] {
+        let query = EncryptedQuery::encoded_len(&Shape::new(cells, &[63, 32]).expect("valid shape"));
+        println!("{cells} cells: {query} bytes");
+        assert!(query - key <= 40_000 * (2 * cells).div_ceil(2048));
+        if cells >= 2048 {
+            assert!(query - key <= 40_000 * cells.div_ceil(2048), "{cells} cells: {query} bytes");
+        }
+    }
+    assert!(EncryptedQuery::encoded_len(&Shape::new(8192, &[63, 32]).expect("valid shape")) <= 160_000);
 }

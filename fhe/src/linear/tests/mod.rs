@@ -11,7 +11,7 @@ use super::{
     Context, Entropy, QueryKey,
     evaluate::{Raw, expand_masks},
     release::Released,
-    ring::constant_coefficient,
+    ring::coefficient,
 };
 
 pub(super) type Rng = RandomGenerator<DefaultRandomGenerator>;
@@ -41,21 +41,21 @@ pub(super) fn value(rng: &mut Rng, bits: u8) -> i128 {
     (rng.random_uniform::<u128>() as i128) >> (128 - u32::from(bits))
 }
 
-/// `body − (mask·s)_0` before rounding.
-pub(super) fn phase(key: &QueryKey, mask: &[u128], body: u128) -> u128 {
-    let bits: Vec<i32> = key.secret().iter().map(|&s| s as i32).collect();
-    body.wrapping_sub(constant_coefficient(mask, &bits))
+/// Phases `body − (mask·s)` at the results, before rounding.
+fn phases(key: &QueryKey, mask: &[u128], results: &[usize], bodies: &[u128]) -> Vec<u128> {
+    let bits = key.bits();
+    results.iter().zip(bodies).map(|(&at, body)| body.wrapping_sub(coefficient(mask, &bits, at))).collect()
 }
 
 impl Raw {
-    pub(super) fn phase(&self, key: &QueryKey) -> u128 {
-        phase(key, &self.mask, self.body)
+    pub(super) fn phases(&self, key: &QueryKey) -> Vec<u128> {
+        phases(key, &self.mask, &self.results, &self.bodies)
     }
 }
 
 impl Released {
-    pub(super) fn phase(&self, key: &QueryKey) -> u128 {
-        phase(key, &self.mask, self.body)
+    pub(super) fn phases(&self, key: &QueryKey) -> Vec<u128> {
+        phases(key, &self.mask, &self.results, &self.bodies)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::linear::{
     Matrix, NoiseBudget, Shape,
+    client::phases,
     evaluate::Product,
     release::{Fresh, ZeroKey},
 };
@@ -13,37 +14,39 @@ fn noise(phase: u128, message: i128, budget: &NoiseBudget) -> f64 {
 }
 
 struct Measured {
-    /// Noise of raw outputs: data-dependent.
+    /// Noise of raw results: data-dependent.
     raw: Vec<f64>,
-    /// Noise of released, rounded outputs.
+    /// Noise of released, rounded ones.
     released: Vec<f64>,
 }
 
 /// `queries` fresh encryptions, each multiplied with `rows` rows whose lowest limb is at its bound everywhere.
 fn measure(cells: usize, queries: u8, rows: usize) -> (NoiseBudget, Measured) {
     let budget = NoiseBudget::for_cells(cells).expect("supported size");
-    let shape = Shape::new(cells, &vec![budget.limb_bits() as u8; rows]).expect("valid shape");
-    let half = 1i64 << (budget.limb_bits() - 1);
+    let shape = Shape::new(cells, &vec![budget.limb_bits() as u8 - 1; rows]).expect("valid shape");
+    let half = 1i64 << (budget.limb_bits() - 2);
     let mut measured = Measured { raw: Vec::new(), released: Vec::new() };
     for seed in 0..queries {
         let (mut rng, key) = (rng(seed), key(seed));
         let indicator = indicator(&mut rng, cells);
-        let query = key.encrypt_with_entropy(&indicator, &context(), entropy(seed)).expect("valid indicator");
+        let query = key.encrypt_with_entropy(&shape, &indicator, &context(), entropy(seed)).expect("valid indicator");
         let rows: Vec<Vec<i64>> = (0..rows)
             .map(|_| (0..cells).map(|_| if rng.random_uniform::<u8>() & 1 == 0 { -half } else { half - 1 }).collect())
             .collect();
+        let sum = |row: &[i64]| row.iter().zip(&indicator).map(|(&v, &x)| i128::from(v) * i128::from(x)).sum();
         let matrix = Matrix::new(&shape, rows.iter().map(|r| r.as_slice())).expect("entries fit");
-        let masks = expand_masks(query.mask_seed, shape.ciphertexts());
-        let product = Product::with_masks(&masks, &query.bodies, &matrix);
+        let product = Product::new(&query, &matrix);
         let zero = ZeroKey::new(&context().key_mask(), &query.zero_body);
-        let words: Vec<u64> = key.secret().iter().map(|&s| s as u64).collect();
-        for (output, row) in rows.iter().enumerate() {
-            let message: i128 = row.iter().zip(&indicator).map(|(&v, &x)| i128::from(v) * i128::from(x)).sum();
-            let raw = product.raw(output, 0);
-            measured.raw.push(noise(raw.phase(&key), message, &budget));
-            let sample = raw.release(&zero, &Fresh::sample(&budget, &entropy(seed), output as u64)).round();
-            let phase = u128::from(crate::linear::client::phase(&words, &sample)) << 64;
-            measured.released.push(noise(phase, message, &budget));
+        for (tile, (_, columns)) in shape.tiles().enumerate() {
+            let messages: Vec<i128> = rows[columns.clone()].iter().map(|row| sum(row)).collect();
+            let raw = product.raw(tile, 0..1).remove(0);
+            let noises = |phases: &mut dyn Iterator<Item = u128>| {
+                phases.zip(&messages).map(|(phase, &m)| noise(phase, m, &budget)).collect::<Vec<_>>()
+            };
+            measured.raw.extend(noises(&mut raw.phases(&key).into_iter()));
+            let fresh = Fresh::sample(&budget, columns.len(), &entropy(seed), tile as u64);
+            let sample = raw.release(&zero, &fresh).round(&budget);
+            measured.released.extend(noises(&mut phases(&key.bits(), &sample, &shape, columns.len())));
         }
     }
     (budget, measured)
@@ -59,7 +62,8 @@ fn largest(samples: &[f64]) -> f64 {
 
 fn check(cells: usize, queries: u8, rows: usize) {
     let (budget, measured) = measure(cells, queries, rows);
-    let (data, flood) = (budget.data_noise_std(), 2f64.powi(budget.flood_log2() as i32) / 3f64.sqrt());
+    // One-limb entries are a bit narrower than a limb, so digits are at half their bound.
+    let (data, flood) = (budget.data_noise_std() / 2.0, 2f64.powi(budget.flood_log2() as i32) / 3f64.sqrt());
     println!(
         "{cells} cells, {} samples: data noise std 2^{:.2} (budget 2^{:.2}), max 2^{:.2} (bound 2^{:.2}); \
          released std 2^{:.2} (flood 2^{:.2}), max 2^{:.2} (bound 2^{:.2}, decodes below 2^{})",
@@ -83,7 +87,12 @@ fn check(cells: usize, queries: u8, rows: usize) {
 
 #[test]
 fn one_cell_is_within_the_budget() {
-    check(1, 64, 1);
+    check(1, 4, 64);
+}
+
+#[test]
+fn many_columns_in_one_ring_element_are_within_the_budget() {
+    check(82, 2, 98);
 }
 
 #[test]

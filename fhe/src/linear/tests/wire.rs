@@ -16,7 +16,7 @@ fn samples() -> (EncryptedQuery, SealedAnswer) {
     let rows = [vec![1i64, -2, 3, -4, 5], vec![127i64, -128, 0, 1, 1]];
     let matrix = Matrix::new(&shape, rows.iter().map(|r| r.as_slice())).expect("entries fit");
     let indicator = [true, false, true, true, false];
-    let query = key(70).encrypt_with_entropy(&indicator, &context(), entropy(71)).expect("valid indicator");
+    let query = key(70).encrypt_with_entropy(&shape, &indicator, &context(), entropy(71)).expect("valid indicator");
     let answer = evaluate_with_entropy(&query, &context(), &matrix, entropy(72)).expect("shapes agree");
     (query, answer)
 }
@@ -33,7 +33,7 @@ fn fingerprint(bytes: &[u8]) -> String {
 fn both_forms_round_trip_at_their_stated_length() {
     let (query, answer) = samples();
     let bytes = query.to_bytes();
-    assert_eq!(bytes.len(), EncryptedQuery::encoded_len(5));
+    assert_eq!(bytes.len(), EncryptedQuery::encoded_len(answer.shape()));
     assert_eq!(EncryptedQuery::from_bytes(&bytes), Ok(query));
     let bytes = answer.to_bytes();
     assert_eq!(bytes.len(), SealedAnswer::encoded_len(answer.shape()));
@@ -43,8 +43,8 @@ fn both_forms_round_trip_at_their_stated_length() {
 #[test]
 fn version_1_bytes_stay_what_they_are() {
     let (query, answer) = samples();
-    assert_eq!(fingerprint(&query.to_bytes()), "eb968a3c8f896107e4ef1de216194b23");
-    assert_eq!(fingerprint(&answer.to_bytes()), "e241c373ceaeca4482c7c2cc7dd91132");
+    assert_eq!(fingerprint(&query.to_bytes()), "f3d317dd7a7bd9440af0a61a698bf18a");
+    assert_eq!(fingerprint(&answer.to_bytes()), "30ad6f7e60b505f5e3b56d5dd5a936e5");
 }
 
 #[test]
@@ -80,17 +80,48 @@ fn unknown_versions_are_refused() {
 fn headers_that_claim_too_much_are_refused_before_allocation() {
     let (query, answer) = samples();
     let (query, answer) = (query.to_bytes(), answer.to_bytes());
-    for claim in [0u32, (1 << 20) + 1, u32::MAX] {
-        let mut bytes = query.clone();
-        bytes[2..6].copy_from_slice(&claim.to_le_bytes());
-        assert_eq!(EncryptedQuery::from_bytes(&bytes), Err(Error::Cells { got: claim as usize }));
+    for claim in [0u32, (1 << 22) + 1, u32::MAX] {
+        for field in [2..6, 6..10] {
+            // One of the two counts is 1 and the other 5.
+            let got = claim as usize * if field.start == 2 { 5 } else { 1 };
+            let mut bytes = query.clone();
+            bytes[field.clone()].copy_from_slice(&claim.to_le_bytes());
+            assert_eq!(EncryptedQuery::from_bytes(&bytes), Err(Error::Cells { got }));
+            let mut bytes = answer.clone();
+            bytes[field].copy_from_slice(&claim.to_le_bytes());
+            assert!(matches!(SealedAnswer::from_bytes(&bytes), Err(Error::Cells { .. })));
+        }
         let mut bytes = answer.clone();
-        bytes[2..6].copy_from_slice(&claim.to_le_bytes());
-        assert_eq!(SealedAnswer::from_bytes(&bytes), Err(Error::Cells { got: claim as usize }));
-        let mut bytes = answer.clone();
-        bytes[6..10].copy_from_slice(&claim.to_le_bytes());
+        bytes[10..14].copy_from_slice(&claim.to_le_bytes());
         assert!(matches!(SealedAnswer::from_bytes(&bytes), Err(Error::Outputs { .. })));
     }
+    // Many vectors of one cell would be small on the wire and large in memory.
+    let mut bytes = answer.clone();
+    bytes[2..6].copy_from_slice(&(1u32 << 19).to_le_bytes());
+    assert!(matches!(SealedAnswer::from_bytes(&bytes), Err(Error::Vectors { .. })));
+    for (rows, columns) in [(0, 1), (1, 0), (2, 1), (1, 65), (255, 255)] {
+        let mut bytes = query.clone();
+        bytes[10..12].copy_from_slice(&[rows, columns]);
+        let [rows, columns] = [rows, columns].map(usize::from);
+        assert_eq!(EncryptedQuery::from_bytes(&bytes), Err(Error::Packing { rows, columns }));
+    }
+}
+
+#[test]
+fn bits_after_the_last_word_are_refused() {
+    let bits = |shape: &Shape| (shape.samples() * 4096 + shape.columns()) * shape.budget().answer_bits() as usize;
+    let shape = (1..9)
+        .map(|cells| Shape::new(cells, &[8]).expect("valid shape"))
+        .find(|shape| bits(shape) % 8 != 0)
+        .expect("an answer with such bits");
+    let query = key(73).encrypt_with_entropy(&shape, &vec![true; shape.cells()], &context(), entropy(73));
+    let row = vec![1i64; shape.cells()];
+    let matrix = Matrix::new(&shape, [row.as_slice()]).expect("entries fit");
+    let query = query.expect("valid indicator");
+    let answer = evaluate_with_entropy(&query, &context(), &matrix, entropy(74)).expect("shapes agree");
+    let mut bytes = answer.to_bytes();
+    *bytes.last_mut().expect("not empty") |= 1 << 7;
+    assert_eq!(SealedAnswer::from_bytes(&bytes), Err(Error::Padding { what: "sealed answer" }));
 }
 
 #[test]
