@@ -161,15 +161,6 @@ fn lift(y: [u32; PRIMES.len()]) -> u128 {
     low.wrapping_add(u128::from(high) << 64).wrapping_sub(u128::from(whole).wrapping_mul(ALL))
 }
 
-/// The product of a transformed polynomial and one with small coefficients, modulo 2^128.
-pub(crate) fn product(transformed: &Transformed, small: &[i32]) -> Zeroizing<Vec<u128>> {
-    let mut operand = Operand::new();
-    operand.set(small);
-    let mut sum = Accumulator::new();
-    sum.add_product(transformed, &operand);
-    sum.finish()
-}
-
 /// Coefficient `at` of `a · small`, without computing the others.
 pub(crate) fn coefficient(a: &[u128], small: &[i32], at: usize) -> u128 {
     debug_assert_eq!((a.len(), small.len()), (N, N));
@@ -245,7 +236,10 @@ pub(crate) mod tests {
             &Polynomial::from_container(wide.as_slice()),
         );
 
-        assert_eq!(product(&Transformed::new(&a), &small).as_slice(), expected.as_ref());
+        let (mut sum, mut operand) = (Accumulator::new(), Operand::new());
+        operand.set(&small);
+        sum.add_product(&Transformed::new(&a), &operand);
+        assert_eq!(sum.finish().as_slice(), expected.as_ref());
         assert_eq!(multiply(&a, &wide), expected.as_ref());
         for at in [0, 1, 1234, N - 1] {
             assert_eq!(coefficient(&a, &small, at), expected.as_ref()[at]);
