@@ -19,8 +19,9 @@
 //! # Modules, in reading order
 //!
 //! [`linear`] — sealed queries: encrypted vectors × clear matrix. Inside it: `budget` (what each bit is for), `shape` (what is
-//! multiplied), `packing` (which coefficient holds what), `entropy` (randomness and request contexts), `ring` (exact products), `client` (key, encryption,
-//! decryption), `query` (its wire form), `evaluate` (the product), `release` (what makes an output safe), `answer` (its wire form).
+//! multiplied), `packing` (which coefficient holds what), `entropy` (randomness and request contexts), `ring` (exact
+//! products), `client` (key, encryption, decryption), `query` (its wire form), `evaluate` (the product), `release` (what makes an
+//! output safe), `answer` (its wire form), [`linear::matmul`] (matrices of any size).
 
 mod error;
 pub mod linear;

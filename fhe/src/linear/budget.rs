@@ -118,7 +118,7 @@ impl NoiseBudget {
     }
 
     fn with_limb(cells: usize, limb_bits: u32, message_bits: u32) -> Self {
-        let terms = cells * packing::most_columns(cells);
+        let terms = cells * packing::room(cells);
         let digit = 1u128 << (limb_bits - 1);
         let zero_secret = 1u128 << ZERO_SECRET_LOG2;
         let variance = (2 * (1u128 << (2 * NOISE_LOG2)) + 1).div_ceil(6);

@@ -1,10 +1,8 @@
 //! The consumer's side: secret key, encryption of the weights, decryption of the answer.
 
+use rayon::prelude::*;
 use tfhe::core_crypto::{
-    commons::{
-        generators::DeterministicSeeder,
-        math::random::{CompressionSeed, Seed, TUniform},
-    },
+    commons::math::random::{RandomGenerator, Seed, TUniform},
     prelude::*,
 };
 use zeroize::Zeroizing;
@@ -13,15 +11,16 @@ use super::{
     answer::{Sample, SealedAnswer},
     budget::{NOISE_LOG2, NoiseBudget, Weights},
     entropy::{Context, Entropy},
+    evaluate::expand_masks,
     query::{EncryptedQuery, truncate},
-    ring::{N, Transformed, coefficient, product},
+    ring::{Accumulator, N, Operand, Transformed, coefficient},
     shape::{Shape, recompose},
 };
 use crate::Error;
 
 /// The consumer's secret key: 4,096 uniform bits.
 ///
-/// Make one per request. The coefficients are wiped on drop; temporaries inside tfhe's encryption are not.
+/// Make one per request. The coefficients are wiped on drop.
 pub struct QueryKey {
     secret: Zeroizing<Vec<u128>>,
 }
@@ -110,55 +109,41 @@ impl QueryKey {
     fn encrypt_encoded(
         &self,
         shape: &Shape,
-        weight: impl Fn(usize) -> u128,
+        weight: impl Fn(usize) -> u128 + Sync,
         context: &Context,
         entropy: Entropy,
     ) -> EncryptedQuery {
         let (packing, delta) = (*shape.packing(), shape.budget().delta_log2());
-        let count = packing.ciphertexts();
-        let mut plaintext = Zeroizing::new(vec![0u128; count * N]);
-        for (index, ring) in plaintext.chunks_exact_mut(N).enumerate() {
-            let cells = packing.cells_of(index % packing.blocks());
-            for (i, vector) in packing.vectors_of(index / packing.blocks()).enumerate() {
-                for (j, cell) in cells.clone().enumerate() {
-                    ring[packing.weight(i, j)] = weight(vector * packing.cells + cell) << delta;
-                }
-            }
-        }
-
+        let secret = self.operand();
         let Seed(mask_seed) = entropy.seed("query-mask", 0);
-        let mut list = SeededGlweCiphertextList::new(
-            0u128,
-            GlweSize(2),
-            PolynomialSize(N),
-            GlweCiphertextCount(count),
-            CompressionSeed::from(Seed(mask_seed)),
-            CiphertextModulus::new_native(),
-        );
-        encrypt_seeded_glwe_ciphertext_list(
-            &GlweSecretKey::from_container(self.secret.as_slice(), PolynomialSize(N)),
-            &mut list,
-            &PlaintextList::from_container(plaintext.as_slice()),
-            DynamicDistribution::new_t_uniform(NOISE_LOG2),
-            &mut DeterministicSeeder::<DefaultRandomGenerator>::new(entropy.seed("query-noise", 0)),
-        );
-        let all = list.into_container();
-        let window = |(index, body): (usize, &[u128])| {
-            packing.window_indices(index % packing.blocks()).map(|i| truncate(body[i])).collect::<Vec<_>>()
-        };
-        let bodies = all.chunks_exact(N).enumerate().flat_map(window).collect();
+        let bodies = expand_masks(mask_seed, packing.ciphertexts())
+            .par_iter()
+            .enumerate()
+            .flat_map_iter(|(index, mask)| {
+                let mut body = zero(mask, &secret, &mut entropy.generator("query-noise", index as u64));
+                let (tile, block) = (index / packing.blocks(), index % packing.blocks());
+                for (i, vector) in packing.vectors_of(tile).enumerate() {
+                    for (j, cell) in packing.cells_of(block).enumerate() {
+                        let place = &mut body[packing.weight(i, j)];
+                        *place = place.wrapping_add(weight(vector * packing.cells + cell) << delta);
+                    }
+                }
+                packing.window_indices(block).map(|i| truncate(body[i])).collect::<Vec<_>>()
+            })
+            .collect();
         let zero_body = self.zero_body(&context.key_mask(), &entropy).into_iter().map(truncate).collect();
         EncryptedQuery { weights: shape.weights(), packing, context: *context, mask_seed, bodies, zero_body }
     }
 
     /// Body `a·s + e` of the public key with mask `a`.
     pub(crate) fn zero_body(&self, key_mask: &[u128], entropy: &Entropy) -> Vec<u128> {
-        let mut body = product(&Transformed::new(key_mask), &self.bits()).to_vec();
-        entropy.generator("public-key-noise", 0).unsigned_integer_slice_wrapping_add_random_from_distribution_assign(
-            &mut body,
-            TUniform::<u128>::new(NOISE_LOG2),
-        );
-        body
+        zero(key_mask, &self.operand(), &mut entropy.generator("public-key-noise", 0)).to_vec()
+    }
+
+    fn operand(&self) -> Operand {
+        let mut secret = Operand::new();
+        secret.set(&self.bits());
+        secret
     }
 
     /// Decrypts an answer to the exact inner products, `vectors × outputs`, vector by vector.
@@ -193,6 +178,18 @@ impl QueryKey {
     pub(crate) fn secret(&self) -> &[u128] {
         &self.secret
     }
+}
+
+/// Body of an encryption of zero with this mask.
+fn zero(mask: &[u128], secret: &Operand, noise: &mut RandomGenerator<DefaultRandomGenerator>) -> Zeroizing<Vec<u128>> {
+    let mut product = Accumulator::new();
+    product.add_product(&Transformed::new(mask), secret);
+    let mut body = product.finish();
+    noise.unsigned_integer_slice_wrapping_add_random_from_distribution_assign(
+        &mut body,
+        TUniform::<u128>::new(NOISE_LOG2),
+    );
+    body
 }
 
 fn check_count(shape: &Shape, got: usize, what: &'static str) -> Result<(), Error> {

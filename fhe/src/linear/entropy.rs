@@ -89,6 +89,11 @@ impl Context {
         &self.0
     }
 
+    /// The context of one part of a request that takes several queries.
+    pub(crate) fn part(&self, index: usize) -> Self {
+        Self::new(&[b"part", &self.0, &(index as u64).to_le_bytes()])
+    }
+
     pub(crate) fn from_id(id: [u8; 32]) -> Self {
         Self(id)
     }

@@ -75,7 +75,8 @@ pub fn evaluate_with_entropy(
 
 /// A raw product: its mask is (public mask × matrix rows), so it must never leave this crate.
 pub(crate) struct Raw {
-    pub(crate) mask: Zeroizing<Vec<u128>>,
+    /// Transformed, so that the zero is added before anything is read.
+    pub(crate) mask: Accumulator,
     /// Coefficients of the body that are results.
     pub(crate) results: Vec<usize>,
     /// The body at those.
@@ -130,7 +131,7 @@ impl<'a> Product<'a> {
                 }
             }
         }
-        sums.into_iter().map(|(_, mask, results, bodies)| Raw { mask: mask.finish(), results, bodies }).collect()
+        sums.into_iter().map(|(_, mask, results, bodies)| Raw { mask, results, bodies }).collect()
     }
 
     /// The ring element that holds one block of some columns.

@@ -102,6 +102,7 @@ mod budget;
 mod client;
 mod entropy;
 mod evaluate;
+pub mod matmul;
 mod packing;
 mod query;
 mod release;

@@ -8,7 +8,7 @@ use super::{
     budget::{NOISE_LOG2, NoiseBudget, ZERO_SECRET_LOG2},
     entropy::Entropy,
     evaluate::Raw,
-    ring::{N, Transformed, coefficient, product},
+    ring::{N, Operand, Transformed, coefficient},
 };
 
 /// The request's public key, `(a, b = a·s + e)`: encryptions of zero under it re-randomise the outputs.
@@ -64,11 +64,12 @@ pub(crate) struct Released {
 impl Raw {
     /// Adds a fresh public-key encryption of zero, `(a·u + e1, b·u + e2)`, and the flooding noise.
     pub(crate) fn release(self, zero: &ZeroKey<'_>, fresh: &Fresh) -> Released {
-        let Self { mask: raw, results, mut bodies } = self;
-        let mut mask = product(&zero.mask, &fresh.u);
-        for ((sum, raw), noise) in mask.iter_mut().zip(raw.iter()).zip(fresh.e1.iter()) {
-            *sum = sum.wrapping_add(*raw).wrapping_add(*noise);
-        }
+        let Self { mut mask, results, mut bodies } = self;
+        let mut secret = Operand::new();
+        secret.set(&fresh.u);
+        mask.add_product(&zero.mask, &secret);
+        let mut mask = mask.finish();
+        mask.iter_mut().zip(fresh.e1.iter()).for_each(|(sum, noise)| *sum = sum.wrapping_add(*noise));
         for (((body, &at), e2), flood) in bodies.iter_mut().zip(&results).zip(fresh.e2.iter()).zip(fresh.flood.iter()) {
             let hidden = coefficient(zero.body, &fresh.u, at).wrapping_add(*e2).wrapping_add(*flood);
             *body = body.wrapping_add(hidden);

@@ -1,52 +1,97 @@
 //! Exact products in `R = Z_{2^128}[X]/(X^4096 + 1)`.
 //!
-//! `tfhe-ntt`'s `native128` plan works modulo ten 30-bit primes and lifts the result back. Their product is above
-//! 2^299; the largest integer that appears here is below 2^177 (2^22 cells, 2^128 coefficients, 27-bit digits), so
-//! every product is exact before it is reduced modulo 2^128.
+//! Products are computed modulo six 30-bit primes with `tfhe-ntt`'s plans, and lifted. A sum of products is exact before it
+//! is reduced modulo 2^128: with coefficients taken between −2^127 and 2^127, and digits as the noise budget
+//! allows (a test looks at every one), it stays below 2^164 in absolute value; the primes' product is above 2^179.
+//!
+//! Lifting: with `Q = Π p_i`, `x = Σ y_i·(Q/p_i) − k·Q`, `y_i = x·(Q/p_i)^−1 mod p_i`, and `k` the integer next to `Σ y_i/p_i`, from
+//! which it differs by `|x|/Q < 2^-15` (Halevi, Polyakov, Shoup, CT-RSA 2019, <https://eprint.iacr.org/2018/117>): double
+//! precision tells it with certainty. The factor `(Q/p_i)^−1`, and the `1/N` of the inverse transform, are put into the
+//! transforms of the large operands.
 
 use std::sync::OnceLock;
 
-use tfhe_ntt::{native128::Plan32, prime32};
+use tfhe_ntt::prime32;
 use zeroize::Zeroizing;
 
 /// Ring dimension N.
 pub(crate) const N: usize = 4096;
-/// Residue primes of the plan.
-const PRIMES: usize = 10;
-/// Small operands stay below every prime of the plan in absolute value.
+/// Residue primes: the six largest below 2^30 that are 1 modulo 2N.
+const PRIMES: [u32; 6] = [1073692673, 1073668097, 1073651713, 1073643521, 1073569793, 1073479681];
+/// Small operands stay below every prime in absolute value.
 #[cfg(test)]
 const SMALL_BITS: u32 = 29;
+/// Sums of products stay below this in absolute value.
+#[cfg(test)]
+const LARGEST_LOG2: u32 = 164;
 
-fn plan() -> &'static Plan32 {
-    static PLAN: OnceLock<Plan32> = OnceLock::new();
-    PLAN.get_or_init(|| Plan32::try_new(N).expect("the plan's primes are 1 modulo 2^16"))
+fn plans() -> &'static [prime32::Plan; PRIMES.len()] {
+    static PLANS: OnceLock<[prime32::Plan; PRIMES.len()]> = OnceLock::new();
+    let plan = |p| prime32::Plan::try_new(N, p).expect("the primes are 1 modulo 2N");
+    PLANS.get_or_init(|| PRIMES.map(plan))
 }
 
-fn primes(plan: &Plan32) -> [&prime32::Plan; PRIMES] {
-    [
-        plan.ntt_0(),
-        plan.ntt_1(),
-        plan.ntt_2(),
-        plan.ntt_3(),
-        plan.ntt_4(),
-        plan.ntt_5(),
-        plan.ntt_6(),
-        plan.ntt_7(),
-        plan.ntt_8(),
-        plan.ntt_9(),
-    ]
+const fn power(base: u64, mut exponent: u64, p: u64) -> u64 {
+    let (mut base, mut result) = (base % p, 1);
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            result = result * base % p;
+        }
+        base = base * base % p;
+        exponent >>= 1;
+    }
+    result
 }
 
-/// The transform of one polynomial: `PRIMES` residue vectors of `N` words.
+/// `Q/p_i` modulo 2^128, where `i < PRIMES.len()`, or `Q` itself.
+const fn cofactor(i: usize) -> u128 {
+    let (mut product, mut j) = (1u128, 0);
+    while j < PRIMES.len() {
+        if j != i {
+            product = product.wrapping_mul(PRIMES[j] as u128);
+        }
+        j += 1;
+    }
+    product
+}
+
+/// `(N·Q/p_i)^−1 mod p_i`.
+const fn lift_factor(i: usize) -> u64 {
+    let p = PRIMES[i] as u64;
+    let (mut product, mut j) = (N as u64, 0);
+    while j < PRIMES.len() {
+        if j != i {
+            product = product * (PRIMES[j] as u64 % p) % p;
+        }
+        j += 1;
+    }
+    power(product, p - 2, p)
+}
+
+/// Residues of signed coefficients modulo the prime of index `I`, times its lifting factor. Constants, so that no division is
+/// left.
+fn residues<const I: usize>(coefficients: &[u128], words: &mut [u32]) {
+    let p = const { PRIMES[I] as u64 };
+    let (high, wrap, factor) =
+        const { (power(2, 64, PRIMES[I] as u64), power(2, 128, PRIMES[I] as u64), lift_factor(I)) };
+    for (word, &c) in words.iter_mut().zip(coefficients) {
+        let residue = (((c >> 64) as u64 % p) * high + (c as u64 % p)) % p;
+        let residue = residue + (p - wrap) * u64::from((c as i128) < 0);
+        *word = (residue % p * factor % p) as u32;
+    }
+}
+
+/// The transform of one polynomial: a vector of residues, N words, for every prime.
 pub(crate) struct Transformed(Vec<u32>);
 
 impl Transformed {
     pub(crate) fn new(coefficients: &[u128]) -> Self {
         assert_eq!(coefficients.len(), N, "ring elements have N coefficients");
-        let mut words = vec![0u32; PRIMES * N];
-        {
-            let [m0, m1, m2, m3, m4, m5, m6, m7, m8, m9] = split(&mut words);
-            plan().fwd(coefficients, m0, m1, m2, m3, m4, m5, m6, m7, m8, m9);
+        let reduce = [residues::<0>, residues::<1>, residues::<2>, residues::<3>, residues::<4>, residues::<5>];
+        let mut words = vec![0u32; PRIMES.len() * N];
+        for ((plan, reduce), words) in plans().iter().zip(reduce).zip(words.chunks_exact_mut(N)) {
+            reduce(coefficients, words);
+            plan.fwd(words);
         }
         Self(words)
     }
@@ -57,19 +102,19 @@ pub(crate) struct Operand(Zeroizing<Vec<u32>>);
 
 impl Operand {
     pub(crate) fn new() -> Self {
-        Self(Zeroizing::new(vec![0; PRIMES * N]))
+        Self(Zeroizing::new(vec![0; PRIMES.len() * N]))
     }
 
     /// Transforms `small`, where `|small[i]| < 2^29`.
     pub(crate) fn set(&mut self, small: &[i32]) {
         assert_eq!(small.len(), N, "ring elements have N coefficients");
-        for (prime, words) in primes(plan()).iter().zip(self.0.chunks_exact_mut(N)) {
-            let p = prime.modulus();
+        for (plan, words) in plans().iter().zip(self.0.chunks_exact_mut(N)) {
+            let p = plan.modulus();
             for (word, &digit) in words.iter_mut().zip(small) {
                 // p when the digit is negative, else 0: no branch on a secret digit.
                 *word = (digit as u32).wrapping_add(p & ((digit >> 31) as u32));
             }
-            prime.fwd(words);
+            plan.fwd(words);
         }
     }
 }
@@ -79,39 +124,41 @@ pub(crate) struct Accumulator(Zeroizing<Vec<u32>>);
 
 impl Accumulator {
     pub(crate) fn new() -> Self {
-        Self(Zeroizing::new(vec![0; PRIMES * N]))
+        Self(Zeroizing::new(vec![0; PRIMES.len() * N]))
     }
 
     pub(crate) fn add_product(&mut self, transformed: &Transformed, small: &Operand) {
-        for (((prime, sum), a), b) in primes(plan())
-            .iter()
-            .zip(self.0.chunks_exact_mut(N))
-            .zip(transformed.0.chunks_exact(N))
-            .zip(small.0.chunks_exact(N))
-        {
-            prime.mul_accumulate(sum, a, b);
+        let operands = transformed.0.chunks_exact(N).zip(small.0.chunks_exact(N));
+        for ((plan, sum), (a, b)) in plans().iter().zip(self.0.chunks_exact_mut(N)).zip(operands) {
+            plan.mul_accumulate(sum, a, b);
         }
     }
 
     /// The sum modulo 2^128, in coefficient form.
     pub(crate) fn finish(mut self) -> Zeroizing<Vec<u128>> {
-        for (prime, sum) in primes(plan()).iter().zip(self.0.chunks_exact_mut(N)) {
-            prime.normalize(sum);
+        for (plan, sum) in plans().iter().zip(self.0.chunks_exact_mut(N)) {
+            plan.inv(sum);
         }
-        let mut out = Zeroizing::new(vec![0u128; N]);
-        let [m0, m1, m2, m3, m4, m5, m6, m7, m8, m9] = split(&mut self.0);
-        plan().inv(&mut out, m0, m1, m2, m3, m4, m5, m6, m7, m8, m9);
-        out
+        let mut parts = self.0.chunks_exact(N);
+        let parts: [&[u32]; PRIMES.len()] = std::array::from_fn(|_| parts.next().expect("one part for every prime"));
+        Zeroizing::new((0..N).map(|at| lift(parts.map(|part| part[at]))).collect())
     }
 }
 
-/// The product of a transformed polynomial and one with small coefficients, modulo 2^128.
-pub(crate) fn product(transformed: &Transformed, small: &[i32]) -> Zeroizing<Vec<u128>> {
-    let mut operand = Operand::new();
-    operand.set(small);
-    let mut sum = Accumulator::new();
-    sum.add_product(transformed, &operand);
-    sum.finish()
+/// `Σ y_i·(Q/p_i) − k·Q` modulo 2^128.
+fn lift(y: [u32; PRIMES.len()]) -> u128 {
+    const COFACTORS: [u128; PRIMES.len()] =
+        [cofactor(0), cofactor(1), cofactor(2), cofactor(3), cofactor(4), cofactor(5)];
+    const ALL: u128 = cofactor(PRIMES.len());
+    // The high halves wrap modulo 2^64; the low ones add up below 2^97.
+    let (mut low, mut high, mut share) = (0u128, 0u64, 0f64);
+    for ((y, cofactor), p) in y.into_iter().zip(COFACTORS).zip(PRIMES) {
+        low += u128::from(y) * u128::from(cofactor as u64);
+        high = high.wrapping_add(u64::from(y).wrapping_mul((cofactor >> 64) as u64));
+        share += f64::from(y) * (1.0 / f64::from(p));
+    }
+    let whole = (share + 0.5) as u64;
+    low.wrapping_add(u128::from(high) << 64).wrapping_sub(u128::from(whole).wrapping_mul(ALL))
 }
 
 /// Coefficient `at` of `a · small`, without computing the others.
@@ -123,21 +170,53 @@ pub(crate) fn coefficient(a: &[u128], small: &[i32], at: usize) -> u128 {
     dot(&a[..=at], &small[..=at]).wrapping_sub(dot(&a[at + 1..], &small[at + 1..]))
 }
 
-fn split(words: &mut [u32]) -> [&mut [u32]; PRIMES] {
-    let mut parts = words.chunks_exact_mut(N);
-    std::array::from_fn(|_| parts.next().expect("PRIMES residue vectors were allocated"))
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::linear::budget::{Weights, ZERO_SECRET_LOG2};
     use crate::linear::entropy::Entropy;
     use tfhe::core_crypto::prelude::{Polynomial, polynomial_algorithms};
+    use tfhe_ntt::native128::Plan32;
+
+    #[test]
+    fn every_sum_of_products_stays_far_below_the_product_of_the_primes() {
+        let log2: f64 = PRIMES.iter().map(|&p| f64::from(p).log2()).sum();
+        assert!(log2 > f64::from(LARGEST_LOG2 + 15), "so that k is told with certainty");
+        for cells in (0..=22).map(|i| 1usize << i) {
+            for weights in (0..=32).map(Weights::from_code) {
+                let Ok(budget) = crate::linear::NoiseBudget::for_weights(cells, weights) else { continue };
+                // The digits of a ring element's columns, in all blocks, and the zero's secret.
+                let terms = cells.max(N) as f64;
+                let digits = terms.log2() + f64::from(budget.limb_bits() - 1);
+                let secret = (N as f64).log2() + f64::from(ZERO_SECRET_LOG2);
+                assert!(127.0 + (digits.exp2() + secret.exp2()).log2() < f64::from(LARGEST_LOG2), "{budget:?}");
+            }
+        }
+    }
+
+    /// The largest and smallest sums: 2^22 cells of coefficients and digits at their bounds.
+    #[test]
+    fn sums_at_the_bounds_are_lifted_exactly() {
+        for (coefficient, digit) in [(1u128 << 127, 1 << 22), ((1 << 127) - 1, 1 << 22), (1 << 127, -(1 << 22))] {
+            let (a, small) = (vec![coefficient; N], vec![digit; N]);
+            let (transformed, mut operand) = (Transformed::new(&a), Operand::new());
+            operand.set(&small);
+            let mut sum = Accumulator::new();
+            (0..32).for_each(|_| sum.add_product(&transformed, &operand));
+            // Coefficient at: at + 1 products with one sign, N − at − 1 with the other.
+            let one = coefficient.wrapping_mul(digit as u128).wrapping_mul(32);
+            let expected: Vec<u128> =
+                (0..N as i128).map(|at| one.wrapping_mul((2 * at + 2 - N as i128) as u128)).collect();
+            assert!(*sum.finish() == expected);
+        }
+    }
 
     /// Product of two full-size ring elements.
     pub(crate) fn multiply(a: &[u128], b: &[u128]) -> Vec<u128> {
         let mut product = vec![0; N];
-        plan().negacyclic_polymul(&mut product, a, b);
+        static PLAN: OnceLock<Plan32> = OnceLock::new();
+        let plan = PLAN.get_or_init(|| Plan32::try_new(N).expect("the plan's primes are 1 modulo 2N"));
+        plan.negacyclic_polymul(&mut product, a, b);
         product
     }
 
@@ -157,7 +236,10 @@ pub(crate) mod tests {
             &Polynomial::from_container(wide.as_slice()),
         );
 
-        assert_eq!(product(&Transformed::new(&a), &small).as_slice(), expected.as_ref());
+        let (mut sum, mut operand) = (Accumulator::new(), Operand::new());
+        operand.set(&small);
+        sum.add_product(&Transformed::new(&a), &operand);
+        assert_eq!(sum.finish().as_slice(), expected.as_ref());
         assert_eq!(multiply(&a, &wide), expected.as_ref());
         for at in [0, 1, 1234, N - 1] {
             assert_eq!(coefficient(&a, &small, at), expected.as_ref()[at]);

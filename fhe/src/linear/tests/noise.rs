@@ -43,7 +43,7 @@ fn measure(cells: usize, queries: u8, rows: usize) -> (NoiseBudget, Measured) {
             let noises = |phases: &mut dyn Iterator<Item = u128>| {
                 phases.zip(&messages).map(|(phase, &m)| noise(phase, m, &budget)).collect::<Vec<_>>()
             };
-            measured.raw.extend(noises(&mut raw.phases(&key).into_iter()));
+            measured.raw.extend(noises(&mut product.raw(tile, 0..1).remove(0).phases(&key).into_iter()));
             let fresh = Fresh::sample(&budget, columns.len(), &entropy(seed), tile as u64);
             let sample = raw.release(&zero, &fresh).round(&budget);
             measured.released.extend(noises(&mut phases(&key.bits(), &sample, &shape, columns.len())));
