@@ -320,7 +320,17 @@ fn every_answer_comes_from_the_one_protected_cube_for_good() {
     assert_eq!(spent(&asset), 400_000);
     let error = owner.update(&asset, &offer_table, &NewEpoch::new()).unwrap_err();
     assert_eq!((error.kind(), spent(&asset)), (ErrorKind::BudgetExhausted, 400_000));
-    ask(&exchange, &owner, nft);
+    let now = ask(&exchange, &owner, nft);
+    assert_eq!(ask(&exchange, &owner, nft), now, "what was refused changed nothing");
+    // Keys that are changed open the cube no less; without one it is gone.
+    let asset = owner.rewrap(&asset).unwrap();
+    assert_eq!(ask(&exchange, &owner, nft), now);
+    let consumer = exchange.consumer(reopen(buyer)).unwrap();
+    consumer.buy(&asset, 1).unwrap();
+    let ticket = consumer.order(&asset).unwrap().request(&question()).unwrap();
+    owner.destroy_key(&asset).unwrap();
+    assert_eq!(owner.node().run(ticket.request().clone()).unwrap_err().kind(), ErrorKind::Rejected);
+    assert_eq!(owner.node().refusals().last().unwrap().kind, ErrorKind::KeyDestroyed);
 }
 
 #[test]
