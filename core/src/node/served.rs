@@ -11,7 +11,6 @@ use crate::asset::{Did, Table};
 use crate::codec::CodecError;
 use crate::cube::{Cube, CubeError, ProtectedCube};
 use crate::download;
-use crate::envelope::DatasetRef;
 use crate::exchange::Asset;
 use crate::job::JobRequest;
 use crate::model::{Inference, Model};
@@ -149,11 +148,6 @@ fn fitting(shape: Shape) -> Result<Shape, Rejection> {
         return Err(Rejection::AnswerTooLarge { got, limit: MAX_ANSWER_BYTES });
     }
     Ok(shape)
-}
-
-/// Where the journal keeps the noisy cube of a dataset's epoch.
-pub(crate) fn cube_key(of: DatasetRef) -> String {
-    format!("protected-cube/{}/{}", of.dataset, of.epoch)
 }
 
 /// Where the journal keeps which NFT an asset is.
