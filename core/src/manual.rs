@@ -47,6 +47,14 @@
 //! keys from before, [`update`](crate::owner::Owner::update) brings other data, and
 //! [`destroy_key`](crate::owner::Owner::destroy_key) ends it with a signed receipt. None of them takes back what was read.
 //!
+//! # Models
+//!
+//! A linear [`Model`](crate::model::Model) is published like a table ([`Offer::model`](crate::owner::Offer::model)) under a policy
+//! with [`allow_inference`](crate::policy::Policy::allow_inference). A consumer makes
+//! [`vectors`](crate::exchange::Asset::vectors), asks with [`infer`](crate::order::Order::infer), and opens the result to a
+//! [`Prediction`](crate::model::Prediction) whose scores are exact. One more vector than it has features tells a model's
+//! coefficients to whoever has the scores: see [`model`](crate::model).
+//!
 //! # What an answer can be made of
 //!
 //! All answers of an asset are sums over one cube, whose cells are the combinations of all the policy's dimensions. Cells with

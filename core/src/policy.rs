@@ -166,6 +166,9 @@ pub struct Policy {
     allowed_aggregations: BTreeSet<Aggregation>,
     allowed_programs: AllowedPrograms,
     min_group_size: u32,
+    /// Left out where rows are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    entity: Option<String>,
     max_jobs: Option<u64>,
     expires: Option<Timestamp>,
     purpose: Option<String>,
@@ -194,6 +197,7 @@ impl Policy {
             allowed_aggregations: BTreeSet::new(),
             allowed_programs: AllowedPrograms::Only(BTreeSet::new()),
             min_group_size: Self::DEFAULT_MIN_GROUP_SIZE,
+            entity: None,
             max_jobs: None,
             expires: None,
             purpose: None,
@@ -244,7 +248,8 @@ impl Policy {
     }
 
     /// Suppresses every cell of the base cube, that is every combination of all the policy's dimensions, with fewer rows
-    /// than this. 1 suppresses nothing. It counts rows: a person who has several counts several times.
+    /// than this. 1 suppresses nothing. It counts rows, a person who has several as often, unless [`Self::entity`] says whom
+    /// they are about.
     ///
     /// Where noise is drawn, exact counts would leak: cells whose *noisy* count is below this are suppressed then, those of
     /// what the job asks about under [`epsilon`](Self::epsilon). A count is drawn for that, on which part of the loss is
@@ -252,6 +257,17 @@ impl Policy {
     #[must_use]
     pub fn min_group_size(mut self, rows: u32) -> Self {
         self.min_group_size = rows;
+        self
+    }
+
+    /// Lets [`min_group_size`](Self::min_group_size) count the distinct values of this column, which has the role of an
+    /// entity in the schema, and not rows: a person with a hundred visits is one. `count` still answers rows.
+    ///
+    /// It says nothing about how much of a sum one entity makes up: where one of many has nearly all of it, the sum tells
+    /// theirs. Declare narrow ranges for measures.
+    #[must_use]
+    pub fn entity(mut self, column: impl Into<String>) -> Self {
+        self.entity = Some(column.into());
         self
     }
 
@@ -309,7 +325,22 @@ impl Policy {
         self.inference
     }
 
-    /// Rows below which a cell of the base cube is suppressed.
+    /// The column whose distinct values are counted; `None` where rows are.
+    pub fn entity_column(&self) -> Option<&str> {
+        self.entity.as_deref()
+    }
+
+    /// The columns that the base cube is made of, in the order of `schema`.
+    pub(crate) fn fold_columns<'s>(&self, schema: &'s Schema) -> Vec<&'s str> {
+        let named = |name: &String| {
+            self.dimension_columns.contains(name)
+                || self.measure_columns.contains(name)
+                || self.entity.as_ref() == Some(name)
+        };
+        schema.columns().iter().filter(|c| named(&c.name)).map(|c| c.name.as_str()).collect()
+    }
+
+    /// Rows, or entities, below which a cell of the base cube is suppressed.
     pub fn group_size(&self) -> u32 {
         self.min_group_size
     }
@@ -384,6 +415,11 @@ impl Policy {
                 let why = format!("{column:?} is not a measure in the schema: declare it as one");
                 return Err(PolicyError::Unfit(why));
             }
+        }
+        if let Some(column) = &self.entity
+            && !schema.column(column)?.role.entity
+        {
+            return Err(PolicyError::Unfit(format!("{column:?} is not an entity in the schema: declare it as one")));
         }
         let cells = self.cells(schema)?;
         if cells > MAX_CUBE_SPAN {

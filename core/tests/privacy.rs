@@ -396,6 +396,10 @@ fn policies_that_cannot_be_meant_are_refused() {
     ] {
         assert!(matches!(refused(policy), PolicyError::Unfit(_)));
     }
+    let who = Schema::new(vec![Column::integer("cell", 0, 9).dimension(), Column::text("who").entity()]).unwrap();
+    let policy = Policy::deny_all().dimensions(["cell"]).aggregations([Aggregation::Count]).any_program().entity("who");
+    policy.check_fits(&who).unwrap();
+    assert!(policy.epsilon(epsilon("1")).check_fits(&who).is_err(), "noise hides a row, and somebody may have many");
     assert_eq!(sealock::error::Classify::kind(&refused(open_policy().clamp("y", 0, 1))), ErrorKind::UnknownColumn);
     // What policies were before has the digest that it had.
     let digest = open_policy().digest().unwrap();

@@ -13,7 +13,7 @@ use crate::handle::{Handle, find, handles};
 
 /// The declaration of a column.
 ///
-/// Made by: `sealock_column_boolean`, `_category`, `_integer`, `_decimal`. Freed by: `sealock_column_free`. A schema copies
+/// Made by: `sealock_column_boolean`, `_category`, `_integer`, `_decimal`, `_text`. Freed by: `sealock_column_free`. A schema copies
 /// it. Thread-safe.
 pub struct sealock_column {
     _opaque: (),
@@ -117,6 +117,30 @@ pub unsafe extern "C" fn sealock_column_measure(
 ) -> sealock_status {
     call!(error, |_| {
         change(column, |column: Column| Ok(column.measure()))?;
+    })
+}
+
+/// A column of texts, which can be an entity and nothing else.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_column_text(
+    name: *const c_char,
+    out: *mut *mut sealock_column,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.issue(Mutex::new(Column::text(c.text("name", name)?)));
+    })
+}
+
+/// Says that the column, a text or a whole number, names whom a row is about: see `sealock_policy_entity`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_column_entity(
+    column: *mut sealock_column,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        change(column, |column: Column| Ok(column.entity()))?;
     })
 }
 

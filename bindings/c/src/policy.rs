@@ -120,7 +120,8 @@ pub unsafe extern "C" fn sealock_policy_program(
 }
 
 /// Withholds every combination of all the policy's dimensions that has fewer rows than this. 1 withholds nothing.
-/// **It counts rows, not people**: somebody who has several counts several times.
+/// **It counts rows, not people**: somebody who has several counts several times, unless `sealock_policy_entity` says whom
+/// they are about.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_policy_min_group_size(
     policy: *mut sealock_policy,
@@ -129,6 +130,20 @@ pub unsafe extern "C" fn sealock_policy_min_group_size(
 ) -> sealock_status {
     call!(error, |_| {
         change(policy, |policy: Policy| Ok(policy.min_group_size(rows)))?;
+    })
+}
+
+/// Lets `sealock_policy_min_group_size` count the distinct values of this column, which is an entity in the schema, instead of
+/// rows. It says nothing about how much of a sum one of them makes up.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_policy_entity(
+    policy: *mut sealock_policy,
+    column: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let column = c.text("column", column)?;
+        change(policy, |policy: Policy| Ok(policy.entity(column)))?;
     })
 }
 

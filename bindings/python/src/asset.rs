@@ -41,10 +41,16 @@ impl Asset {
         self.0.owner().to_string()
     }
 
-    /// The columns.
+    /// The columns of a table, the features of a model.
     #[getter]
     fn schema(&self) -> Schema {
         Schema(self.0.schema().clone())
+    }
+
+    /// What everybody may know of the model, if the asset is one; `None` for a table.
+    #[getter]
+    fn model<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.0.model().map(|info| crate::model::record(py, info)).transpose()
     }
 
     /// What may be asked.

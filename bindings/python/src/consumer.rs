@@ -13,6 +13,7 @@ use crate::convert;
 use crate::download::{DownloadOrder, DownloadTicket};
 use crate::error::{Failure, Result};
 use crate::job::{JobRequest, Receipt, SealedResult};
+use crate::model::{self, InferenceTicket};
 use crate::owner::revocation;
 use crate::query::Query;
 
@@ -79,6 +80,13 @@ impl Consumer {
         let consumer = Arc::clone(&self.0);
         Call::default()
             .run(py, move |_| Ok(consumer.download_tickets()?.into_iter().map(DownloadTicket::new).collect()))
+    }
+
+    /// As `tickets`, the requests for vectors to be scored.
+    fn inference_tickets(&self, py: Python<'_>) -> Result<Vec<InferenceTicket>> {
+        let consumer = Arc::clone(&self.0);
+        Call::default()
+            .run(py, move |_| Ok(consumer.inference_tickets()?.into_iter().map(InferenceTicket::new).collect()))
     }
 
     /// Removes the keys of a job's request. Its result cannot be opened afterwards.
@@ -186,6 +194,30 @@ impl Order {
     /// As `request`, without looking at the policy first. The node looks in any case.
     fn request_without_policy_check(&self, py: Python<'_>, query: &Query) -> Result<JobTicket> {
         self.ask(py, query, Asked::Unchecked, None)
+    }
+
+    /// Makes the request for feature vectors to be scored by a model: checks it against the asset's policy, encrypts the
+    /// vectors, and proves that some order pays for it. Takes the order's next use, however many vectors there are.
+    ///
+    /// `data` is a NumPy array with a row for each vector, a DataFrame with the features as columns, or lists of numbers. A
+    /// value outside its feature's range raises `OutOfDomain`; with `clip` it is moved to the nearest end, and the model
+    /// scores that. Several vectors are one job.
+    #[pyo3(signature = (data, *, clip = false, progress = None))]
+    fn infer<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        clip: bool,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> Result<InferenceTicket> {
+        let asset = self.0.asset();
+        let values = if asset.model().is_some() { model::values(asset.schema(), data)? } else { Vec::new() };
+        let order = Arc::clone(&self.0);
+        Call::default().progress(progress)?.run(py, move |progress| {
+            let asset = order.asset();
+            let vectors = if clip { asset.vectors_clipped(&values) } else { asset.vectors(&values) };
+            Ok(InferenceTicket::new(order.infer_with(&vectors?, progress)?))
+        })
     }
 
     fn __repr__(&self) -> String {

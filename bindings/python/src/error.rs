@@ -44,6 +44,7 @@ from_sealock! {
     sealock::envelope::EnvelopeError,
     sealock::keystore::KeyStoreError,
     sealock::ledger::LedgerError,
+    sealock::model::ModelError,
     sealock::policy::PolicyError,
     sealock::privacy::PrivacyError,
     sealock::program::ProgramError,

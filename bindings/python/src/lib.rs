@@ -16,6 +16,7 @@ mod file;
 mod frame;
 mod job;
 mod keys;
+mod model;
 mod owner;
 mod policy;
 mod query;
@@ -81,6 +82,9 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keys::KeyStore>()?;
     module.add_class::<keys::RecipientKey>()?;
     module.add_class::<keys::RecipientPublicKey>()?;
+    module.add_class::<model::InferenceTicket>()?;
+    module.add_class::<model::Model>()?;
+    module.add_class::<model::Prediction>()?;
     module.add_class::<owner::Node>()?;
     module.add_class::<owner::Owner>()?;
     module.add_class::<policy::Policy>()?;

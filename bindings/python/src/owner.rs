@@ -19,6 +19,7 @@ use crate::download::Download;
 use crate::error::{Failure, Result};
 use crate::job::{DestructionReceipt, JobRequest, Receipt, SealedResult};
 use crate::keys::RecipientPublicKey;
+use crate::model::Model;
 use crate::policy::{Policy, Price};
 use crate::schema::Schema;
 use crate::{convert, frame};
@@ -26,6 +27,79 @@ use crate::{convert, frame};
 /// A party that publishes. Made by `Exchange.owner`.
 #[pyclass(frozen, module = "sealock")]
 pub struct Owner(pub Arc<sealock::owner::Owner>);
+
+/// What an order costs and gives.
+fn terms(
+    price: &Price,
+    uses_per_order: Option<&Bound<'_, PyAny>>,
+    valid_for: Option<&Bound<'_, PyAny>>,
+    renewed_every: Option<&Bound<'_, PyAny>>,
+) -> Result<Terms> {
+    let mut terms = match price.0 {
+        asset::Price::Free { max_per_account } => Terms::free(max_per_account),
+        asset::Price::Fixed { base_token, amount } => {
+            Terms::fixed(base_token, sealock::ledger::Amount::from_units(amount))
+        }
+    };
+    if let Some(uses) = uses_per_order {
+        terms = terms.uses_per_order(convert::whole("uses_per_order", uses)?);
+    }
+    if let Some(span) = valid_for {
+        terms = terms.valid_for(convert::seconds("valid_for", span)?);
+    }
+    if let Some(span) = renewed_every {
+        terms = terms.renewed_every(convert::seconds("renewed_every", span)?);
+    }
+    Ok(terms)
+}
+
+/// What may be said of an offer, beside policy and terms.
+struct Words {
+    description: Option<String>,
+    author: Option<String>,
+    license: Option<String>,
+    tags: Option<Vec<String>>,
+    cap: Option<u64>,
+    recipients: Option<Vec<sealock::envelope::RecipientPublicKey>>,
+}
+
+impl Words {
+    fn read(
+        description: Option<String>,
+        author: Option<String>,
+        license: Option<String>,
+        tags: Option<&Bound<'_, PyAny>>,
+        cap: Option<&Bound<'_, PyAny>>,
+        recipients: Option<&Bound<'_, PyAny>>,
+    ) -> Result<Self> {
+        let tags = tags.map(|tags| convert::texts("tags", tags)).transpose()?;
+        let cap = cap.map(|cap| convert::whole("cap", cap)).transpose()?;
+        let recipients = recipients.map(|keys| RecipientPublicKey::list("recipients", keys)).transpose()?;
+        Ok(Self { description, author, license, tags, cap, recipients })
+    }
+
+    fn said_of(self, mut offer: Offer<'_>) -> Offer<'_> {
+        if let Some(text) = self.description {
+            offer = offer.description(text);
+        }
+        if let Some(text) = self.author {
+            offer = offer.author(text);
+        }
+        if let Some(text) = self.license {
+            offer = offer.license(text);
+        }
+        if let Some(tags) = self.tags {
+            offer = offer.tags(tags);
+        }
+        if let Some(cap) = self.cap {
+            offer = offer.cap(cap);
+        }
+        if let Some(recipients) = self.recipients {
+            offer = offer.recipients(recipients);
+        }
+        offer
+    }
+}
 
 const INFERRED: &str = "no schema was given, so one is inferred. It is published and quotes the data: every category, the \
                         smallest and the largest numbers. Look at sealock.Schema.infer(data), correct it with with_column, \
@@ -80,24 +154,8 @@ impl Owner {
         progress: Option<Bound<'py, PyAny>>,
     ) -> Result<Bound<'py, PyAny>> {
         let policy = Policy::read(policy)?;
-        let mut terms = match price.0 {
-            asset::Price::Free { max_per_account } => Terms::free(max_per_account),
-            asset::Price::Fixed { base_token, amount } => {
-                Terms::fixed(base_token, sealock::ledger::Amount::from_units(amount))
-            }
-        };
-        if let Some(uses) = uses_per_order {
-            terms = terms.uses_per_order(convert::whole("uses_per_order", uses)?);
-        }
-        if let Some(span) = valid_for {
-            terms = terms.valid_for(convert::seconds("valid_for", span)?);
-        }
-        if let Some(span) = renewed_every {
-            terms = terms.renewed_every(convert::seconds("renewed_every", span)?);
-        }
-        let tags = tags.map(|tags| convert::texts("tags", tags)).transpose()?;
-        let cap = cap.map(|cap| convert::whole("cap", cap)).transpose()?;
-        let recipients = recipients.map(|keys| RecipientPublicKey::list("recipients", keys)).transpose()?;
+        let terms = self::terms(price, uses_per_order, valid_for, renewed_every)?;
+        let words = Words::read(description, author, license, tags, cap, recipients)?;
         let reader = frame::reader(data)?;
         let (batches, schema) = match schema {
             Some(schema) => (Err(reader), schema.0.clone()),
@@ -117,27 +175,60 @@ impl Owner {
         let published = Call::default().progress(progress)?.run(py, move |progress| {
             let batches = batches.or_else(frame::batches)?;
             let table = Table::from_batches(schema, batches)?;
-            let mut offer = Offer::new(name, &table, policy, terms);
-            if let Some(text) = description {
-                offer = offer.description(text);
-            }
-            if let Some(text) = author {
-                offer = offer.author(text);
-            }
-            if let Some(text) = license {
-                offer = offer.license(text);
-            }
-            if let Some(tags) = tags {
-                offer = offer.tags(tags);
-            }
-            if let Some(cap) = cap {
-                offer = offer.cap(cap);
-            }
-            if let Some(recipients) = recipients {
-                offer = offer.recipients(recipients);
-            }
-            Ok(owner.publish_with(&offer, progress)?)
+            Ok(owner.publish_with(&words.said_of(Offer::new(name, &table, policy, terms)), progress)?)
         })?;
+        record(py, published)
+    }
+
+    /// Publishes a model: encrypts and stores it, mints the data NFT and its datatokens, and describes it. Its public part and
+    /// the schema of its features are published, its coefficients are not. The policy needs `allow_inference`. The rest is as
+    /// for `publish`.
+    #[pyo3(signature = (
+        model, *, name, policy, price, uses_per_order = None, valid_for = None, renewed_every = None, description = None,
+        author = None, license = None, tags = None, cap = None, recipients = None, progress = None
+    ))]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
+    fn publish_model<'py>(
+        &self,
+        py: Python<'py>,
+        model: &Model,
+        name: String,
+        policy: &Bound<'py, PyAny>,
+        price: &Price,
+        uses_per_order: Option<&Bound<'py, PyAny>>,
+        valid_for: Option<&Bound<'py, PyAny>>,
+        renewed_every: Option<&Bound<'py, PyAny>>,
+        description: Option<String>,
+        author: Option<String>,
+        license: Option<String>,
+        tags: Option<&Bound<'py, PyAny>>,
+        cap: Option<&Bound<'py, PyAny>>,
+        recipients: Option<&Bound<'py, PyAny>>,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let policy = Policy::read(policy)?;
+        let terms = self::terms(price, uses_per_order, valid_for, renewed_every)?;
+        let words = Words::read(description, author, license, tags, cap, recipients)?;
+        let (owner, model) = (Arc::clone(&self.0), Arc::clone(&model.0));
+        let published = Call::default().progress(progress)?.run(py, move |progress| {
+            Ok(owner.publish_with(&words.said_of(Offer::model(name, &model, policy, terms)), progress)?)
+        })?;
+        record(py, published)
+    }
+
+    /// Replaces a published model by another, encrypted under fresh keys as the next epoch. Policy and terms stay.
+    #[pyo3(signature = (asset, model, *, recipients = None, keep_previous = false))]
+    fn update_model<'py>(
+        &self,
+        py: Python<'py>,
+        asset: &Asset,
+        model: &Model,
+        recipients: Option<&Bound<'py, PyAny>>,
+        keep_previous: bool,
+    ) -> Result<Bound<'py, PyAny>> {
+        let how = epoch(recipients, keep_previous)?;
+        let (owner, asset, model) = (Arc::clone(&self.0), asset.0.clone(), Arc::clone(&model.0));
+        let published = Call::default().run(py, move |_| Ok(owner.update_model(&asset, &model, &how)?))?;
         record(py, published)
     }
 

@@ -14,8 +14,10 @@ use crate::query::Program;
 /// What an owner lets be asked. Everything that is not allowed is denied.
 ///
 /// `programs` is `None` (no program), `"any"` (any program within the other rules), or digests of programs.
-/// `min_group_size` counts rows: combinations of all `dimensions` with fewer of them stay out of every answer.
-/// `allow_download` lets buyers decrypt the data itself, all of it and for good.
+/// `min_group_size` counts rows: combinations of all `dimensions` with fewer of them stay out of every answer. With `entity`,
+/// a column of the schema that is declared as one, it counts that column's distinct values instead.
+/// `allow_download` lets buyers decrypt the data itself, all of it and for good. `allow_inference` lets a model score so many
+/// vectors in one job; one more vector than it has features tells whoever has the scores every coefficient.
 ///
 /// `epsilon` is the privacy loss of one job, for which noise is drawn; `protected_cube` that of one noisy cube, which all jobs
 /// are answered from. `epsilon_per_order` and `epsilon_per_asset` limit what is spent. They are exact decimals of at most six
@@ -95,9 +97,9 @@ impl Policy {
 impl Policy {
     #[new]
     #[pyo3(signature = (
-        *, dimensions = None, measures = None, aggregations = None, programs = None, min_group_size = None, max_jobs = None,
-        expires = None, purpose = None, allow_download = false, epsilon = None, epsilon_per_order = None,
-        epsilon_per_asset = None, delta = None, protected_cube = None, clamp = None
+        *, dimensions = None, measures = None, aggregations = None, programs = None, min_group_size = None, entity = None,
+        max_jobs = None, expires = None, purpose = None, allow_download = false, allow_inference = None, epsilon = None,
+        epsilon_per_order = None, epsilon_per_asset = None, delta = None, protected_cube = None, clamp = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
@@ -106,10 +108,12 @@ impl Policy {
         aggregations: Option<&Bound<'_, PyAny>>,
         programs: Option<&Bound<'_, PyAny>>,
         min_group_size: Option<&Bound<'_, PyAny>>,
+        entity: Option<String>,
         max_jobs: Option<&Bound<'_, PyAny>>,
         expires: Option<&Bound<'_, PyAny>>,
         purpose: Option<String>,
         allow_download: bool,
+        allow_inference: Option<&Bound<'_, PyAny>>,
         epsilon: Option<&Bound<'_, PyAny>>,
         epsilon_per_order: Option<&Bound<'_, PyAny>>,
         epsilon_per_asset: Option<&Bound<'_, PyAny>>,
@@ -147,6 +151,9 @@ impl Policy {
         if let Some(rows) = min_group_size {
             policy = policy.min_group_size(convert::whole("min_group_size", rows)?);
         }
+        if let Some(column) = entity {
+            policy = policy.entity(column);
+        }
         if let Some(jobs) = max_jobs {
             policy = policy.max_jobs(convert::whole("max_jobs", jobs)?);
         }
@@ -158,6 +165,9 @@ impl Policy {
         }
         if allow_download {
             policy = policy.allow_download();
+        }
+        if let Some(vectors) = allow_inference {
+            policy = policy.allow_inference(convert::whole("allow_inference", vectors)?);
         }
         if let Some(per_job) = epsilon {
             policy = policy.epsilon(convert::exact("epsilon", per_job)?);
@@ -209,10 +219,16 @@ impl Policy {
         Ok(PyFrozenSet::new(py, digests)?.into_any())
     }
 
-    /// Rows below which a combination of all dimensions is withheld.
+    /// Rows, or entities, below which a combination of all dimensions is withheld.
     #[getter]
     fn min_group_size(&self) -> u32 {
         self.0.group_size()
+    }
+
+    /// The column whose distinct values `min_group_size` counts; `None` where it counts rows.
+    #[getter]
+    fn entity(&self) -> Option<&str> {
+        self.0.entity_column()
     }
 
     /// How many jobs are answered, over all orders; `None` for no limit.
@@ -237,6 +253,12 @@ impl Policy {
     #[getter]
     fn allow_download(&self) -> bool {
         self.0.allows_download()
+    }
+
+    /// How many vectors a job may have scored; `None` for no inference.
+    #[getter]
+    fn allow_inference(&self) -> Option<u32> {
+        self.0.max_vectors()
     }
 
     /// Privacy loss ε that each job spends; `None` where no noise is drawn for it.

@@ -20,6 +20,7 @@ pub struct Column(pub asset::Column);
 struct Declared<'a, 'py> {
     dimension: bool,
     measure: bool,
+    entity: bool,
     nullable: bool,
     bins: Option<&'a Bound<'py, PyAny>>,
     description: Option<String>,
@@ -27,12 +28,12 @@ struct Declared<'a, 'py> {
 
 impl Column {
     fn declare(mut column: asset::Column, declared: Declared<'_, '_>) -> Result<Self> {
-        let Declared { dimension, measure, nullable, bins, description } = declared;
+        let Declared { dimension, measure, entity, nullable, bins, description } = declared;
         if let Some(bins) = bins {
             let edges = convert::items("bins", bins)?;
             column = column.bins_at(edges.iter().map(convert::value).collect::<Result<Vec<_>>>()?)?;
         }
-        column.role = asset::Role { dimension, measure };
+        column.role = asset::Role { dimension, measure, entity };
         column.nullable = nullable;
         column.description = description;
         // Whatever is wrong with it is said here, not when it is joined with others.
@@ -62,13 +63,23 @@ impl Column {
         description: Option<String>,
     ) -> Result<Self> {
         let column = asset::Column::category(name, convert::texts("values", values)?);
-        Self::declare(column, Declared { dimension, measure, nullable, bins: None, description })
+        Self::declare(column, Declared { dimension, measure, entity: false, nullable, bins: None, description })
     }
 
-    /// A whole number from `min` to `max`, both included. `bins` are the edges of the cells that it has as a dimension.
+    /// A column of texts. As an `entity`, its values say whom rows are about: see `Policy`.
+    #[staticmethod]
+    #[pyo3(signature = (name, *, entity = false, nullable = false, description = None))]
+    fn text(name: String, entity: bool, nullable: bool, description: Option<String>) -> Result<Self> {
+        let column = asset::Column::text(name);
+        Self::declare(column, Declared { dimension: false, measure: false, entity, nullable, bins: None, description })
+    }
+
+    /// A whole number from `min` to `max`, both included. `bins` are the edges of the cells that it has as a dimension. As an
+    /// `entity`, its values say whom rows are about: see `Policy`.
     #[staticmethod]
     #[pyo3(signature = (
-        name, min, max, *, dimension = false, measure = false, nullable = false, bins = None, description = None
+        name, min, max, *, dimension = false, measure = false, entity = false, nullable = false, bins = None,
+        description = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn integer(
@@ -77,12 +88,13 @@ impl Column {
         max: &Bound<'_, PyAny>,
         dimension: bool,
         measure: bool,
+        entity: bool,
         nullable: bool,
         bins: Option<&Bound<'_, PyAny>>,
         description: Option<String>,
     ) -> Result<Self> {
         let column = asset::Column::integer(name, convert::whole("min", min)?, convert::whole("max", max)?);
-        Self::declare(column, Declared { dimension, measure, nullable, bins, description })
+        Self::declare(column, Declared { dimension, measure, entity, nullable, bins, description })
     }
 
     /// A number with `scale` decimal places, from `min` to `max`, both included and as they are written: `"0.50"`, `1.5`,
@@ -105,7 +117,7 @@ impl Column {
     ) -> Result<Self> {
         let (scale, min, max) = (convert::whole("scale", scale)?, convert::value(min)?, convert::value(max)?);
         let column = asset::Column::decimal_between(name, scale, min, max)?;
-        Self::declare(column, Declared { dimension, measure, nullable, bins, description })
+        Self::declare(column, Declared { dimension, measure, entity: false, nullable, bins, description })
     }
 
     /// A true-or-false column.
@@ -118,7 +130,8 @@ impl Column {
         nullable: bool,
         description: Option<String>,
     ) -> Result<Self> {
-        Self::declare(asset::Column::boolean(name), Declared { dimension, measure, nullable, bins: None, description })
+        let column = asset::Column::boolean(name);
+        Self::declare(column, Declared { dimension, measure, entity: false, nullable, bins: None, description })
     }
 
     /// The name.
@@ -127,7 +140,7 @@ impl Column {
         &self.0.name
     }
 
-    /// `"boolean"`, `"category"`, `"integer"` or `"decimal"`.
+    /// `"boolean"`, `"category"`, `"integer"`, `"decimal"` or `"text"`.
     #[getter]
     fn kind(&self) -> &'static str {
         match self.0.kind {
@@ -135,6 +148,7 @@ impl Column {
             Kind::Category { .. } => "category",
             Kind::Integer { .. } => "integer",
             Kind::Decimal { .. } => "decimal",
+            Kind::Text => "text",
         }
     }
 
@@ -179,6 +193,12 @@ impl Column {
     #[getter]
     fn measure(&self) -> bool {
         self.0.role.measure
+    }
+
+    /// Whether its values say whom rows are about.
+    #[getter]
+    fn entity(&self) -> bool {
+        self.0.role.entity
     }
 
     /// Whether values may be missing.

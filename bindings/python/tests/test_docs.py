@@ -46,6 +46,19 @@ def test_the_story_has_the_steps_of_the_one_in_rust() -> None:
     assert len(rust) == 9 and rust == python
 
 
+def test_the_inference_is_exact_and_the_quota_holds() -> None:
+    example = REPOSITORY / "examples/inference.py"
+    done = subprocess.run([sys.executable, example], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not done.stderr
+    for line in (
+        "  equal to the published model in the clear, digit by digit: True",
+        "  30 vectors scored",
+        "  the next job is refused: policy: rule max_jobs: the asset has answered its 3 jobs",
+    ):
+        assert line in done.stdout.splitlines()
+
+
 @pytest.mark.filterwarnings("default")
 def test_the_notebook_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)

@@ -17,6 +17,9 @@ impl Column {
         let count = match (&self.kind, &self.bins) {
             (Kind::Boolean, _) => 2,
             (Kind::Category { values }, _) => values.len() as i128,
+            (Kind::Text, _) => {
+                return Err(AssetError::schema(&self.name, "a text has no cells", "declare a category column"));
+            }
             (_, Some(edges)) => edges.len().saturating_sub(1) as i128,
             (Kind::Integer { min, max } | Kind::Decimal { min, max, .. }, None) => {
                 i128::from(*max) - i128::from(*min) + 1
@@ -46,6 +49,7 @@ impl Column {
         match (&self.kind, &self.bins) {
             (Kind::Boolean, _) => within(2),
             (Kind::Category { values }, _) => within(values.len()),
+            (Kind::Text, _) => None,
             (Kind::Integer { min, max } | Kind::Decimal { min, max, .. }, bins) => {
                 if stored < *min || stored > *max {
                     return None;
@@ -81,7 +85,7 @@ impl Column {
             (Kind::Integer { min, .. } | Kind::Decimal { min, .. }, None) => {
                 each(stored, null, |value| value.wrapping_sub(*min) as u32, f);
             }
-            (_, Some(_)) => {
+            (_, Some(_)) | (Kind::Text, _) => {
                 let code = |value| self.cell_of_stored(value).expect("stored values lie in their domain");
                 each(stored, null, code, f);
             }
@@ -185,7 +189,7 @@ impl Column {
     pub fn from_stored(&self, stored: i64) -> Result<Value, AssetError> {
         let value = match &self.kind {
             Kind::Boolean if stored == 0 || stored == 1 => Some(Value::Boolean(stored == 1)),
-            Kind::Boolean => None,
+            Kind::Boolean | Kind::Text => None,
             Kind::Category { values } => {
                 usize::try_from(stored).ok().and_then(|code| values.get(code)).cloned().map(Value::Text)
             }
@@ -203,7 +207,7 @@ impl Column {
             Kind::Boolean => (0, 0, 1),
             Kind::Integer { min, max } => (0, min, max),
             Kind::Decimal { scale, min, max } => (scale, min, max),
-            Kind::Category { .. } => return Err(self.mismatch(number.to_string())),
+            Kind::Category { .. } | Kind::Text => return Err(self.mismatch(number.to_string())),
         };
         convert(number, scale)
             .filter(|stored| (min..=max).contains(stored))
@@ -231,6 +235,7 @@ impl Column {
     pub(crate) fn out_of_domain(&self, got: String) -> AssetError {
         let hint = match self.kind {
             Kind::Boolean => "use true or false, or 0 or 1",
+            Kind::Text => "shorten it",
             Kind::Category { .. } => "check the spelling, or add the category to the schema",
             Kind::Integer { .. } => "correct the value, or declare a wider range",
             Kind::Decimal { .. } => "correct or round the value, or declare a wider range or more decimal places",

@@ -50,6 +50,8 @@ pub enum Kind {
         /// Largest value in stored units, inclusive.
         max: i64,
     },
+    /// Any text of at most 1024 bytes. It has no stored unit: it can name entities, and nothing else.
+    Text,
 }
 
 /// What a column may be used for.
@@ -60,17 +62,23 @@ pub struct Role {
     pub dimension: bool,
     /// It may be aggregated.
     pub measure: bool,
+    /// It says whom a row is about, for [`Policy::entity`](crate::policy::Policy::entity). It is neither of the others then,
+    /// and its values are part of no answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub entity: bool,
 }
 
 impl Role {
     /// Neither filtered by nor aggregated.
-    pub const NONE: Role = Role { dimension: false, measure: false };
+    pub const NONE: Role = Role { dimension: false, measure: false, entity: false };
     /// Filtered and grouped by.
-    pub const DIMENSION: Role = Role { dimension: true, measure: false };
+    pub const DIMENSION: Role = Role { dimension: true, measure: false, entity: false };
     /// Aggregated.
-    pub const MEASURE: Role = Role { dimension: false, measure: true };
+    pub const MEASURE: Role = Role { dimension: false, measure: true, entity: false };
     /// Both.
-    pub const BOTH: Role = Role { dimension: true, measure: true };
+    pub const BOTH: Role = Role { dimension: true, measure: true, entity: false };
+    /// Whom rows are about.
+    pub const ENTITY: Role = Role { dimension: false, measure: false, entity: true };
 }
 
 /// One column of a [`Schema`](super::Schema), which checks it.
@@ -109,6 +117,11 @@ impl Column {
         Self::new(name, Kind::Category { values: values.into_iter().map(Into::into).collect() })
     }
 
+    /// A column of texts, without a role: [`Column::entity`] is the one that it can have.
+    pub fn text(name: impl Into<String>) -> Self {
+        Self::new(name, Kind::Text)
+    }
+
     /// A whole number from `min` to `max`, both included, without a role.
     pub fn integer(name: impl Into<String>, min: i64, max: i64) -> Self {
         Self::new(name, Kind::Integer { min, max })
@@ -144,6 +157,12 @@ impl Column {
     /// Lets the column be aggregated.
     pub fn measure(mut self) -> Self {
         self.role.measure = true;
+        self
+    }
+
+    /// Says that the column, a text or a whole number in any range, names whom a row is about.
+    pub fn entity(mut self) -> Self {
+        self.role.entity = true;
         self
     }
 
@@ -219,6 +238,7 @@ impl Column {
                 values.len(),
                 values.iter().take(3).map(|v| quote(v)).collect::<Vec<_>>().join(", ")
             ),
+            Kind::Text => format!("a text of at most {MAX_CATEGORY} bytes"),
             Kind::Integer { min, max } => format!("a whole number from {min} to {max}"),
             Kind::Decimal { scale, min, max } => format!(
                 "a number from {} to {} with at most {scale} decimal places",
@@ -250,6 +270,10 @@ impl Column {
         }
         match &self.kind {
             Kind::Boolean => {}
+            Kind::Text if self.role.dimension || self.role.measure => {
+                return fail("a text can be an entity alone".into(), "declare a category column");
+            }
+            Kind::Text => {}
             Kind::Category { values } => {
                 if values.is_empty() || values.len() as u64 > MAX_CELLS {
                     return fail(
@@ -278,6 +302,18 @@ impl Column {
                 if min > max {
                     return fail(format!("the range is empty: min {min} is above max {max}"), "swap min and max");
                 }
+            }
+        }
+        if self.role.entity {
+            if !matches!(self.kind, Kind::Text | Kind::Integer { .. }) {
+                return fail("an entity is a text or a whole number".into(), "declare it as one of the two");
+            }
+            if self.role != Role::ENTITY || self.bins.is_some() {
+                return fail("an entity is no dimension or measure, and has no bins".into(), "give it one role");
+            }
+            if self.nullable {
+                let hint = "give rows of unknown entities one name, or leave them out";
+                return fail("an entity is in every row: nothing could be counted without".into(), hint);
             }
         }
         self.validate_bins()?;

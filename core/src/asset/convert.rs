@@ -1,14 +1,16 @@
 //! From Arrow arrays and text into stored units, value by value.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayBuilder, ArrayRef, AsArray, Int64Array, Int64Builder, StringArrayType},
+    array::{Array, ArrayBuilder, ArrayRef, AsArray, Int64Array, Int64Builder, LargeStringBuilder, StringArrayType},
     datatypes::{DataType, Decimal128Type, Float32Type, Float64Type, Int64Type, UInt64Type},
 };
 
 use super::{
     Column, Kind,
+    column::MAX_CATEGORY,
     error::{AssetError, Place, quote},
     number::Number,
 };
@@ -106,17 +108,13 @@ impl<'s> Reader<'s> {
         Self { column, codes }
     }
 
-    /// An Arrow array in stored units. `first` is the number of its first row, for errors.
-    pub(crate) fn read(&self, array: &dyn Array, first: usize) -> Result<Int64Array, AssetError> {
+    /// An Arrow array in stored units, or as texts. `first` is the number of its first row, for errors.
+    pub(crate) fn read(&self, array: &dyn Array, first: usize) -> Result<ArrayRef, AssetError> {
         if let Some(stored) = self.read_whole(array) {
-            return Ok(stored);
+            return Ok(Arc::new(stored));
         }
-        let mut stored = Int64Builder::with_capacity(array.len());
-        scan(array, &self.column.name, &mut |scalar| {
-            let value = self.store(scalar).map_err(|error| error.in_row(first + stored.len()))?;
-            stored.append_option(value);
-            Ok(())
-        })?;
+        let mut stored = Stored::new(self.column, array.len());
+        scan(array, &self.column.name, &mut |scalar| stored.push(self, scalar, first))?;
         Ok(stored.finish())
     }
 
@@ -160,11 +158,20 @@ impl<'s> Reader<'s> {
         }
         let trimmed = text.trim_ascii();
         match self.column.kind {
-            Kind::Category { .. } => Scalar::Text(text),
+            Kind::Category { .. } | Kind::Text => Scalar::Text(text),
             Kind::Boolean if trimmed.eq_ignore_ascii_case("true") => Scalar::Boolean(true),
             Kind::Boolean if trimmed.eq_ignore_ascii_case("false") => Scalar::Boolean(false),
             // What wrote the file may have written floats.
             _ => Number::parse(trimmed).map_or(Scalar::Text(text), |number| Scalar::Float(Some(number))),
+        }
+    }
+
+    /// A value of a column of texts; `None` for a missing one.
+    fn text<'a>(&self, scalar: Scalar<'a>) -> Result<Option<&'a str>, AssetError> {
+        match scalar {
+            Scalar::Text(text) if text.len() <= MAX_CATEGORY => Ok(Some(text)),
+            Scalar::Text(text) => Err(self.column.out_of_domain(quote(text))),
+            other => self.store(other).map(|_| None),
         }
     }
 
@@ -193,32 +200,80 @@ impl<'s> Reader<'s> {
     }
 }
 
-/// Collects one column in stored units.
+/// Values of a column, while they are collected.
+enum Stored {
+    Numbers(Int64Builder),
+    Texts(LargeStringBuilder),
+}
+
+impl Stored {
+    fn new(column: &Column, rows: usize) -> Self {
+        match column.kind {
+            Kind::Text => Stored::Texts(LargeStringBuilder::with_capacity(rows, 0)),
+            _ => Stored::Numbers(Int64Builder::with_capacity(rows)),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Stored::Numbers(numbers) => numbers.len(),
+            Stored::Texts(texts) => texts.len(),
+        }
+    }
+
+    /// Appends a value. `first` is the number of the first row here, for errors.
+    fn push(&mut self, reader: &Reader<'_>, scalar: Scalar<'_>, first: usize) -> Result<(), AssetError> {
+        let row = first + self.len();
+        match self {
+            Stored::Numbers(numbers) => {
+                numbers.append_option(reader.store(scalar).map_err(|error| error.in_row(row))?);
+            }
+            Stored::Texts(texts) => texts.append_option(reader.text(scalar).map_err(|error| error.in_row(row))?),
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, array: &dyn Array) {
+        match self {
+            Stored::Numbers(numbers) => numbers.append_array(array.as_primitive()),
+            Stored::Texts(texts) => {
+                texts.append_array(array.as_string()).expect("offsets of 64 bits do not overflow");
+            }
+        }
+    }
+
+    fn finish(self) -> ArrayRef {
+        match self {
+            Stored::Numbers(mut numbers) => Arc::new(numbers.finish()),
+            Stored::Texts(mut texts) => Arc::new(texts.finish()),
+        }
+    }
+}
+
+/// Collects one column in stored units, or as texts.
 pub(crate) struct ColumnBuilder<'s> {
     reader: Reader<'s>,
-    stored: Int64Builder,
+    stored: Stored,
 }
 
 impl<'s> ColumnBuilder<'s> {
     pub(crate) fn new(column: &'s Column) -> Self {
-        Self { reader: Reader::new(column), stored: Int64Builder::new() }
+        Self { reader: Reader::new(column), stored: Stored::new(column, 0) }
     }
 
     /// Appends an Arrow array.
     pub(crate) fn append(&mut self, array: &dyn Array) -> Result<(), AssetError> {
-        self.stored.append_array(&self.reader.read(array, self.stored.len())?);
+        self.stored.append(&self.reader.read(array, self.stored.len())?);
         Ok(())
     }
 
     /// Appends the field of a text file.
     pub(crate) fn append_text(&mut self, text: &str) -> Result<(), AssetError> {
-        let stored = self.reader.store(self.reader.parse(text));
-        self.stored.append_option(stored.map_err(|error| error.in_row(self.stored.len()))?);
-        Ok(())
+        self.stored.push(&self.reader, self.reader.parse(text), 0)
     }
 
     /// The column so far.
-    pub(crate) fn finish(mut self) -> Int64Array {
+    pub(crate) fn finish(self) -> ArrayRef {
         self.stored.finish()
     }
 }

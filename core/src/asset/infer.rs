@@ -156,7 +156,7 @@ impl Seen {
                             "{count} distinct texts in {} rows look like identifiers, and a schema is public",
                             self.rows
                         ),
-                        "leave the column out, or declare it as a category column yourself",
+                        "leave the column out, or declare it yourself: as a text that names entities, or as a category",
                     ));
                 }
                 (Kind::Category { values: self.texts.into_iter().collect() }, Role::DIMENSION)

@@ -194,8 +194,12 @@ impl std::fmt::Display for Schema {
             if let (Some(edges), true) = (&column.bins, column.role.dimension) {
                 write!(f, " in {} bins", edges.len() - 1)?;
             }
-            let uses =
-                [(column.role.dimension, "dimension"), (column.role.measure, "measure"), (column.nullable, "nullable")];
+            let uses = [
+                (column.role.dimension, "dimension"),
+                (column.role.measure, "measure"),
+                (column.role.entity, "entity"),
+                (column.nullable, "nullable"),
+            ];
             for (_, word) in uses.iter().filter(|(set, _)| *set) {
                 write!(f, ", {word}")?;
             }

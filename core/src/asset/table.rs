@@ -10,8 +10,8 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, BooleanArray, Decimal128Array, DictionaryArray, Int64Array, RecordBatch, StringArray},
-    datatypes::{DataType, Field, Int32Type, Schema as ArrowSchema},
+    array::{ArrayRef, AsArray, BooleanArray, Decimal128Array, DictionaryArray, Int64Array, RecordBatch, StringArray},
+    datatypes::{DataType, Field, Int32Type, Int64Type, Schema as ArrowSchema},
 };
 use bytes::Bytes;
 use parquet::{
@@ -38,12 +38,12 @@ const PAGE_ROWS: usize = 20_000;
 
 /// A table in stored units: every value has been checked against the schema, and columns stand in its order.
 ///
-/// Takes 8 bytes per value.
+/// Takes 8 bytes per value, and the length of texts.
 #[derive(Clone, PartialEq)]
 pub struct Table {
     schema: Arc<Schema>,
     rows: usize,
-    columns: Vec<Int64Array>,
+    columns: Vec<ArrayRef>,
 }
 
 impl Table {
@@ -97,9 +97,20 @@ impl Table {
     /// A column in stored units, with nulls where values are missing.
     ///
     /// # Errors
-    /// [`AssetError::UnknownColumn`].
+    /// [`AssetError::UnknownColumn`], or [`AssetError::SchemaMismatch`] for texts.
     pub fn stored(&self, name: &str) -> Result<&Int64Array, AssetError> {
-        self.schema.position(name).map(|index| &self.columns[index])
+        let column = &self.columns[self.schema.position(name)?];
+        column.as_primitive_opt().ok_or_else(|| AssetError::SchemaMismatch {
+            place: Place::column(name),
+            expected: "a column with stored units".into(),
+            got: "texts".into(),
+            hint: "texts name entities alone".into(),
+        })
+    }
+
+    /// All columns in the schema's order: stored units, or texts.
+    pub(crate) fn columns(&self) -> &[ArrayRef] {
+        &self.columns
     }
 
     /// The cell of every row in a dimension, as numbered by [`Column::cells`]; a missing value lies in the null cell.
@@ -364,7 +375,7 @@ impl<'s> BatchReader<'s> {
     ///
     /// # Errors
     /// As [`Loader::batches`].
-    pub(crate) fn read(&self, batch: &RecordBatch, first: usize) -> Result<Vec<Int64Array>, AssetError> {
+    pub(crate) fn read(&self, batch: &RecordBatch, first: usize) -> Result<Vec<ArrayRef>, AssetError> {
         let fields = batch.schema_ref().fields();
         let targets = self.loader.assign(&fields.iter().map(|field| field.name().as_str()).collect::<Vec<_>>())?;
         let place = |target| targets.iter().position(|t| *t == Some(target)).expect("each column was found");
@@ -411,6 +422,7 @@ fn arrow_type(column: &Column) -> DataType {
         Kind::Boolean => DataType::Boolean,
         Kind::Category { .. } => DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
         Kind::Integer { .. } => DataType::Int64,
+        Kind::Text => DataType::LargeUtf8,
         Kind::Decimal { scale, min, max } => {
             let digits = min.unsigned_abs().max(max.unsigned_abs()).max(1).ilog10() as u8 + 1;
             DataType::Decimal128(digits.max(*scale), *scale as i8)
@@ -418,7 +430,8 @@ fn arrow_type(column: &Column) -> DataType {
     }
 }
 
-fn to_arrow(stored: &Int64Array, column: &Column, names: Option<&ArrayRef>) -> ArrayRef {
+fn to_arrow(stored: &ArrayRef, column: &Column, names: Option<&ArrayRef>) -> ArrayRef {
+    let Some(stored) = stored.as_primitive_opt::<Int64Type>() else { return stored.clone() };
     match (arrow_type(column), names) {
         (DataType::Boolean, _) => Arc::new(stored.iter().map(|v| v.map(|v| v == 1)).collect::<BooleanArray>()),
         (DataType::Decimal128(precision, scale), _) => Arc::new(

@@ -7,11 +7,13 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use arrow::array::{Array, Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::datatypes::Int64Type;
 use rayon::prelude::*;
 
-use super::{Cube, CubeError, MAX_CUBE_CELLS, MAX_CUBE_SPAN, MeasureCells, series_bits};
+use super::{Cube, CubeError, Entities, MAX_CUBE_CELLS, MAX_CUBE_SPAN, MeasureCells, series_bits};
+use crate::Digest;
 use crate::asset::{BATCH, BatchReader, Schema, Table};
 use crate::error::Error;
 use crate::policy::Policy;
@@ -27,11 +29,9 @@ impl Cube {
     /// [`CubeError`] if the policy does not fit the table, a sum could overflow, or too many cells hold rows.
     pub fn fold(table: &Table, policy: &Policy) -> Result<Self, CubeError> {
         let schema = table.schema();
-        let columns =
-            schema.columns().iter().map(|column| table.stored(&column.name)).collect::<Result<Vec<_>, _>>()?;
         let slice = |start: usize| {
             let length = BATCH.min(table.len() - start);
-            columns.iter().map(|column| Int64Array::slice(column, start, length)).collect::<Vec<_>>()
+            table.columns().iter().map(|column| column.slice(start, length)).collect::<Vec<_>>()
         };
         let slices = (0..table.len()).step_by(BATCH).map(|start| Ok::<_, CubeError>(slice(start)));
         let layout = Layout::new(schema, policy)?;
@@ -97,6 +97,9 @@ struct Layout<'s> {
     bounds: Vec<(i64, i64)>,
     /// Places in `measures` of those that may be missing.
     nullable: Vec<usize>,
+    entity: Option<&'s str>,
+    /// How many entities of a cell are told apart.
+    group_size: u32,
 }
 
 /// Some rows, laid out.
@@ -106,10 +109,17 @@ struct Rows {
     sums: Vec<ScalarBuffer<i64>>,
     /// For every nullable measure, which values are there; `None` for all of them.
     valid: Vec<Option<NullBuffer>>,
+    entities: Option<ArrayRef>,
+}
+
+impl Rows {
+    fn is_valid(&self, nullable: usize, row: usize) -> bool {
+        self.valid[nullable].as_ref().is_none_or(|there| there.is_valid(row))
+    }
 }
 
 impl<'s> Layout<'s> {
-    fn new(schema: &'s Schema, policy: &Policy) -> Result<Self, CubeError> {
+    fn new(schema: &'s Schema, policy: &'s Policy) -> Result<Self, CubeError> {
         let columns = policy.cube_columns(schema);
         let sizes = columns.iter().map(|c| schema.column(c)?.cells()).collect::<Result<Vec<_>, _>>()?;
         let span = sizes.iter().fold(1, |span: u64, size| span.saturating_mul(*size));
@@ -124,7 +134,11 @@ impl<'s> Layout<'s> {
                 nullable.push(place);
             }
         }
-        Ok(Self { schema, columns, sizes, measures, bounds, nullable })
+        if let Some(column) = policy.entity_column() {
+            schema.column(column)?;
+        }
+        let (entity, group_size) = (policy.entity_column(), policy.group_size());
+        Ok(Self { schema, columns, sizes, measures, bounds, nullable, entity, group_size })
     }
 
     fn span(&self) -> u64 {
@@ -137,16 +151,16 @@ impl<'s> Layout<'s> {
     }
 
     /// Lays out rows whose columns are in stored units and in the schema's order.
-    fn rows(&self, stored: &[Int64Array]) -> Result<Rows, CubeError> {
+    fn rows(&self, stored: &[ArrayRef]) -> Result<Rows, CubeError> {
+        let numbers =
+            |column: &str| Ok::<_, CubeError>(stored[self.schema.position(column)?].as_primitive::<Int64Type>());
         let mut cells = vec![0u64; stored.first().map_or(0, |column| column.len())];
         for (column, size) in self.columns.iter().zip(&self.sizes) {
-            let values = &stored[self.schema.position(column)?];
-            self.schema.column(column)?.each_cell(values, |row, cell| {
+            self.schema.column(column)?.each_cell(numbers(column)?, |row, cell| {
                 cells[row] = cells[row] * size + u64::from(cell);
             })?;
         }
-        let measure = |column: &String| Ok(&stored[self.schema.position(column)?]);
-        let measures = self.measures.iter().map(measure).collect::<Result<Vec<_>, CubeError>>()?;
+        let measures = self.measures.iter().map(|column| numbers(column)).collect::<Result<Vec<_>, _>>()?;
         let sum = |(values, (low, high)): (&&Int64Array, &(i64, i64))| -> ScalarBuffer<i64> {
             let held: Int64Array = values.unary(|value| value.clamp(*low, *high));
             match held.null_count() {
@@ -155,7 +169,10 @@ impl<'s> Layout<'s> {
             }
         };
         let valid = self.nullable.iter().map(|place| measures[*place].nulls().cloned()).collect();
-        Ok(Rows { cells, sums: measures.iter().zip(&self.bounds).map(sum).collect(), valid })
+        let sums = measures.iter().zip(&self.bounds).map(sum).collect();
+        let entities = self.entity.map(|column| self.schema.position(column)).transpose()?;
+        let entities = entities.map(|position| stored[position].clone());
+        Ok(Rows { cells, sums, valid, entities })
     }
 
     /// Reads all lanes to their ends, lays out what comes, and adds it up.
@@ -202,6 +219,7 @@ struct Part {
     width: usize,
     /// [`Layout::width`] numbers of each cell.
     numbers: Vec<i64>,
+    entities: Distinct,
 }
 
 /// Where the numbers of a cell are.
@@ -213,8 +231,9 @@ enum Index {
 }
 
 impl Part {
-    fn new(span: u64, width: usize) -> Self {
-        let mut part = Self { span, index: Index::Sparse(HashMap::default()), width, numbers: Vec::new() };
+    fn new(span: u64, width: usize, most: u32) -> Self {
+        let entities = Distinct { most: most as usize, seen: HashMap::default() };
+        let mut part = Self { span, index: Index::Sparse(HashMap::default()), width, numbers: Vec::new(), entities };
         if span <= ALWAYS_DENSE {
             part.make_dense();
         }
@@ -261,8 +280,25 @@ impl Part {
             for (sum, values) in sums.iter_mut().zip(&rows.sums) {
                 *sum += values[row];
             }
-            for (valid, there) in valid.iter_mut().zip(&rows.valid) {
-                *valid += i64::from(there.as_ref().is_none_or(|there| there.is_valid(row)));
+            for (nullable, valid) in valid.iter_mut().enumerate() {
+                *valid += i64::from(rows.is_valid(nullable, row));
+            }
+        }
+    }
+
+    /// Counts the entities of the rows that lie in cells of part `part` of 2^`bits`.
+    fn add_entities(&mut self, rows: &Rows, part: u64, bits: u32) {
+        let Some(entities) = &rows.entities else { return };
+        let groups = 1 + 2 * rows.valid.len() as u64;
+        for (row, cell) in rows.cells.iter().enumerate() {
+            if cell & ((1 << bits) - 1) != part {
+                continue;
+            }
+            let group = (cell >> bits) * groups;
+            self.entities.add(group, entities, row);
+            for nullable in 0..rows.valid.len() {
+                let lacking = u64::from(!rows.is_valid(nullable, row));
+                self.entities.add(group + 1 + 2 * nullable as u64 + lacking, entities, row);
             }
         }
     }
@@ -282,7 +318,7 @@ impl Part {
 impl<'l> Sums<'l> {
     fn new(layout: &'l Layout<'l>, parts: usize) -> Self {
         let (span, width) = (layout.span(), layout.width());
-        let part = |part: u64| Part::new(span.saturating_sub(part).div_ceil(parts as u64), width);
+        let part = |part: u64| Part::new(span.saturating_sub(part).div_ceil(parts as u64), width, layout.group_size);
         Self { layout, parts: (0..parts as u64).map(part).collect(), rows: 0 }
     }
 
@@ -294,7 +330,10 @@ impl<'l> Sums<'l> {
         }
         let bits = self.parts.len().ilog2();
         self.parts.par_iter_mut().enumerate().for_each(|(number, part)| {
-            window.iter().for_each(|rows| part.add(rows, number as u64, bits));
+            window.iter().for_each(|rows| {
+                part.add(rows, number as u64, bits);
+                part.add_entities(rows, number as u64, bits);
+            });
         });
         let sparse = |part: &Part| if let Index::Sparse(slots) = &part.index { slots.len() as u64 } else { 0 };
         self.check_cells(self.parts.iter().map(sparse).sum())
@@ -332,6 +371,19 @@ impl<'l> Sums<'l> {
             values.for_each(|(cell, value)| dense[cell] = value);
             dense
         };
+        let groups = 1 + 2 * layout.nullable.len() as u64;
+        let distinct = |group: u64| -> Vec<u32> {
+            let mut counts = vec![0; if sparse { filled.len() } else { span as usize }];
+            for (place, (cell, _)) in filled.iter().enumerate() {
+                let entities = &parts[(cell & ((1 << bits) - 1)) as usize].entities;
+                counts[if sparse { place } else { *cell as usize }] = entities.count((cell >> bits) * groups + group);
+            }
+            counts
+        };
+        let entities = layout.entity.map(|_| Entities {
+            all: distinct(0),
+            of_measures: (1..groups).step_by(2).map(|group| [distinct(group), distinct(group + 1)]).collect(),
+        });
         let mut all: Vec<Vec<i64>> = (0..width).into_par_iter().map(series).collect();
         let mut valid = all.split_off(1 + layout.measures.len()).into_iter();
         let mut sums = all.split_off(1).into_iter();
@@ -346,9 +398,42 @@ impl<'l> Sums<'l> {
             measures: measures.collect(),
             count: all.swap_remove(0),
             cells: sparse.then(|| filled.iter().map(|(cell, _)| *cell).collect()),
+            entities,
             rows: self.rows,
         })
     }
+}
+
+/// The distinct entities of groups of rows, each group's up to a number: 16 bytes for each of them.
+struct Distinct {
+    most: usize,
+    /// Ascending.
+    seen: HashMap<u64, Vec<u128>, BuildHasherDefault<CellHasher>>,
+}
+
+impl Distinct {
+    fn add(&mut self, group: u64, entities: &ArrayRef, row: usize) {
+        let seen = self.seen.entry(group).or_default();
+        if seen.len() < self.most {
+            let entity = match entities.as_primitive_opt::<Int64Type>() {
+                Some(numbers) => numbers.value(row) as u64 as u128,
+                None => text_entity(entities.as_string::<i64>().value(row)),
+            };
+            if let Err(place) = seen.binary_search(&entity) {
+                seen.insert(place, entity);
+            }
+        }
+    }
+
+    fn count(&self, group: u64) -> u32 {
+        self.seen.get(&group).map_or(0, |seen| seen.len() as u32)
+    }
+}
+
+/// The first 128 bits of SHA-256: nobody finds two texts that have them in common, and two that did would count as one.
+fn text_entity(text: &str) -> u128 {
+    let digest = Digest::sha256(text.as_bytes());
+    u128::from_be_bytes(digest.as_bytes()[..16].try_into().expect("32 bytes"))
 }
 
 /// Hashes the numbers of cells, which are the owner's own, by multiplication.

@@ -117,7 +117,7 @@ pub(crate) fn series_bits(schema: &Schema, series: &Series, rows: u64) -> Result
                 Kind::Integer { min, max } | Kind::Decimal { min, max, .. } => {
                     min.unsigned_abs().max(max.unsigned_abs())
                 }
-                Kind::Boolean | Kind::Category { .. } => 1,
+                Kind::Boolean | Kind::Category { .. } | Kind::Text => 1,
             },
         ),
     };
@@ -147,7 +147,17 @@ pub struct Cube {
     cells: Option<Vec<u64>>,
     count: Vec<i64>,
     measures: Vec<MeasureCells>,
+    /// Present where the policy names entities, until suppression.
+    entities: Option<Entities>,
     rows: u64,
+}
+
+/// How many distinct entities each cell has, up to as many as the policy asks for.
+struct Entities {
+    /// Those with a row in the cell.
+    all: Vec<u32>,
+    /// For every nullable measure, those with a value, and those with a row that lacks one.
+    of_measures: Vec<[Vec<u32>; 2]>,
 }
 
 impl Cube {

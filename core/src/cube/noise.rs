@@ -192,7 +192,7 @@ impl ProtectedCube {
         let report = Suppression { cells: count.len() as u64, rows: form.rows, ..Suppression::default() };
         let measures = form.measures.into_iter().map(measure).collect::<Result<_, _>>()?;
         let CubeForm { columns, sizes, rows, .. } = form;
-        let cube = Cube { columns, sizes, count, cells: None, measures, rows };
+        let cube = Cube { columns, sizes, count, cells: None, measures, entities: None, rows };
         Ok(Self { cube, report, noise: Some(Box::new(policy.clone())) })
     }
 }

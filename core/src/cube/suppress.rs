@@ -23,12 +23,16 @@ pub struct Suppression {
 impl Cube {
     /// Zeroes every cell with fewer than `min_group_size` rows, and a measure in every cell where fewer rows than that
     /// have a value, or fewer rows than that (and any) lack one.
+    ///
+    /// With an entity in the policy, read distinct entities for rows. They were counted up to the policy's own group size, so
+    /// that for a larger one everything is zeroed.
     pub fn suppress(mut self, min_group_size: u32) -> ProtectedCube {
         let minimum = i64::from(min_group_size);
+        let entities = self.entities.take();
         let mut report = Suppression { cells: self.span(), rows: self.rows, ..Suppression::default() };
         for cell in 0..self.count.len() {
             let rows = self.count[cell];
-            let small = rows < minimum;
+            let small = entities.as_ref().map_or(rows, |entities| entities.all[cell].into()) < minimum;
             if small && rows > 0 {
                 report.suppressed_cells += 1;
                 report.suppressed_rows += rows as u64;
@@ -36,11 +40,15 @@ impl Cube {
             if small {
                 self.count[cell] = 0;
             }
+            let mut of_measures = entities.iter().flat_map(|entities| &entities.of_measures);
             for measure in &mut self.measures {
                 // Few values are a small group, and so are few missing ones: count and mean together would tell both.
                 let too_few = measure.valid.as_ref().is_some_and(|valid| {
-                    let missing = rows - valid[cell];
-                    valid[cell] < minimum || (1..minimum).contains(&missing)
+                    let (there, missing) = match of_measures.next() {
+                        Some([having, lacking]) => (having[cell].into(), lacking[cell].into()),
+                        None => (valid[cell], rows - valid[cell]),
+                    };
+                    there < minimum || (1..minimum).contains(&missing)
                 });
                 if too_few && !small {
                     report.suppressed_values += measure.valid.as_ref().map_or(0, |valid| valid[cell] as u64);

@@ -294,6 +294,98 @@ fn the_attack_of_two_answers_that_differ_by_a_small_cell() {
     assert_eq!(answer(&protected, &town) - answer(&protected, &but_one), 0, "and fails on the one suppressed cube");
 }
 
+/// Visits: whom, where, and a cost that may be missing.
+fn visits(rows: &[(&str, i64, Option<i64>)], text: bool) -> Table {
+    let who = if text { Column::text("who") } else { Column::integer("who", i64::MIN, i64::MAX) };
+    let schema = Schema::new(vec![
+        who.entity(),
+        Column::integer("place", 0, 2).dimension(),
+        Column::integer("cost", 0, 100).measure().nullable(),
+    ])
+    .unwrap();
+    let number = |name: &str| name.bytes().fold(-7i64, |n, byte| n.wrapping_mul(1 << 20).wrapping_add(byte.into()));
+    let who: ArrayRef = match text {
+        true => Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.0))),
+        false => Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| number(r.0)))),
+    };
+    let columns: [(&str, ArrayRef); 3] = [
+        ("who", who),
+        ("place", Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.1)))),
+        ("cost", Arc::new(rows.iter().map(|r| r.2).collect::<Int64Array>())),
+    ];
+    Table::from_batches(schema, [RecordBatch::try_from_iter(columns).unwrap()]).unwrap()
+}
+
+#[test]
+fn with_an_entity_groups_are_of_people_and_not_of_rows() {
+    // One person is at place 0 twenty times. At place 1 are six people, two of them with all the costs that are known; at
+    // place 2 six people, of whom two have visits without a cost.
+    let people = ["ann", "bob", "cid", "dan", "eve", "fay"];
+    let mut rows = vec![("ann", 0, Some(50)); 20];
+    rows.extend((0..30).map(|i| (people[i % 6], 1, (i % 6 < 2).then_some(10))));
+    rows.extend((0..30).map(|i| (people[i % 6], 2, Some(3))));
+    rows.extend((0..8).map(|i| (people[i % 2], 2, None)));
+    let by_rows = Policy::deny_all().dimensions(["place"]).measures(["cost"]).min_group_size(5);
+    let by_people = by_rows.clone().entity("who");
+    for text in [true, false] {
+        let table = visits(&rows, text);
+        let protect = |policy: &Policy| Cube::fold(&table, policy).unwrap().suppress(5);
+        let sums = |cube: &ProtectedCube| cube.cube.measures[0].sum.clone();
+        let (unprotected, protected) = (protect(&by_rows), protect(&by_people));
+        assert_eq!((&unprotected.cube.count[..], sums(&unprotected)), (&[20, 30, 38][..], vec![1000, 100, 90]));
+        assert_eq!((&protected.cube.count[..], sums(&protected)), (&[0, 30, 38][..], vec![0, 0, 0]));
+        let told = Suppression { cells: 3, suppressed_cells: 1, rows: 88, suppressed_rows: 20, suppressed_values: 40 };
+        assert_eq!(protected.suppression(), told);
+        // With no more than two asked for, place 0 alone is withheld.
+        let two = Cube::fold(&table, &by_people.clone().min_group_size(2)).unwrap().suppress(2);
+        assert_eq!((&two.cube.count[..], sums(&two)), (&[0, 30, 38][..], vec![0, 100, 90]));
+        // A cube knows no more people than its policy asks for.
+        let more = Cube::fold(&table, &by_people).unwrap().suppress(6);
+        assert_eq!(more.cube.count, [0; 3]);
+    }
+}
+
+#[test]
+fn entities_are_counted_alike_in_dense_and_sparse_cubes_on_any_number_of_threads() {
+    let scramble = |i: u64| (i.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ i << 17).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33;
+    for size in [11, 100_000] {
+        let schema = Schema::new(vec![
+            Column::text("who").entity(),
+            Column::integer("a", 0, size - 1).dimension(),
+            Column::integer("b", 0, size - 1).dimension(),
+        ])
+        .unwrap();
+        let rows: Vec<(String, i64, i64)> = (0..100_000)
+            .map(|i| {
+                let (cell, who) = (scramble(i) % 500, scramble(i + 1_000_000) % 40);
+                (format!("{who}"), scramble(cell) as i64 % size, scramble(cell + 700) as i64 % size)
+            })
+            .collect();
+        let columns: [(&str, ArrayRef); 3] = [
+            ("who", Arc::new(StringArray::from_iter_values(rows.iter().map(|r| &r.0)))),
+            ("a", Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.1)))),
+            ("b", Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.2)))),
+        ];
+        let table = Table::from_batches(schema, [RecordBatch::try_from_iter(columns).unwrap()]).unwrap();
+        let mut people = std::collections::BTreeMap::<u64, std::collections::BTreeSet<&str>>::new();
+        for (who, a, b) in &rows {
+            people.entry((a * size + b) as u64).or_default().insert(who);
+        }
+        let policy = Policy::deny_all().dimensions(["a", "b"]).min_group_size(39).entity("who");
+        for threads in [1, 2, 5] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let cube = pool.install(|| Cube::fold(&table, &policy)).unwrap();
+            let counted = &cube.entities.as_ref().unwrap().all;
+            let got: Vec<_> =
+                (0..counted.len()).map(|slot| (cube.cell(slot), counted[slot])).filter(|c| c.1 > 0).collect();
+            let expected: Vec<_> = people.iter().map(|(cell, who)| (*cell, who.len().min(39) as u32)).collect();
+            assert_eq!(got, expected, "{size}, {threads} threads");
+        }
+        let full = people.values().filter(|who| who.len() >= 39).count();
+        assert!(full > 0 && full < people.len(), "some are large enough: {full}");
+    }
+}
+
 #[test]
 fn sums_that_could_overflow_are_refused_at_publication() {
     let schema = Schema::new(vec![Column::integer("x", 0, i64::MAX).measure()]).unwrap();

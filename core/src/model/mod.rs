@@ -143,6 +143,7 @@ fn feature(column: &Column) -> Result<Feature, ModelError> {
         Kind::Integer { min, max } => Ok(Feature { scale: 0, min, max }),
         Kind::Decimal { scale, min, max } => Ok(Feature { scale, min, max }),
         Kind::Category { .. } => refuse("a category is no number"),
+        Kind::Text => refuse("a text is no number"),
     }
 }
 

@@ -354,7 +354,7 @@ impl Node {
             Some(Noise::Cube(_)) => {
                 self.kept_cube(data.key(), asset.policy())?.ok_or(NodeError::CubeLost(asset.did()))?
             }
-            _ => protected_cube(&data.table()?, asset.policy())?,
+            _ => served::stored_cube(&data, asset.policy())?,
         });
         *kept = Some(Arc::clone(&cube));
         Ok(cube)

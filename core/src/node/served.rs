@@ -1,16 +1,20 @@
 //! What a node serves, and what a request asks of it.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
+use arrow::array::RecordBatch;
 use sealock_fhe::linear::{SealedAnswer, Shape};
 
 use super::lock;
 use crate::Digest;
 use crate::access::{Group, Rejection, Service};
-use crate::asset::{Did, Table};
+use crate::asset::{Did, Schema, Table};
 use crate::codec::CodecError;
+use crate::columns::StoredTable;
 use crate::cube::{Cube, CubeError, ProtectedCube};
-use crate::download;
+use crate::download::{self, DataReader, Download};
+use crate::error::Result;
 use crate::exchange::Asset;
 use crate::job::JobRequest;
 use crate::model::{Inference, Model};
@@ -116,6 +120,49 @@ impl Task {
 /// Folds a table and protects it as the policy says.
 pub(crate) fn protected_cube(table: &Table, policy: &Policy) -> Result<ProtectedCube, CubeError> {
     Cube::fold(table, policy)?.protect(table.schema(), policy)
+}
+
+/// Folds a stored table, of which it reads the columns that the policy names, row group by row group and several at a time;
+/// and protects the cube as the policy says.
+pub(super) fn stored_cube(data: &Download, policy: &Policy) -> Result<ProtectedCube> {
+    let whole = data.asset().schema();
+    let mut names = policy.fold_columns(whole);
+    if names.is_empty() {
+        // Of a policy that lets rows be counted and nothing else.
+        names.push(&whole.columns()[0].name);
+    }
+    let columns = names.iter().map(|name| whole.column(name).cloned()).collect::<Result<_, _>>()?;
+    let schema = Schema::new(columns)?;
+    let groups = data.columns()?.groups();
+    let lanes = rayon::current_num_threads().min(groups.len());
+    let lane = |number: usize| {
+        let groups: Vec<_> = groups.iter().skip(number).step_by(lanes).cloned().collect();
+        Ok(batches_of(data.columns()?, names.iter().map(|name| name.to_string()).collect(), groups))
+    };
+    let lanes = (0..lanes).map(lane).collect::<Result<Vec<_>>>()?;
+    Ok(Cube::fold_lanes(&schema, policy, lanes)?.protect(&schema, policy)?)
+}
+
+/// Batches of some row groups, each with the number of its first row.
+fn batches_of(
+    stored: StoredTable<DataReader>,
+    columns: Vec<String>,
+    groups: Vec<Range<u64>>,
+) -> impl Iterator<Item = Result<(usize, RecordBatch)>> + Send {
+    groups.into_iter().flat_map(move |rows| {
+        let mut first = rows.start as usize;
+        let (batches, failed) = match stored.batches(columns.iter().map(String::as_str), rows) {
+            Ok(batches) => (Some(batches), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let numbered = move |batch: Result<RecordBatch>| {
+            batch.map(|batch| {
+                first += batch.num_rows();
+                (first - batch.num_rows(), batch)
+            })
+        };
+        failed.into_iter().chain(batches.into_iter().flatten().map(numbered))
+    })
 }
 
 /// The shape of the answer to a plan.

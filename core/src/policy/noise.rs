@@ -73,7 +73,7 @@ impl Policy {
         let (min, max, scale) = match schema.column(column)?.kind {
             Kind::Integer { min, max } => (min, max, 0),
             Kind::Decimal { scale, min, max } => (min, max, scale),
-            Kind::Boolean | Kind::Category { .. } => (0, 1, 0),
+            Kind::Boolean | Kind::Category { .. } | Kind::Text => (0, 1, 0),
         };
         let stored = |value: &Value| value.number().and_then(|number| number.exact(scale));
         let clamp = self.clamps.get(column).and_then(|(low, high)| Some((stored(low)?, stored(high)?)));
@@ -140,6 +140,13 @@ impl Policy {
             }
         }
         if let Some(why) = self.privacy.contradiction() {
+            return Err(PolicyError::Unfit(why));
+        }
+        if self.noise().is_some()
+            && let Some(entity) = &self.entity
+        {
+            // The cells' exact numbers of entities would leak, and a row is what noise hides.
+            let why = format!("noise hides rows, not the entities of {entity:?}: leave out entity, or the noise");
             return Err(PolicyError::Unfit(why));
         }
         if let Some(Noise::Cube(_)) = self.noise() {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -81,6 +81,20 @@ class Budget:
     limit: Decimal | None
     #: What is left of it.
     left: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelInfo:
+    """What everybody may know of a model, beside the schema of its features."""
+
+    #: What is made of its scores: "linear", "logistic" or "multinomial".
+    kind: Literal["linear", "logistic", "multinomial"]
+    #: The names of the targets of a linear model, the classes of others.
+    outputs: tuple[bool | int | float | str, ...]
+    #: Decimal places of the scores. Where the owner did not declare it, it tells about how large the largest coefficient is.
+    scale: int
+    #: Signed width of the coefficients, in bits.
+    coefficient_bits: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

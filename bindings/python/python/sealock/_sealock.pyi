@@ -1,12 +1,14 @@
 # The native half of the package. Its documentation is in the docstrings that `help()` shows.
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NoReturn, Protocol, TypeAlias, TypedDict, final, type_check_only
 
+from numpy import float64
+from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Buffer, Self, disjoint_base
 
 from ._file import SealedFile
@@ -20,6 +22,7 @@ from ._records import (
     Freed,
     JobRecord,
     Keys,
+    ModelInfo,
     OrderRecord,
     Published,
     Refusal,
@@ -46,6 +49,7 @@ __all__ = [
     "FIELD_ORDER",
     "Filter",
     "IdentitySecret",
+    "InferenceTicket",
     "IpfsNode",
     "JobRequest",
     "JobTicket",
@@ -55,10 +59,12 @@ __all__ = [
     "LeanImt",
     "MAX_DEPTH",
     "MerkleProof",
+    "Model",
     "Node",
     "Order",
     "Owner",
     "Policy",
+    "Prediction",
     "Price",
     "Program",
     "Proof",
@@ -143,6 +149,14 @@ class _Reads(Protocol):
 _Target: TypeAlias = str | PathLike[str] | _Writes
 _Source: TypeAlias = str | PathLike[str] | _Reads
 
+_ModelKind: TypeAlias = Literal["linear", "logistic", "multinomial"]
+_Range: TypeAlias = tuple[_Amount | float, _Amount | float]
+
+@type_check_only
+class _Linear(Protocol):
+    coef_: Any
+    intercept_: Any
+
 @type_check_only
 class _PolicyKeywords(TypedDict, total=False):
     dimensions: Iterable[str] | None
@@ -150,10 +164,12 @@ class _PolicyKeywords(TypedDict, total=False):
     aggregations: Iterable[_Aggregation] | None
     programs: _Programs
     min_group_size: int | None
+    entity: str | None
     max_jobs: int | None
     expires: _Time | None
     purpose: str | None
     allow_download: bool
+    allow_inference: int | None
     epsilon: _Loss | None
     epsilon_per_order: _Loss | None
     epsilon_per_asset: _Loss | None
@@ -305,6 +321,10 @@ class Column:
         description: str | None = None,
     ) -> Column: ...
     @staticmethod
+    def text(
+        name: str, *, entity: bool = False, nullable: bool = False, description: str | None = None
+    ) -> Column: ...
+    @staticmethod
     def integer(
         name: str,
         min: int,
@@ -312,6 +332,7 @@ class Column:
         *,
         dimension: bool = False,
         measure: bool = False,
+        entity: bool = False,
         nullable: bool = False,
         bins: Iterable[_Number] | None = None,
         description: str | None = None,
@@ -341,7 +362,7 @@ class Column:
     @property
     def name(self) -> str: ...
     @property
-    def kind(self) -> Literal["boolean", "category", "integer", "decimal"]: ...
+    def kind(self) -> Literal["boolean", "category", "integer", "decimal", "text"]: ...
     @property
     def values(self) -> tuple[str, ...] | None: ...
     @property
@@ -354,6 +375,8 @@ class Column:
     def dimension(self) -> bool: ...
     @property
     def measure(self) -> bool: ...
+    @property
+    def entity(self) -> bool: ...
     @property
     def nullable(self) -> bool: ...
     @property
@@ -395,10 +418,12 @@ class Policy:
         aggregations: Iterable[_Aggregation] | None = None,
         programs: _Programs = None,
         min_group_size: int | None = None,
+        entity: str | None = None,
         max_jobs: int | None = None,
         expires: _Time | None = None,
         purpose: str | None = None,
         allow_download: bool = False,
+        allow_inference: int | None = None,
         epsilon: _Loss | None = None,
         epsilon_per_order: _Loss | None = None,
         epsilon_per_asset: _Loss | None = None,
@@ -427,6 +452,8 @@ class Policy:
     @property
     def min_group_size(self) -> int: ...
     @property
+    def entity(self) -> str | None: ...
+    @property
     def max_jobs(self) -> int | None: ...
     @property
     def expires(self) -> datetime | None: ...
@@ -434,6 +461,8 @@ class Policy:
     def purpose(self) -> str | None: ...
     @property
     def allow_download(self) -> bool: ...
+    @property
+    def allow_inference(self) -> int | None: ...
     @property
     def digest(self) -> str: ...
     def to_json(self) -> str: ...
@@ -469,6 +498,8 @@ class Asset:
     def owner(self) -> str: ...
     @property
     def schema(self) -> Schema: ...
+    @property
+    def model(self) -> ModelInfo | None: ...
     @property
     def policy(self) -> Policy: ...
     @property
@@ -532,6 +563,32 @@ class Owner:
         cap: int | None = None,
         recipients: Iterable[RecipientPublicKey] | None = None,
         progress: _Progress = None,
+    ) -> Published: ...
+    def publish_model(
+        self,
+        model: Model,
+        *,
+        name: str,
+        policy: Policy | _PolicyKeywords,
+        price: Price,
+        uses_per_order: int | None = None,
+        valid_for: _Span | None = None,
+        renewed_every: _Span | None = None,
+        description: str | None = None,
+        author: str | None = None,
+        license: str | None = None,
+        tags: Iterable[str] | None = None,
+        cap: int | None = None,
+        recipients: Iterable[RecipientPublicKey] | None = None,
+        progress: _Progress = None,
+    ) -> Published: ...
+    def update_model(
+        self,
+        asset: Asset,
+        model: Model,
+        *,
+        recipients: Iterable[RecipientPublicKey] | None = None,
+        keep_previous: bool = False,
     ) -> Published: ...
     def share(self, asset: Asset, recipients: Iterable[RecipientPublicKey]) -> Asset: ...
     def rewrap(self, asset: Asset) -> Asset: ...
@@ -657,6 +714,7 @@ class Consumer:
     def download_orders(self, asset: Asset) -> list[DownloadOrder]: ...
     def tickets(self) -> list[JobTicket]: ...
     def download_tickets(self) -> list[DownloadTicket]: ...
+    def inference_tickets(self) -> list[InferenceTicket]: ...
     def forget(self, job: str) -> None: ...
 
 @final
@@ -676,6 +734,7 @@ class Order:
     def request(self, query: Query, *, progress: _Progress = None) -> JobTicket: ...
     def request_use(self, query: Query, use_index: int) -> JobTicket: ...
     def request_without_policy_check(self, query: Query) -> JobTicket: ...
+    def infer(self, data: ArrayLike, *, clip: bool = False, progress: _Progress = None) -> InferenceTicket: ...
 
 @final
 class JobTicket:
@@ -685,6 +744,98 @@ class JobTicket:
     def job(self) -> str: ...
     def renew(self) -> None: ...
     def open(self, result: SealedResult, receipt: Receipt) -> Answer: ...
+
+# Models.
+
+@final
+class Model:
+    @staticmethod
+    def linear(
+        features: Schema,
+        coefficients: ArrayLike,
+        intercepts: ArrayLike,
+        *,
+        targets: Iterable[_Literal],
+        bits: int | None = None,
+        scale: int | None = None,
+    ) -> Model: ...
+    @staticmethod
+    def logistic(
+        features: Schema,
+        coefficients: ArrayLike,
+        intercept: float,
+        *,
+        classes: Iterable[_Literal],
+        bits: int | None = None,
+        scale: int | None = None,
+    ) -> Model: ...
+    @staticmethod
+    def multinomial(
+        features: Schema,
+        coefficients: ArrayLike,
+        intercepts: ArrayLike,
+        *,
+        classes: Iterable[_Literal],
+        bits: int | None = None,
+        scale: int | None = None,
+    ) -> Model: ...
+    @classmethod
+    def from_sklearn(
+        cls,
+        estimator: _Linear,
+        *,
+        ranges: Schema | Mapping[str, _Range] | Sequence[_Range],
+        features: Iterable[str] | None = None,
+        decimals: int | Mapping[str, int] | None = None,
+        feature_bits: int = 16,
+        bits: int | None = None,
+        scale: int | None = None,
+    ) -> Model: ...
+    @property
+    def kind(self) -> _ModelKind: ...
+    @property
+    def features(self) -> Schema: ...
+    @property
+    def outputs(self) -> tuple[bool | int | float | str, ...]: ...
+    @property
+    def info(self) -> ModelInfo: ...
+    @property
+    def error_bound(self) -> tuple[float, ...]: ...
+    @property
+    def digest(self) -> str: ...
+    def predict(self, data: ArrayLike, *, clip: bool = False) -> Prediction: ...
+    def to_bytes(self) -> bytes: ...
+    @classmethod
+    def from_bytes(cls, bytes: _Bytes) -> Model: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Prediction:
+    @property
+    def info(self) -> ModelInfo: ...
+    @property
+    def exact(self) -> list[tuple[int, ...]]: ...
+    @property
+    def scale(self) -> int: ...
+    @property
+    def scores(self) -> NDArray[float64]: ...
+    @property
+    def probabilities(self) -> NDArray[float64]: ...
+    @property
+    def labels(self) -> NDArray[Any]: ...
+    def __len__(self) -> int: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class InferenceTicket:
+    @property
+    def request(self) -> JobRequest: ...
+    @property
+    def job(self) -> str: ...
+    def renew(self) -> None: ...
+    def open(self, result: SealedResult, receipt: Receipt) -> Prediction: ...
 
 @final
 class DownloadOrder:
