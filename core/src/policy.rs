@@ -456,6 +456,9 @@ impl Policy {
         if queries {
             return unfit("it allows queries, which a model does not answer: allow inference alone");
         }
+        if !self.privacy.is_none() || !self.clamps.is_empty() {
+            return unfit("it asks for noise, which scores of a model do not get: leave the privacy loss out");
+        }
         match (self.inference, self.download) {
             (Some(0), _) => unfit("it allows inference of 0 vectors, so that nothing could ever be answered"),
             (None, false) => unfit("it allows nothing that a model can do: allow inference"),

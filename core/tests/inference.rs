@@ -407,6 +407,7 @@ fn a_policy_that_does_not_fit_is_not_published() {
     for (policy, says) in [
         (nothing(), "allows nothing that a model can do"),
         (nothing().allow_inference(0), "0 vectors"),
+        (nothing().allow_inference(1).epsilon("1".parse().unwrap()), "asks for noise"),
         (nothing().allow_inference(1).max_jobs(0), "max_jobs is 0"),
         (nothing().allow_inference(1).any_program(), "allows queries"),
         (nothing().allow_inference(1).dimensions(["age"]), "allows queries"),

@@ -320,7 +320,17 @@ fn every_answer_comes_from_the_one_protected_cube_for_good() {
     assert_eq!(spent(&asset), 400_000);
     let error = owner.update(&asset, &offer_table, &NewEpoch::new()).unwrap_err();
     assert_eq!((error.kind(), spent(&asset)), (ErrorKind::BudgetExhausted, 400_000));
-    ask(&exchange, &owner, nft);
+    let now = ask(&exchange, &owner, nft);
+    assert_eq!(ask(&exchange, &owner, nft), now, "what was refused changed nothing");
+    // Keys that are changed open the cube no less; without one it is gone.
+    let asset = owner.rewrap(&asset).unwrap();
+    assert_eq!(ask(&exchange, &owner, nft), now);
+    let consumer = exchange.consumer(reopen(buyer)).unwrap();
+    consumer.buy(&asset, 1).unwrap();
+    let ticket = consumer.order(&asset).unwrap().request(&question()).unwrap();
+    owner.destroy_key(&asset).unwrap();
+    assert_eq!(owner.node().run(ticket.request().clone()).unwrap_err().kind(), ErrorKind::Rejected);
+    assert_eq!(owner.node().refusals().last().unwrap().kind, ErrorKind::KeyDestroyed);
 }
 
 #[test]
@@ -386,6 +396,10 @@ fn policies_that_cannot_be_meant_are_refused() {
     ] {
         assert!(matches!(refused(policy), PolicyError::Unfit(_)));
     }
+    let who = Schema::new(vec![Column::integer("cell", 0, 9).dimension(), Column::text("who").entity()]).unwrap();
+    let policy = Policy::deny_all().dimensions(["cell"]).aggregations([Aggregation::Count]).any_program().entity("who");
+    policy.check_fits(&who).unwrap();
+    assert!(policy.epsilon(epsilon("1")).check_fits(&who).is_err(), "noise hides a row, and somebody may have many");
     assert_eq!(sealock::error::Classify::kind(&refused(open_policy().clamp("y", 0, 1))), ErrorKind::UnknownColumn);
     // What policies were before has the digest that it had.
     let digest = open_policy().digest().unwrap();

@@ -285,7 +285,7 @@ pub unsafe extern "C" fn sealock_policy_clamp(
         let column = c.text("column", column)?;
         let bound = |name: &str, text: *const c_char| {
             let text = c.text(name, text)?;
-            Value::decimal(&text).ok_or_else(|| Failure::argument(name, "a decimal", &text))
+            Value::decimal(text).ok_or_else(|| Failure::argument(name, "a decimal", text))
         };
         let (low, high) = (bound("low", low)?, bound("high", high)?);
         change(policy, |policy: Policy| Ok(policy.clamp(column, low, high)))?;

@@ -7,6 +7,7 @@
 //! Each step consumes what the one before made, so that nothing is computed that was not paid for and nothing leaves that
 //! was not computed under a grant.
 
+mod budget;
 mod served;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -15,23 +16,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sealock_fhe::linear::{EncryptedQuery, Matrix, Shape, evaluate};
 use sealock_zk::{Proof, VerifyingKey, verify};
 
+pub(crate) use budget::cube_key;
 use served::Task;
-pub(crate) use served::{Served, asset_key, cube_key, inference_shape, protected_cube, shape};
+pub(crate) use served::{Served, asset_key, inference_shape, protected_cube, shape};
 
 use crate::access::{AccessGrant, MAX_CLOCK_SKEW, MAX_DEADLINE, Rejected, Rejection, Work};
 use crate::asset::Did;
 use crate::codec::CodecError;
 use crate::cube::ProtectedCube;
 use crate::download::{Download, Grant};
-use crate::envelope::{DatasetKey, ObjectKey, RecipientPublicKey, Suite, open_bytes, seal_bytes};
+use crate::envelope::RecipientPublicKey;
 use crate::error::{Classify, Error, ErrorKind, Result};
 use crate::exchange::{Asset, Exchange};
 use crate::job::{JobId, JobRequest};
 use crate::journal::{JobRecord, Journal, JournalError};
 use crate::keystore::{KeyStore, KeyStoreError};
 use crate::model::Model;
-use crate::policy::Policy;
-use crate::privacy::{Budget, Noise};
+use crate::privacy::Noise;
 use crate::program::Plan;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::receipt::{Receipt, Statement};
@@ -359,43 +360,6 @@ impl Node {
         Ok(cube)
     }
 
-    /// The noisy cube of an epoch, if there is one.
-    pub(crate) fn kept_cube(&self, key: &DatasetKey, policy: &Policy) -> Result<Option<ProtectedCube>> {
-        let Some(sealed) = self.journal.kept(&cube_key(key.of()))? else { return Ok(None) };
-        let bytes = open_bytes(&cube_object(key, policy)?, &sealed)?;
-        Ok(Some(ProtectedCube::from_bytes(&bytes, policy)?))
-    }
-
-    /// Keeps the noisy cube of an epoch, sealed with the epoch's key, before anything is answered from it. One whose noise
-    /// is new is charged to the asset.
-    pub(crate) fn keep_cube(
-        &self,
-        key: &DatasetKey,
-        asset: &Did,
-        policy: &Policy,
-        cube: &ProtectedCube,
-        new: bool,
-    ) -> Result<()> {
-        let (true, Some(Noise::Cube(loss))) = (cube.is_noisy(), policy.noise()) else { return Ok(()) };
-        let sealed = seal_bytes(&cube_object(key, policy)?, &cube.to_bytes()?)?;
-        let name = cube_key(key.of());
-        if new {
-            self.journal.keep_charged(&name, &sealed, &asset.to_string(), policy, loss.epsilon)?;
-        } else {
-            self.journal.replace(&name, &sealed)?;
-        }
-        Ok(())
-    }
-
-    /// What an asset of this node has spent of its privacy budget. For the owner: nobody else can see it.
-    ///
-    /// # Errors
-    /// A failed read.
-    pub fn budget(&self, asset: &Asset) -> Result<Budget> {
-        let spent_micros = self.journal.privacy_spent(&asset.did().to_string())?;
-        Ok(Budget { spent_micros, limit: asset.policy().privacy_limit() })
-    }
-
     /// Seals the answer to the request's result key, signs a receipt, and records both in one transaction before either
     /// is returned. A job that is complete keeps the result it has.
     ///
@@ -532,11 +496,6 @@ impl Node {
         all.insert(did, Arc::clone(&served));
         Ok(served)
     }
-}
-
-/// What a noisy cube is sealed with: bound to the dataset, the epoch and the policy.
-fn cube_object(key: &DatasetKey, policy: &Policy) -> Result<ObjectKey> {
-    Ok(key.object_key(&format!("protected-cube/{}", policy.digest()?), Suite::Cobblestone256)?)
 }
 
 /// The encrypted query of a request, if it has the shape that its program says and was made for this request.

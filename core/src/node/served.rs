@@ -14,7 +14,6 @@ use crate::codec::CodecError;
 use crate::columns::StoredTable;
 use crate::cube::{Cube, CubeError, ProtectedCube};
 use crate::download::{self, DataReader, Download};
-use crate::envelope::DatasetRef;
 use crate::error::Result;
 use crate::exchange::Asset;
 use crate::job::JobRequest;
@@ -196,11 +195,6 @@ fn fitting(shape: Shape) -> Result<Shape, Rejection> {
         return Err(Rejection::AnswerTooLarge { got, limit: MAX_ANSWER_BYTES });
     }
     Ok(shape)
-}
-
-/// Where the journal keeps the noisy cube of a dataset's epoch.
-pub(crate) fn cube_key(of: DatasetRef) -> String {
-    format!("protected-cube/{}/{}", of.dataset, of.epoch)
 }
 
 /// Where the journal keeps which NFT an asset is.
