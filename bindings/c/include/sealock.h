@@ -1019,7 +1019,7 @@ sealock_status sealock_ledger_balance_of(const sealock_exchange *exchange,
 
 // The declaration of a column.
 //
-// Made by: `sealock_column_boolean`, `_category`, `_integer`, `_decimal`. Freed by: `sealock_column_free`. A schema copies
+// Made by: `sealock_column_boolean`, `_category`, `_integer`, `_decimal`, `_text`. Freed by: `sealock_column_free`. A schema copies
 // it. Thread-safe.
 struct sealock_column;
 
@@ -1054,6 +1054,12 @@ sealock_status sealock_column_dimension(sealock_column *column, sealock_error **
 
 // Lets the column be aggregated.
 sealock_status sealock_column_measure(sealock_column *column, sealock_error **error);
+
+// A column of texts, which can be an entity and nothing else.
+sealock_status sealock_column_text(const char *name, sealock_column **out, sealock_error **error);
+
+// Says that the column, a text or a whole number, names whom a row is about: see `sealock_policy_entity`.
+sealock_status sealock_column_entity(sealock_column *column, sealock_error **error);
 
 // Lets values be missing.
 sealock_status sealock_column_nullable(sealock_column *column, sealock_error **error);
@@ -1290,10 +1296,17 @@ sealock_status sealock_policy_program(sealock_policy *policy,
                                       sealock_error **error);
 
 // Withholds every combination of all the policy's dimensions that has fewer rows than this. 1 withholds nothing.
-// **It counts rows, not people**: somebody who has several counts several times.
+// **It counts rows, not people**: somebody who has several counts several times, unless `sealock_policy_entity` says whom
+// they are about.
 sealock_status sealock_policy_min_group_size(sealock_policy *policy,
                                              uint32_t rows,
                                              sealock_error **error);
+
+// Lets `sealock_policy_min_group_size` count the distinct values of this column, which is an entity in the schema, instead of
+// rows. It says nothing about how much of a sum one of them makes up.
+sealock_status sealock_policy_entity(sealock_policy *policy,
+                                     const char *column,
+                                     sealock_error **error);
 
 // Lets buyers of a download decrypt the data itself: see Downloads. **What they have read cannot be taken back, and no group
 // is too small for it.**
