@@ -2609,6 +2609,19 @@ sealock_status sealock_owner_update(const sealock_owner *owner,
                                     sealock_published **out,
                                     sealock_error **error);
 
+// Replaces the asset's model: encrypts another one as the next epoch, otherwise as `sealock_owner_reencrypt`. Policy and terms
+// stay.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for an asset that is a table.
+sealock_status sealock_owner_update_model(const sealock_owner *owner,
+                                          const sealock_asset *asset,
+                                          const sealock_model *model,
+                                          const uint8_t *recipients,
+                                          size_t recipients_length,
+                                          int32_t keep_previous,
+                                          sealock_published **out,
+                                          sealock_error **error);
+
 // Destroys the owner's key of the asset's present epoch, as `sealock_owner_destroy_epoch` does, and takes its datatokens off
 // sale. **It cannot be undone.**
 sealock_status sealock_owner_destroy_key(const sealock_owner *owner,

@@ -14,6 +14,7 @@ use crate::call::{Caller, call};
 use crate::destruction::sealock_destruction_receipt;
 use crate::error::{Failure, sealock_error, sealock_status};
 use crate::handle::find;
+use crate::model::sealock_model;
 use crate::owner::{sealock_owner, sealock_published};
 use crate::table::sealock_table;
 use crate::watch::sealock_watch;
@@ -109,6 +110,29 @@ pub unsafe extern "C" fn sealock_owner_update(
         let how = c.new_epoch(recipients, recipients_length, keep_previous)?;
         let mut teller = c.watch("watch", watch)?.teller();
         out.issue(owner.update_with(&asset, &table, &how, &mut teller)?);
+    })
+}
+
+/// Replaces the asset's model: encrypts another one as the next epoch, otherwise as `sealock_owner_reencrypt`. Policy and terms
+/// stay.
+///
+/// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for an asset that is a table.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_owner_update_model(
+    owner: *const sealock_owner,
+    asset: *const sealock_asset,
+    model: *const sealock_model,
+    recipients: *const u8,
+    recipients_length: usize,
+    keep_previous: i32,
+    out: *mut *mut sealock_published,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        let (owner, asset, model) = (find(owner)?, find(asset)?, find(model)?);
+        let how = c.new_epoch(recipients, recipients_length, keep_previous)?;
+        out.issue(owner.update_model(&asset, &model, &how)?);
     })
 }
 

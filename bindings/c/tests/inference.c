@@ -153,6 +153,25 @@ int main(void) {
     FAILS(SEALOCK_ERROR_INVALID_PROGRAM, sealock_order_request(order, query, NULL, &none, &error));
     sealock_query_free(query);
 
+    // The owner replaces its model. The order is good for the new one, which the consumer has to look up.
+    sealock_published *replaced;
+    sealock_asset *present;
+    sealock_order *found;
+    sealock_orders *orders;
+    MUST(sealock_model_new(SEALOCK_MODEL_LINEAR, schema, LIST("y"), weights, 2, intercepts, 1, 32, 6, &again, &error));
+    MUST(sealock_owner_update_model(owner, asset, again, NULL, 0, 0, &replaced, &error));
+    FAILS(SEALOCK_ERROR_POLICY_DENIED, sealock_order_infer(order, values, 2, 0, NULL, &kept, &error));
+    MUST(sealock_published_asset(replaced, &present, &error));
+    MUST(sealock_consumer_orders(consumer, present, &orders, &error));
+    MUST(sealock_orders_get(orders, 0, &found, &error));
+    MUST(sealock_order_infer(found, values, 2, 0, NULL, &kept, &error));
+    sealock_inference_ticket_free(kept);
+    sealock_orders_free(orders);
+    sealock_order_free(found);
+    sealock_asset_free(present);
+    sealock_published_free(replaced);
+    sealock_model_free(again);
+
     sealock_prediction_free(plain);
     sealock_prediction_free(prediction);
     sealock_receipt_free(receipt);
