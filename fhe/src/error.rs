@@ -26,7 +26,8 @@ pub enum Error {
     },
     /// A batch takes more ring ciphertexts than one query may have.
     #[error(
-        "{vectors} vectors would take {ciphertexts} ring ciphertexts, at most {MAX_CIPHERTEXTS} are accepted; split the batch"
+        "{vectors} vectors would take {ciphertexts} ring ciphertexts, at most {MAX_CIPHERTEXTS} are accepted; \
+         split the batch"
     )]
     Vectors {
         /// Vectors of the batch.

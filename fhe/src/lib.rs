@@ -6,22 +6,23 @@
 //! | executor (the data owner's node) | the matrix in the clear | how many cells and outputs; neither weights nor sums |
 //! | anybody between them | the wire bytes | sizes |
 //!
-//! Against a consumer that does not follow the protocol, "the sums it asked for" means *as many linear functionals of its choice
-//! as there are results, each of all the columns (rows and limbs) that share a ring element*: [`linear`] says how much that is, and
-//! why protection belongs into the matrix. Nothing here proves to the consumer that the executor computed honestly.
+//! Against a consumer that does not follow the protocol, "the sums it asked for" means *as many linear functionals of
+//! its choice as there are results, each of all the columns (rows and limbs) that share a ring element*: [`linear`]
+//! says how much that is, and why protection belongs into the matrix. Nothing here proves to the consumer that the
+//! executor computed honestly.
 //!
 //! The scheme is the LWE/GLWE layer of TFHE (Chillotti, Gama, Georgieva, Izabachène, J. Cryptology 2020,
-//! <https://eprint.iacr.org/2018/421>) at q = 2^128, without bootstrapping, on Zama's tfhe-rs and tfhe-ntt; answers are made
-//! independent of the matrix by public-key re-randomisation (Lyubashevsky, Peikert, Regev, EUROCRYPT 2010,
+//! <https://eprint.iacr.org/2018/421>) at q = 2^128, without bootstrapping, on Zama's tfhe-rs and tfhe-ntt; answers are
+//! made independent of the matrix by public-key re-randomisation (Lyubashevsky, Peikert, Regev, EUROCRYPT 2010,
 //! <https://eprint.iacr.org/2012/230>) and noise flooding (Asharov et al., EUROCRYPT 2012,
 //! <https://eprint.iacr.org/2011/613>).
 //!
 //! # Modules, in reading order
 //!
-//! [`linear`] — sealed queries: encrypted vectors × clear matrix. Inside it: `budget` (what each bit is for), `shape` (what is
-//! multiplied), `packing` (which coefficient holds what), `entropy` (randomness and request contexts), `ring` (exact
-//! products), `client` (key, encryption, decryption), `query` (its wire form), `evaluate` (the product), `release` (what makes an
-//! output safe), `answer` (its wire form), [`linear::matmul`] (matrices of any size).
+//! [`linear`] — sealed queries: encrypted vectors × clear matrix. Inside it: `budget` (what each bit is for), `shape`
+//! (what is multiplied), `packing` (which coefficient holds what), `entropy` (randomness and request contexts), `ring`
+//! (exact products), `client` (key, encryption, decryption), `query` (its wire form), `evaluate` (the product),
+//! `release` (what makes an output safe), `answer` (its wire form), [`linear::matmul`] (matrices of any size).
 
 mod error;
 pub mod linear;

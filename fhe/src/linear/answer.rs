@@ -1,12 +1,12 @@
 //! The released answer on the wire.
 //!
 //! ```text
-//! version 1 ‖ weights u8 ‖ vectors u32 ‖ cells u32 ‖ outputs u32 ‖ value bits u8 × outputs                 little-endian
+//! version 1 ‖ weights u8 ‖ vectors u32 ‖ cells u32 ‖ outputs u32 ‖ value bits u8 × outputs      little-endian
 //!           ‖ per sample: mask, 4096 words, then one body per result, vector by vector       r bits each, no gaps
 //! ```
 //!
-//! `r` is [`NoiseBudget::answer_bits`](super::NoiseBudget::answer_bits). Samples come column tile by column tile, and in each
-//! tile of vectors by tile of vectors; columns are outputs in order, least limb first.
+//! `r` is [`NoiseBudget::answer_bits`](super::NoiseBudget::answer_bits). Samples come column tile by column tile, and
+//! in each tile of vectors by tile of vectors; columns are outputs in order, least limb first.
 
 use super::{
     MAX_PACKED, MAX_SAMPLES,
@@ -21,7 +21,8 @@ const VERSION: u8 = 1;
 const WHAT: &str = "sealed answer";
 const HEADER: usize = 1 + 1 + 4 + 4 + 4;
 
-/// One ring ciphertext of an answer: its mask, and the body coefficients that are results, each rounded to its top bits.
+/// One ring ciphertext of an answer: its mask, and the body coefficients that are results, each rounded to its top
+/// bits.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Sample {
     pub(crate) mask: Vec<u64>,
@@ -64,8 +65,8 @@ impl SealedAnswer {
         &self.samples
     }
 
-    /// Length of [`Self::to_bytes`] for a shape, in bytes: 4,096 words of [`answer_bits`](super::NoiseBudget::answer_bits)
-    /// bits per sample, one word per result, and a few bytes.
+    /// Length of [`Self::to_bytes`] for a shape, in bytes: 4,096 words of
+    /// [`answer_bits`](super::NoiseBudget::answer_bits) bits per sample, one word per result, and a few bytes.
     pub fn encoded_len(shape: &Shape) -> usize {
         HEADER + shape.outputs() + samples_len(shape)
     }
@@ -86,8 +87,8 @@ impl SealedAnswer {
         out
     }
 
-    /// Reads the wire form. Lengths are checked before anything is allocated; samples carry no checksum, so integrity is for
-    /// the envelope around them.
+    /// Reads the wire form. Lengths are checked before anything is allocated; samples carry no checksum, so integrity
+    /// is for the envelope around them.
     ///
     /// # Errors
     /// [`Error::Version`], [`Error::Length`], [`Error::Padding`], and those of [`Shape::batch`].

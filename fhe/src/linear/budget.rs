@@ -1,7 +1,7 @@
 //! The noise budget: what every bit of the 128 is for.
 //!
-//! All decisions are integer arithmetic, so both parties derive the same numbers on every machine. `docs/noise-budget.md`
-//! explains each step; a test compares its tables with this code.
+//! All decisions are integer arithmetic, so both parties derive the same numbers on every machine.
+//! `docs/noise-budget.md` explains each step; a test compares its tables with this code.
 //!
 //! With digits `|w| ≤ W = 2^(limb_bits−1)` and fresh noise `e ~ TUniform(30)`, a decrypted coefficient of an answer is
 //!
@@ -36,7 +36,8 @@ pub(crate) const TRUNCATED_BITS: u32 = 24;
 pub(crate) const FLOOD_RATIO_LOG2: u32 = 40;
 /// `t²` of the tail bound: `2·exp(−210/2) < 2^-150`.
 const TAIL_SQUARED: u128 = 210;
-/// Bits of an answer's coefficients beyond those of a message: rounding then moves a phase by at most `Δ/8 · (1 + 1/N)`.
+/// Bits of an answer's coefficients beyond those of a message: rounding then moves a phase by at most `Δ/8 · (1 +
+/// 1/N)`.
 const ANSWER_GUARD_BITS: u32 = 14;
 /// Digits are at least balanced bits with a carry and at most what the ring's small operands hold.
 const LIMB_BITS: std::ops::RangeInclusive<u32> = 2..=27;
@@ -158,7 +159,8 @@ impl NoiseBudget {
         self.data_bound
     }
 
-    /// Worst case of what the flooding hides beside it: the query's truncation, and the re-randomising zero's own noise.
+    /// Worst case of what the flooding hides beside it: the query's truncation, and the re-randomising zero's own
+    /// noise.
     pub fn rest_noise_bound(&self) -> u128 {
         self.rest_bound
     }
@@ -193,8 +195,8 @@ impl NoiseBudget {
         127 - self.flood_log2
     }
 
-    /// Share of the coordinates of a zero's secret `u` that a malicious consumer reads in all results of one ring ciphertext:
-    /// their bits above the flooding, at 13 bits a coordinate.
+    /// Share of the coordinates of a zero's secret `u` that a malicious consumer reads in all results of one ring
+    /// ciphertext: their bits above the flooding, at 13 bits a coordinate.
     pub fn hint_share(&self) -> f64 {
         let bits = packing::room(self.cells) as u32 * self.bits_above_flood();
         f64::from(bits) / f64::from((ZERO_SECRET_LOG2 + 1) * N as u32)
@@ -260,9 +262,9 @@ mod tests {
         assert!(largest < 0.0422);
     }
 
-    /// Block size of the primal uSVP attack on LWE with `n` unknown coordinates of deviation `secret`, noise of deviation `noise`
-    /// and at most N samples, by the 2016 estimate: the least β for which, for some number of samples m and d = n + m + 1,
-    /// `√β·noise ≤ δ^(2β−d−1)·(q^m·(noise/secret)^n)^(1/d)`.
+    /// Block size of the primal uSVP attack on LWE with `n` unknown coordinates of deviation `secret`, noise of
+    /// deviation `noise` and at most N samples, by the 2016 estimate: the least β for which, for some number of samples
+    /// m and d = n + m + 1, `√β·noise ≤ δ^(2β−d−1)·(q^m·(noise/secret)^n)^(1/d)`.
     fn primal_block_size(n: usize, secret: f64, noise: f64) -> usize {
         use std::f64::consts::{E, PI};
         let solves = |beta: usize| {

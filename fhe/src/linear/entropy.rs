@@ -65,7 +65,8 @@ impl std::fmt::Debug for Entropy {
 /// The identifiers of one request, hashed.
 ///
 /// The mask of the public key that re-randomises an answer is derived from this value and from nothing else, so the
-/// executor must build it from its own record of the request (nullifier, scope, program and policy digest, deadline, …).
+/// executor must build it from its own record of the request (nullifier, scope, program and policy digest, deadline,
+/// …).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Context([u8; 32]);
 

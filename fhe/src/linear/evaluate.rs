@@ -1,8 +1,9 @@
 //! The executor's side: inner products on ciphertexts, released at once.
 //!
-//! Weights and digits are packed as [`packing`](super::packing) says. The mask of a product is needed whole; of its body only
-//! the coefficients that are results are computed, as plain dot products. Each ciphertext's mask is transformed once, and so is
-//! each tile of columns for up to 16 tiles of vectors; products add up in the transform domain.
+//! Weights and digits are packed as [`packing`](super::packing) says. The mask of a product is needed whole; of its
+//! body only the coefficients that are results are computed, as plain dot products. Each ciphertext's mask is
+//! transformed once, and so is each tile of columns for up to 16 tiles of vectors; products add up in the transform
+//! domain.
 
 use rayon::prelude::*;
 use tfhe::core_crypto::{

@@ -50,8 +50,8 @@ struct Part {
 }
 
 impl Product {
-    /// The product of an encrypted `rows × inner` matrix with signed entries of `weight_bits` bits and a clear `inner × columns`
-    /// matrix with signed entries of `entry_bits` bits.
+    /// The product of an encrypted `rows × inner` matrix with signed entries of `weight_bits` bits and a clear `inner ×
+    /// columns` matrix with signed entries of `entry_bits` bits.
     ///
     /// # Errors
     /// [`Error::Cells`] for an empty dimension or one above [`MAX_CELLS`], [`Error::NoBudget`],
@@ -101,8 +101,8 @@ impl Product {
     /// Multiplies with the right matrix, `inner × columns` entries, row by row, and releases each part.
     ///
     /// # Errors
-    /// As [`evaluate`](super::evaluate()) and [`Matrix::new`] (whose outputs are the columns here); [`Error::Shape`] for another
-    /// number of queries.
+    /// As [`evaluate`](super::evaluate()) and [`Matrix::new`] (whose outputs are the columns here); [`Error::Shape`]
+    /// for another number of queries.
     pub fn evaluate(
         &self,
         queries: &[EncryptedQuery],

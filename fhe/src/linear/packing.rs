@@ -1,8 +1,8 @@
 //! Which coefficient holds what: several vectors and several columns in one ring product.
 //!
 //! The coefficient packing of matrix products of Cheetah (Huang, Lu, Hong, Ding, USENIX Security 2022,
-//! <https://eprint.iacr.org/2022/207>). A vector of d ≤ N cells takes d coefficients; `p` vectors and `q` columns share one
-//! product when `p·q·d ≤ N`:
+//! <https://eprint.iacr.org/2022/207>). A vector of d ≤ N cells takes d coefficients; `p` vectors and `q` columns share
+//! one product when `p·q·d ≤ N`:
 //!
 //! ```text
 //! weights a_ij of vector i    X^(i·q·d + d−1−j)
@@ -10,9 +10,10 @@
 //! result (i, k)               X^((i·q + k)·d + d−1)
 //! ```
 //!
-//! The product's degree is at most `p·q·d + d − 2`, so what wraps around lands below `d − 1`, under every result. Two terms
-//! meet at a result only if `(i − i')·q + (k − k')` blocks of d equal a difference of two cells, which is below d: so only its own do.
-//! Longer vectors are cut into blocks of N cells, and one product makes one result, at `X^(N−1)`.
+//! The product's degree is at most `p·q·d + d − 2`, so what wraps around lands below `d − 1`, under every result. Two
+//! terms meet at a result only if `(i − i')·q + (k − k')` blocks of d equal a difference of two cells, which is below
+//! d: so only its own do. Longer vectors are cut into blocks of N cells, and one product makes one result, at
+//! `X^(N−1)`.
 
 use super::{MAX_PACKED, ring::N};
 
@@ -43,8 +44,8 @@ impl Packing {
     /// a body of the query and of a coefficient of the answer.
     ///
     /// Where columns share a ring element, the query carries the coefficients between the weights too. It may do so
-    /// within the bytes for the cells of the cube (hidden cells × outputs; with more than N/4 hidden cells, for those alone), or where
-    /// the answer is much larger anyway.
+    /// within the bytes for the cells of the cube (hidden cells × outputs; with more than N/4 hidden cells, for those
+    /// alone), or where the answer is much larger anyway.
     pub(crate) fn choose(
         vectors: usize,
         cells: usize,

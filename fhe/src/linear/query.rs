@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Rows and columns say how vectors and results share a ring element. Of each ciphertext's body only the coefficients
-//! that a result depends on are sent, and of each coefficient the top 104 bits. The masks are the stream of tfhe's default
-//! generator (AES-128 in counter mode) under the mask seed, so that stream is part of the format.
+//! that a result depends on are sent, and of each coefficient the top 104 bits. The masks are the stream of tfhe's
+//! default generator (AES-128 in counter mode) under the mask seed, so that stream is part of the format.
 
 use super::{
     MAX_CELLS,
@@ -74,8 +74,8 @@ impl EncryptedQuery {
         self.context.id()
     }
 
-    /// Length of [`Self::to_bytes`] for a shape, in bytes: 53,248 for the public key, 13 per cell where one product makes one
-    /// result, else at most 53,248 per ring ciphertext, and a few.
+    /// Length of [`Self::to_bytes`] for a shape, in bytes: 53,248 for the public key, 13 per cell where one product
+    /// makes one result, else at most 53,248 per ring ciphertext, and 60 for the header.
     pub fn encoded_len(shape: &Shape) -> usize {
         encoded_len(shape.packing())
     }
@@ -104,8 +104,8 @@ impl EncryptedQuery {
         out
     }
 
-    /// Reads the wire form. Lengths are checked before anything is allocated. Ciphertexts carry no checksum: a flipped bit in
-    /// them decodes and gives a wrong answer, so integrity is for the envelope around them.
+    /// Reads the wire form. Lengths are checked before anything is allocated. Ciphertexts carry no checksum: a flipped
+    /// bit in them decodes and gives a wrong answer, so integrity is for the envelope around them.
     ///
     /// # Errors
     /// [`Error::Version`], [`Error::Length`], [`Error::Cells`], [`Error::NoBudget`] or [`Error::Packing`].

@@ -1,13 +1,13 @@
 //! Exact products in `R = Z_{2^128}[X]/(X^4096 + 1)`.
 //!
-//! Products are computed modulo six 30-bit primes with `tfhe-ntt`'s plans, and lifted. A sum of products is exact before it
-//! is reduced modulo 2^128: with coefficients taken between −2^127 and 2^127, and digits as the noise budget
+//! Products are computed modulo six 30-bit primes with `tfhe-ntt`'s plans, and lifted. A sum of products is exact
+//! before it is reduced modulo 2^128: with coefficients taken between −2^127 and 2^127, and digits as the noise budget
 //! allows (a test looks at every one), it stays below 2^164 in absolute value; the primes' product is above 2^179.
 //!
-//! Lifting: with `Q = Π p_i`, `x = Σ y_i·(Q/p_i) − k·Q`, `y_i = x·(Q/p_i)^−1 mod p_i`, and `k` the integer next to `Σ y_i/p_i`, from
-//! which it differs by `|x|/Q < 2^-15` (Halevi, Polyakov, Shoup, CT-RSA 2019, <https://eprint.iacr.org/2018/117>): double
-//! precision tells it with certainty. The factor `(Q/p_i)^−1`, and the `1/N` of the inverse transform, are put into the
-//! transforms of the large operands.
+//! Lifting: with `Q = Π p_i`, `x = Σ y_i·(Q/p_i) − k·Q`, `y_i = x·(Q/p_i)^−1 mod p_i`, and `k` the integer next to `Σ
+//! y_i/p_i`, from which it differs by `|x|/Q < 2^-15` (Halevi, Polyakov, Shoup, CT-RSA 2019,
+//! <https://eprint.iacr.org/2018/117>): double precision tells it with certainty. The factor `(Q/p_i)^−1`, and the
+//! `1/N` of the inverse transform, are put into the transforms of the large operands.
 
 use std::sync::OnceLock;
 
@@ -68,8 +68,8 @@ const fn lift_factor(i: usize) -> u64 {
     power(product, p - 2, p)
 }
 
-/// Residues of signed coefficients modulo the prime of index `I`, times its lifting factor. Constants, so that no division is
-/// left.
+/// Residues of signed coefficients modulo the prime of index `I`, times its lifting factor. Constants, so that no
+/// division is left.
 fn residues<const I: usize>(coefficients: &[u128], words: &mut [u32]) {
     let p = const { PRIMES[I] as u64 };
     let (high, wrap, factor) =

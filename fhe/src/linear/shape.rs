@@ -10,8 +10,9 @@ use crate::Error;
 /// What both parties agree on beforehand: hidden vectors, their cells, kind of weights, and the width of each output's
 /// entries.
 ///
-/// Parsed once, trusted afterwards: a value of this type has 1 to [`MAX_CELLS`](super::MAX_CELLS) cells in all vectors, a
-/// noise budget that decodes, at least one output, an answer of at most [`MAX_SAMPLES`] samples, and sums that fit an `i128`.
+/// Parsed once, trusted afterwards: a value of this type has 1 to [`MAX_CELLS`](super::MAX_CELLS) cells in all vectors,
+/// a noise budget that decodes, at least one output, an answer of at most [`MAX_SAMPLES`] samples, and sums that fit an
+/// `i128`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Shape {
     weights: Weights,
@@ -42,7 +43,8 @@ impl Shape {
     /// As [`Self::with_weights`], for `vectors` hidden vectors of `cells` cells each under the same matrix.
     ///
     /// # Errors
-    /// As [`Self::with_weights`]; [`Error::Cells`] also for no vector, or for more cells than that in all of them; [`Error::Vectors`].
+    /// As [`Self::with_weights`]; [`Error::Cells`] also for no vector, or for more cells than that in all of them;
+    /// [`Error::Vectors`].
     pub fn batch(vectors: usize, cells: usize, weights: Weights, value_bits: &[u8]) -> Result<Self, Error> {
         let budget = NoiseBudget::for_weights(cells, weights)?;
         let all = vectors.saturating_mul(cells);

@@ -90,8 +90,8 @@ impl<'a> BitReader<'a> {
     }
 
     /// Whether the bits that fill the last byte up are zeros.
-    pub(crate) fn is_exhausted(mut self) -> bool {
-        self.pending == 0 && self.bytes.next().is_none()
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.pending == 0 && self.bytes.as_slice().is_empty()
     }
 }
 
