@@ -134,7 +134,7 @@ impl<'s> Reader<'s> {
                 (integers(array)?, *min, *max)
             }
             (DataType::Decimal128(_, from), Kind::Decimal { scale, min, max }) if *from == *scale as i8 => {
-                let narrow = array.as_primitive::<Decimal128Type>().try_unary(|v| i64::try_from(v));
+                let narrow = array.as_primitive::<Decimal128Type>().try_unary(i64::try_from);
                 (narrow.ok()?, *min, *max)
             }
             (DataType::Dictionary(..), Kind::Category { values }) => {
