@@ -1,5 +1,5 @@
 //! A sealed query from the request's bytes to the sealed result, on the node's side, and the same question asked of plain
-//! tfhe-rs. One core throughout.
+//! tfhe-rs, on one core; and before that a query of a large table, which the node folds from what is stored, on two.
 //!
 //! `cargo bench --workspace --bench sealed_query --profile dev`; `SEALOCK_BENCH_SECONDS` (60 unless set) bounds the
 //! tfhe-rs part.
@@ -22,12 +22,106 @@ const ROWS: i64 = 1_000_000;
 const SIZES: [i64; 2] = [64, 128];
 
 fn main() {
+    let two_cores = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("a thread pool");
+    two_cores.install(large_table);
     let one_core = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread pool");
     one_core.install(|| {
         let node_side = sealed_query();
         let seconds = std::env::var("SEALOCK_BENCH_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(60.0);
         plain_tfhe(Duration::from_secs_f64(seconds / 2.0), node_side);
     });
+}
+
+/// Rows of the large table, over 256 times 256 cells.
+const LARGE_ROWS: usize = 10_000_000;
+const LARGE_SIZE: i64 = 256;
+
+fn large_row(i: i64) -> [i64; 4] {
+    let rows = LARGE_ROWS as i64;
+    let value = |of| scramble(i + of * rows, i64::from(u32::MAX) + 1);
+    [scramble(i, LARGE_SIZE), scramble(i + rows, LARGE_SIZE), value(2), value(3)]
+}
+
+fn large() -> Table {
+    let schema = Schema::new(vec![
+        Column::integer("a", 0, LARGE_SIZE - 1).dimension(),
+        Column::integer("b", 0, LARGE_SIZE - 1).dimension(),
+        Column::integer("x", 0, i64::from(u32::MAX)).measure(),
+        Column::integer("y", 0, i64::from(u32::MAX)).measure(),
+    ])
+    .expect("a valid schema");
+    let batch = |start: usize| {
+        let rows = start as i64..LARGE_ROWS.min(start + (1 << 16)) as i64;
+        let column = |place: usize| {
+            Arc::new(Int64Array::from_iter_values(rows.clone().map(|i| large_row(i)[place]))) as ArrayRef
+        };
+        RecordBatch::try_from_iter([("a", column(0)), ("b", column(1)), ("x", column(2)), ("y", column(3))])
+            .expect("equal lengths")
+    };
+    Table::from_batches(schema, (0..LARGE_ROWS).step_by(1 << 16).map(batch)).expect("within domains")
+}
+
+/// The owner publishes the large table, and a node that has just been started answers a query about it.
+fn large_table() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = Account::generate().expose_secret_bytes();
+    let account = || Account::from_secret_bytes(&key).expect("a key");
+    let policy = Policy::deny_all()
+        .dimensions(["a", "b"])
+        .measures(["x", "y"])
+        .aggregations([Aggregation::Count, Aggregation::Sum])
+        .any_program()
+        .min_group_size(5);
+    let nft = {
+        let exchange = Exchange::local(folder.path()).expect("a folder");
+        let table = large();
+        let offer = Offer::new("benchmark", &table, policy, Terms::free(1));
+        exchange.owner(account()).and_then(|owner| owner.publish(&offer)).expect("a valid offer").asset.nft()
+    };
+    let exchange = Exchange::local(folder.path()).expect("a folder");
+    let owner = exchange.owner(account()).expect("known");
+    let asset = exchange.asset(nft).expect("published");
+    let consumer = exchange.consumer(Account::generate()).expect("memory");
+    consumer.buy(&asset, 1).expect("free");
+    let query = Query::select([sum("x"), sum("y"), count()]).filter(col("a").lt(secret(40)) & col("b").ge(secret(30)));
+    let ticket = consumer.order(&asset).expect("bought").request(&query).expect("allowed");
+    // The most memory so far was for publishing: forget it.
+    let forgotten = std::fs::write("/proc/self/clear_refs", "5").is_ok();
+    let node = owner.node();
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let grant = node.admit_bytes(&ticket.request().to_bytes().expect("encodes")).expect("admitted");
+    let admitted = start.elapsed().as_secs_f64();
+    let computed = node.compute(grant).expect("computes");
+    let (result, receipt) = node.release(computed).expect("releases");
+    let wall = start.elapsed().as_secs_f64();
+    println!(
+        "{LARGE_ROWS} rows, {} cells, 2 measures, two cores: a node that has just been started",
+        LARGE_SIZE * LARGE_SIZE
+    );
+    println!("node: admit                                              {:8.2} s", admitted);
+    println!("node: read, decrypt, fold, suppress, product, release    {:8.2} s", wall - admitted);
+    if let (Some(before), Some(after)) = (cpu, cpu_seconds()) {
+        println!("node: together {wall:.2} s, {:.2} CPU seconds", after - before);
+    }
+    if let Some(peak) = peak_mib().filter(|_| forgotten) {
+        println!("peak memory of the process while it did so: {peak} MiB\n");
+    }
+    let answer = ticket.open(&result, &receipt).expect("opens");
+    let selected = (0..LARGE_ROWS as i64).map(large_row).filter(|[a, b, ..]| *a < 40 && *b >= 30);
+    let expected = selected.fold([0; 3], |[x, y, n], row| [x + row[2], y + row[3], n + 1]);
+    for (name, expected) in ["sum(x)", "sum(y)", "count"].into_iter().zip(expected) {
+        let got = answer.numbers(name).expect("asked").to_f64()[0];
+        assert_eq!(got, Some(expected as f64), "the answer is exact");
+    }
+}
+
+/// User and system time of the process, where the system tells.
+fn cpu_seconds() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+    let ticks = |field: usize| fields.get(field)?.parse::<f64>().ok();
+    // Linux counts in hundredths.
+    Some((ticks(11)? + ticks(12)?) / 100.0)
 }
 
 /// Multiplicative hashing: values without pattern, the same each time.

@@ -59,8 +59,11 @@
 //!
 //! All answers of an asset are sums over one cube, whose cells are the combinations of all the policy's dimensions. Cells with
 //! fewer than `min_group_size` rows were zeroed, and so were measures with fewer values, or fewer missing values, than
-//! that: a sum over a nullable column can cover fewer rows than the count beside it. [`Suppression`](crate::cube::Suppression) tells the owner how many values that withholds. Two answers never differ by fewer rows, however they were asked. Rows are not people: where one person has several,
-//! choose a larger size. An owner must assume that a consumer who pays for enough
+//! that: a sum over a nullable column can cover fewer rows than the count beside it. [`Suppression`](crate::cube::Suppression) tells the owner how many values that withholds. Two answers never
+//! differ by fewer rows, however they were asked. Rows are not people: where one person may have several, declare the column
+//! that says whose they are as an *entity*, and name it with [`Policy::entity`](crate::policy::Policy::entity): then distinct
+//! people are counted in each of these places. That bounds how few people a sum is over, and not how much of it one of them
+//! makes up: where one has nearly all, the sum tells theirs. An owner must assume that a consumer who pays for enough
 //! jobs learns that whole cube. A cell that is zero may be empty or withheld.
 //!
 //! Large cells are exact, unless the policy says how much privacy may be lost: [`epsilon`](crate::policy::Policy::epsilon) draws

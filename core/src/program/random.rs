@@ -207,7 +207,7 @@ fn answered(table: &Table, query: &Query) -> Answer {
     let product = |row: &Vec<i64>| row.iter().zip(&indicator).filter(|(_, s)| **s).map(|(v, _)| i128::from(*v)).sum();
     let numbers: Vec<i128> = marginal.iter().map(product).collect();
     assert_eq!(numbers.len(), plan.groups() * plan.width());
-    Answer::assemble(schema, &plan, table.len() as u64, &numbers).unwrap()
+    Answer::assemble(schema, &policy, &plan, table.len() as u64, &numbers).unwrap()
 }
 
 fn close(got: Option<f64>, expected: Option<f64>) -> bool {

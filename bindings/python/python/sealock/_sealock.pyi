@@ -332,9 +332,7 @@ class Column:
         description: str | None = None,
     ) -> Column: ...
     @staticmethod
-    def text(
-        name: str, *, entity: bool = False, nullable: bool = False, description: str | None = None
-    ) -> Column: ...
+    def text(name: str, *, entity: bool = False, nullable: bool = False, description: str | None = None) -> Column: ...
     @staticmethod
     def integer(
         name: str,
