@@ -226,8 +226,7 @@ pub unsafe extern "C" fn sealock_answer_bin_count(
             return Err(Failure::with_hint(ErrorKind::InvalidArgument, text, "ask for histogram(column)"));
         };
         let count = element_at("bin", &element_at("row", counts, row)?, bin)?;
-        let large =
-            |_| Failure::with_hint(ErrorKind::OutOfDomain, "the count does not fit 64 bits", "report it");
+        let large = |_| Failure::with_hint(ErrorKind::OutOfDomain, "the count does not fit 64 bits", "report it");
         out.put(u64::try_from(count).map_err(large)?);
     })
 }

@@ -73,6 +73,7 @@ impl Asset {
 
     /// The query's program, laid out over the asset, and the shape of its answer. The policy is asked if a time is given.
     pub(crate) fn lay_out(&self, query: &Query, policy_at: Option<Timestamp>) -> Result<(Program, Plan, Shape)> {
+        query.check_outputs()?;
         let program = query.program();
         let plan = program.plan(self.schema())?;
         if let Some(now) = policy_at {

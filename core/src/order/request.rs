@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::exchange::Asset;
 use crate::job::JobRequest;
 use crate::ledger;
-use crate::program::Query;
+use crate::program::{Output, Query};
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::time::Timestamp;
 use crate::wallet::Ticket;
@@ -138,7 +138,8 @@ impl Order {
         let indicator = Zeroizing::new(plan.indicator(asset.schema(), query)?);
         let (key, membership, now) = self.load(progress)?;
         tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
-        Ok(Prepared { now, program: program.to_bytes()?, indicator: Some(indicator), membership, key })
+        let outputs = query.outputs().to_vec();
+        Ok(Prepared { now, program: program.to_bytes()?, outputs, indicator: Some(indicator), membership, key })
     }
 
     /// As [`Order::prepare`], for a download.
@@ -147,7 +148,14 @@ impl Order {
         let now = self.now()?;
         self.asset.policy().check_download(now)?;
         let (key, membership, now) = self.load(progress)?;
-        Ok(Prepared { now, program: download::program().to_vec(), indicator: None, membership, key })
+        Ok(Prepared {
+            now,
+            program: download::program().to_vec(),
+            outputs: Vec::new(),
+            indicator: None,
+            membership,
+            key,
+        })
     }
 
     /// What a proof takes beside the request.
@@ -206,7 +214,7 @@ impl Order {
     }
 
     pub(super) fn finish(&self, prepared: Prepared, use_index: u64, progress: &mut Progress<'_>) -> Result<JobTicket> {
-        let Prepared { now, program, indicator, membership, key } = prepared;
+        let Prepared { now, program, outputs, indicator, membership, key } = prepared;
         let asset = &self.asset;
         let scope = self.service.scope(now);
         let result_key = RecipientKey::generate();
@@ -240,6 +248,7 @@ impl Order {
             counter: self.counter,
             use_index,
             request,
+            outputs,
             seed,
             result_key,
         };
@@ -269,6 +278,7 @@ impl Order {
 pub(super) struct Prepared {
     now: Timestamp,
     program: Vec<u8>,
+    outputs: Vec<Output>,
     /// None for a download.
     indicator: Option<Zeroizing<Vec<bool>>>,
     membership: MerkleProof,
