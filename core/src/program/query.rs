@@ -276,15 +276,15 @@ impl Query {
     /// [`ProgramError::Shape`] for two columns of one name, and for expressions that are none;
     /// [`CodecError::TooLarge`] for more than [`MAX_PROGRAM_BYTES`].
     pub(crate) fn check_outputs(&self) -> Result<(), ProgramError> {
+        // An aggregate under its own name may be called as a group: the two are told apart.
+        let (plain, named): (Vec<_>, Vec<_>) = self.outputs.iter().partition(|output| output.is_plain());
         let mut names: BTreeSet<&str> = self.group_by.iter().map(String::as_str).collect();
-        for output in &self.outputs {
+        names.extend(plain.iter().map(|output| output.name.as_str()));
+        for output in named {
             output.expr.check()?;
-            if !output.is_plain() && !names.insert(&output.name) {
+            if !names.insert(&output.name) {
                 return Err(ProgramError::Shape(format!("two columns of the answer are called {:?}", output.name)));
             }
-        }
-        if let Some(output) = self.outputs.iter().find(|output| output.is_plain() && names.contains(&*output.name)) {
-            return Err(ProgramError::Shape(format!("two columns of the answer are called {:?}", output.name)));
         }
         let (got, limit) = (to_canonical("outputs", &self.outputs)?.len(), MAX_PROGRAM_BYTES);
         if got > limit {

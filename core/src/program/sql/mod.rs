@@ -235,7 +235,8 @@ impl Parser {
                 let instead = "calculate with aggregates: 2 * sum(a) - sum(b)";
                 return Err(self.tokens.unsupported("arithmetic on columns", instead));
             }
-            _ => return Err(self.tokens.unexpected(SELECTABLE)),
+            // No name: a function that is none of these, a keyword or a sign.
+            _ => return self.tokens.name(SELECTABLE).and_then(|_| Err(self.tokens.unexpected(SELECTABLE))),
         };
         self.tokens.advance();
         self.tokens.advance();
