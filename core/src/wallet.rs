@@ -18,6 +18,7 @@ use crate::envelope::{self, EnvelopeError, ObjectKey, RecipientKey};
 use crate::error::{Classify, ErrorKind};
 use crate::job::{JobId, JobRequest, MAX_REQUEST_BYTES};
 use crate::ledger::METADATA_LIMIT;
+use crate::program::{MAX_PROGRAM_BYTES, Output};
 use crate::{Account, Address, Digest};
 
 const FORMAT: Format = Format { name: "sealock-wallet", version: 1 };
@@ -27,7 +28,7 @@ const USES: TableDefinition<&[u8; 32], u64> = TableDefinition::new("uses");
 const TICKETS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("tickets");
 
 /// Largest ticket: a request, a description and some keys.
-const MAX_TICKET_BYTES: usize = MAX_REQUEST_BYTES + METADATA_LIMIT + 4096;
+const MAX_TICKET_BYTES: usize = MAX_REQUEST_BYTES + METADATA_LIMIT + MAX_PROGRAM_BYTES + 4096;
 
 /// Why the wallet failed.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +73,8 @@ pub(crate) struct Ticket {
     pub(crate) counter: u64,
     pub(crate) use_index: u64,
     pub(crate) request: JobRequest,
+    /// What the query makes of its program's numbers.
+    pub(crate) outputs: Vec<Output>,
     pub(crate) seed: Zeroizing<[u8; 32]>,
     pub(crate) result_key: RecipientKey,
 }
@@ -87,6 +90,7 @@ struct Row {
     counter: u64,
     use_index: u64,
     request: ByteBuf,
+    outputs: Vec<Output>,
     #[serde(with = "serde_bytes")]
     seed: [u8; 32],
     #[serde(with = "serde_bytes")]
@@ -171,6 +175,7 @@ impl Wallet {
             counter: ticket.counter,
             use_index: ticket.use_index,
             request: ByteBuf::from(ticket.request.to_bytes()?),
+            outputs: ticket.outputs.clone(),
             seed: *ticket.seed,
             result_secret: *ticket.result_key.expose_secret_bytes(),
         };
@@ -195,6 +200,7 @@ impl Wallet {
                     counter: row.counter,
                     use_index: row.use_index,
                     request: JobRequest::from_bytes(&row.request)?,
+                    outputs: row.outputs.clone(),
                     seed: Zeroizing::new(row.seed),
                     result_key: RecipientKey::from_secret_bytes(&row.result_secret)?,
                 })
@@ -272,6 +278,7 @@ mod tests {
         };
         let service = Service { chain_id: 1, ledger: any, nft: any, datatoken: any, service: 0, epoch_secs: None };
         Ticket {
+            outputs: vec![(crate::program::sum("a") / 2).alias("half")],
             service,
             owner: any,
             ddo: b"{}".to_vec(),

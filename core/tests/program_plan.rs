@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use sealock::ErrorKind;
 use sealock::asset::{Column, Schema, Value};
 use sealock::error::Classify;
-use sealock::program::{MAX_PROGRAM_BYTES, Program, ProgramError, Query, col, count, mean, secret, sum};
+use sealock::program::{Aggregate, MAX_PROGRAM_BYTES, Program, ProgramError, Query, col, count, mean, secret, sum};
 
 fn refusal(query: Query) -> ProgramError {
     query.program().plan(&schema()).unwrap_err()
@@ -78,7 +78,7 @@ fn refusals_name_the_column_and_what_to_change() {
         Query::select([count()]).filter(filter).program().plan(&schema()).unwrap();
     }
     let cases: [(Query, &str); 8] = [
-        (Query::select([]), "asks for nothing"),
+        (Query::select::<Aggregate>([]), "asks for nothing"),
         (Query::select([count(), count()]), "twice"),
         (Query::select([sum("plan")]), "not a measure"),
         (Query::select([count()]).group_by(["visits"]), "not a dimension"),

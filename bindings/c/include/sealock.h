@@ -1266,6 +1266,12 @@ sealock_status sealock_table_free(sealock_table *table);
 // The mean of a measure.
 #define SEALOCK_AGGREGATION_MEAN 3
 
+// Variances and standard deviations of a measure. Its sums and sums of squares leave for them.
+#define SEALOCK_AGGREGATION_VARIANCE 4
+
+// Histograms, minima, maxima and quantiles of a dimension. The number of rows in each of its bins leaves for each of them.
+#define SEALOCK_AGGREGATION_HISTOGRAM 5
+
 // What an owner lets be asked. `sealock_policy_deny_all` allows nothing; each function allows something more.
 //
 // Made by: `sealock_policy_deny_all`. Freed by: `sealock_policy_free`. An offer copies it. Thread-safe.
@@ -2867,7 +2873,7 @@ struct sealock_program;
 
 // A question.
 //
-// Made by: `sealock_query_new`. Freed by: `sealock_query_free`. Thread-safe.
+// Made by: `sealock_query_new`, `sealock_query_from_sql`. Freed by: `sealock_query_free`. Thread-safe.
 struct sealock_query;
 
 // No literal yet.
@@ -2929,6 +2935,25 @@ sealock_status sealock_filter_free(sealock_filter *filter);
 // Asks for nothing yet, over all rows.
 sealock_status sealock_query_new(sealock_query **out, sealock_error **error);
 
+// The query that a SELECT writes, the same as one that is put together:
+//
+//     SELECT region, avg(visits), count(*) FROM asset
+//     WHERE age >= SECRET(40) AND plan IN ('free', SECRET('paid')) GROUP BY region
+//
+// SELECT has columns of GROUP BY; count(*); sum, avg, var_samp, var_pop, stddev_samp and stddev_pop of a measure; histogram, min,
+// max, median and quantile(column, 0.9) of a dimension; and arithmetic on those that are numbers, by + - * / and parentheses. AS
+// names one. FROM has any one name. WHERE joins
+// comparisons of a column with literals by AND, OR, NOT and parentheses: =, <>, !=, <, <=, >, >=, [NOT] BETWEEN, [NOT] IN,
+// IS [NOT] NULL. Literals are numbers, 'texts', TRUE and FALSE; SECRET(literal) hides one. Names are case-sensitive, and
+// stand in "double quotes" if they have other characters than letters, digits and _. The answer has the columns of GROUP BY
+// first, and calls the aggregates as those of a query that is put together.
+//
+// Other SQL is SEALOCK_ERROR_UNSUPPORTED_PROGRAM, what is no query SEALOCK_ERROR_INVALID_PROGRAM, and more than 64 KiB
+// SEALOCK_ERROR_TOO_LARGE. The message says where, and shows no literal.
+sealock_status sealock_query_from_sql(const char *sql,
+                                      sealock_query **out,
+                                      sealock_error **error);
+
 // Asks for the number of rows, which the answer calls `count`.
 sealock_status sealock_query_count(sealock_query *query, sealock_error **error);
 
@@ -2937,6 +2962,50 @@ sealock_status sealock_query_sum(sealock_query *query, const char *column, sealo
 
 // Asks for the mean of a measure over the rows where it is not null, which the answer calls `mean(column)`.
 sealock_status sealock_query_mean(sealock_query *query, const char *column, sealock_error **error);
+
+// Asks for the variance of a measure, estimated from its rows as a sample, which the answer calls `variance(column)`.
+sealock_status sealock_query_variance(sealock_query *query,
+                                      const char *column,
+                                      sealock_error **error);
+
+// Asks for the variance of a measure over its rows, which the answer calls `var_pop(column)`.
+sealock_status sealock_query_var_pop(sealock_query *query, const char *column, sealock_error **error);
+
+// Asks for the standard deviation of a measure, estimated from its rows as a sample, which the answer calls
+// `stddev(column)`.
+sealock_status sealock_query_stddev(sealock_query *query, const char *column, sealock_error **error);
+
+// Asks for the standard deviation of a measure over its rows, which the answer calls `stddev_pop(column)`.
+sealock_status sealock_query_stddev_pop(sealock_query *query, const char *column, sealock_error **error);
+
+// Asks for the rows in each bin of a dimension, which the answer calls `histogram(column)`.
+sealock_status sealock_query_histogram(sealock_query *query, const char *column, sealock_error **error);
+
+// Asks for the lowest bin of an ordered dimension that holds a row, which the answer calls `min(column)`. The histogram leaves
+// the owner for it.
+sealock_status sealock_query_min(sealock_query *query,
+                                 const char *column,
+                                 sealock_error **error);
+
+// Asks for the highest bin of an ordered dimension that holds a row, which the answer calls `max(column)`. The histogram
+// leaves the owner for it.
+sealock_status sealock_query_max(sealock_query *query,
+                                 const char *column,
+                                 sealock_error **error);
+
+// Asks for the bin of an ordered dimension at whose end the share `rank` of the rows, from 0 to 1, is reached. The answer calls it
+// `median(column)` for 0.5, and `quantile(column, 0.9)` for 0.9. The histogram leaves the owner for it.
+sealock_status sealock_query_quantile(sealock_query *query,
+                                      const char *column,
+                                      double rank,
+                                      sealock_error **error);
+
+// Asks for what is made of aggregates, written as an item of SELECT: `100 * sum(paid) / sum(owed) AS rate`. The answer has it as
+// floating point, exact until it is rounded once, under its name, or as it is written in the answer's own words. It is null
+// where it divides by zero. Only its aggregates leave the consumer, neither the arithmetic nor the name.
+sealock_status sealock_query_select(sealock_query *query,
+                                    const char *sql,
+                                    sealock_error **error);
 
 // Keeps the rows that `filter` keeps, of those that earlier filters kept.
 sealock_status sealock_query_filter(sealock_query *query,
@@ -2961,6 +3030,11 @@ sealock_status sealock_query_free(sealock_query *query);
 sealock_status sealock_program_digest(const sealock_program *program,
                                       uint8_t *out,
                                       size_t out_length,
+                                      sealock_error **error);
+
+// The program as SQL, each secret as `SECRET(?)`: what an owner sees of a query.
+sealock_status sealock_program_to_sql(const sealock_program *program,
+                                      sealock_buffer **out,
                                       sealock_error **error);
 
 // The program's canonical encoding.
@@ -3007,8 +3081,9 @@ sealock_status sealock_answer_group(const sealock_answer *answer,
                                     sealock_buffer **out,
                                     sealock_error **error);
 
-// A number as floating point, by its name: `count`, `sum(visits)`, `mean(visits)`. `present` becomes 0 for the mean of no
-// rows, and 1 otherwise.
+// A number as floating point, by its name: `count`, `sum(visits)`, `mean(visits)`, `stddev(visits)`, rounded once from the
+// exact one. `present` becomes 0 for the mean of no rows, for a variance of too few, and for a histogram or a bin of more than
+// one value; it becomes 1 otherwise.
 sealock_status sealock_answer_double(const sealock_answer *answer,
                                      const char *name,
                                      size_t row,
@@ -3026,13 +3101,48 @@ sealock_status sealock_answer_exact(const sealock_answer *answer,
                                     sealock_buffer **rows,
                                     sealock_error **error);
 
+// How many bins the dimension has that a column, by its name, counts: `histogram(age)`, `min(age)`, `max(age)`,
+// `median(age)`, `quantile(age, 0.9)`. Rows where the dimension is null lie in none.
+sealock_status sealock_answer_bins(const sealock_answer *answer,
+                                   const char *name,
+                                   size_t *out,
+                                   sealock_error **error);
+
+// A bin, counted from 0, as text: its label, and the smallest and the largest value in it, which for a category are the
+// category.
+sealock_status sealock_answer_bin_label(const sealock_answer *answer,
+                                        const char *name,
+                                        size_t bin,
+                                        sealock_buffer **label,
+                                        sealock_buffer **first,
+                                        sealock_buffer **last,
+                                        sealock_error **error);
+
+// How many rows of a group lie in a bin of a histogram.
+sealock_status sealock_answer_bin_count(const sealock_answer *answer,
+                                        const char *name,
+                                        size_t row,
+                                        size_t bin,
+                                        uint64_t *out,
+                                        sealock_error **error);
+
+// Which bin, counted from 0, the minimum, maximum or quantile of a group lies in. `present` becomes 0 for a group without
+// rows, and 1 otherwise.
+sealock_status sealock_answer_bin(const sealock_answer *answer,
+                                  const char *name,
+                                  size_t row,
+                                  size_t *out,
+                                  int32_t *present,
+                                  sealock_error **error);
+
 // The answer as a table in text, to be shown.
 sealock_status sealock_answer_to_text(const sealock_answer *answer,
                                       sealock_buffer **out,
                                       sealock_error **error);
 
-// The answer as an Arrow stream of one batch: groups as nullable text, counts as 64-bit integers, sums as decimals, means
-// as nullable doubles. The stream outlives the answer; the caller releases it.
+// The answer as an Arrow stream of one batch: groups as nullable text, counts as 64-bit integers, sums as decimals, means,
+// variances and standard deviations as nullable doubles, minima, maxima and quantiles as nullable structs of `bin`, and for
+// numbers `first` and `last`, histograms as lists of such structs with a `count`. The stream outlives the answer; the caller releases it.
 sealock_status sealock_answer_to_arrow_stream(const sealock_answer *answer,
                                               struct ArrowArrayStream *out,
                                               sealock_error **error);

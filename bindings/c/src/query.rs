@@ -10,8 +10,8 @@ use std::sync::Mutex;
 
 use sealock::asset::Value;
 use sealock::program::{
-    Aggregate, Filter, IntoLiteralList, IntoLiterals, Literals, Program, Query, col, count, histogram, max, mean, min,
-    quantile, stddev, stddev_pop, sum, var_pop, variance,
+    Aggregate, Filter, IntoLiteralList, IntoLiterals, Literals, Output, Program, Query, col, count, histogram, max,
+    mean, min, quantile, stddev, stddev_pop, sum, var_pop, variance,
 };
 
 use crate::buffer::{Buffer, sealock_buffer};
@@ -294,7 +294,7 @@ pub unsafe extern "C" fn sealock_query_new(
     error: *mut *mut sealock_error,
 ) -> sealock_status {
     call!(error, |c| {
-        c.out("out", out)?.issue(Mutex::new(Query::select([])));
+        c.out("out", out)?.issue(Mutex::new(Query::select::<Aggregate>([])));
     })
 }
 
@@ -303,7 +303,9 @@ pub unsafe extern "C" fn sealock_query_new(
 ///     SELECT region, avg(visits), count(*) FROM asset
 ///     WHERE age >= SECRET(40) AND plan IN ('free', SECRET('paid')) GROUP BY region
 ///
-/// SELECT has count(*), sum(column), avg(column) or mean(column), and columns of GROUP BY. FROM has any one name. WHERE joins
+/// SELECT has columns of GROUP BY; count(*); sum, avg, var_samp, var_pop, stddev_samp and stddev_pop of a measure; histogram, min,
+/// max, median and quantile(column, 0.9) of a dimension; and arithmetic on those that are numbers, by + - * / and parentheses. AS
+/// names one. FROM has any one name. WHERE joins
 /// comparisons of a column with literals by AND, OR, NOT and parentheses: =, <>, !=, <, <=, >, >=, [NOT] BETWEEN, [NOT] IN,
 /// IS [NOT] NULL. Literals are numbers, 'texts', TRUE and FALSE; SECRET(literal) hides one. Names are case-sensitive, and
 /// stand in "double quotes" if they have other characters than letters, digits and _. The answer has the columns of GROUP BY
@@ -460,6 +462,21 @@ pub unsafe extern "C" fn sealock_query_quantile(
 ) -> sealock_status {
     call!(error, |c| {
         ask(query, quantile(c.text("column", column)?, rank))?;
+    })
+}
+
+/// Asks for what is made of aggregates, written as an item of SELECT: `100 * sum(paid) / sum(owed) AS rate`. The answer has it as
+/// floating point, exact until it is rounded once, under its name, or as it is written in the answer's own words. It is null
+/// where it divides by zero. Only its aggregates leave the consumer, neither the arithmetic nor the name.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_query_select(
+    query: *mut sealock_query,
+    sql: *const c_char,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let output = Output::from_sql(c.text("sql", sql)?)?;
+        change(query, |query: Query| Ok(query.and_select([output])))?;
     })
 }
 

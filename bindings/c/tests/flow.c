@@ -596,6 +596,89 @@ static void a_query_in_sql(void) {
     close_market(&m);
 }
 
+// Variances, bins and arithmetic, of the five who paid: aged 18, 30, 34, 66 and 67, with 2, 4, no, 7 and 9 visits.
+static void every_aggregate(void) {
+    struct market m = open_market(NULL);
+    sealock_query *query;
+    sealock_ticket *ticket;
+    sealock_request *request;
+    sealock_result *result;
+    sealock_receipt *receipt;
+    sealock_answer *answer;
+    sealock_buffer *label, *first, *last, *exact;
+    double number;
+    int32_t present;
+    size_t bin;
+    uint64_t rows;
+    uint8_t scale;
+    MUST(sealock_query_new(&query, &error));
+    MUST(sealock_query_variance(query, "visits", &error));
+    MUST(sealock_query_var_pop(query, "visits", &error));
+    MUST(sealock_query_stddev(query, "visits", &error));
+    MUST(sealock_query_stddev_pop(query, "visits", &error));
+    MUST(sealock_query_histogram(query, "age", &error));
+    MUST(sealock_query_min(query, "age", &error));
+    MUST(sealock_query_max(query, "age", &error));
+    MUST(sealock_query_quantile(query, "age", 0.5, &error));
+    MUST(sealock_query_quantile(query, "age", 0.9, &error));
+    MUST(sealock_query_select(query, "2 * avg(visits) + 1 AS twice", &error));
+    MUST(sealock_query_select(query, "count(*) / (count(*) - count(*))", &error));
+    FAILS(SEALOCK_ERROR_INVALID_PROGRAM, sealock_query_select(query, "plan", &error));
+    MUST(sealock_query_group_by(query, LIST("plan"), &error));
+    MUST(sealock_order_request(m.order, query, NULL, &ticket, &error));
+    MUST(sealock_ticket_request(ticket, &request, &error));
+    MUST(sealock_node_run(m.node, request, NULL, &result, &receipt, &error));
+    MUST(sealock_ticket_open(ticket, result, receipt, &answer, &error));
+
+    const struct {
+        const char *name;
+        double square;
+    } spreads[] = {{"stddev(visits)", 116.0 / 12}, {"stddev_pop(visits)", 7.25}};
+    MUST(sealock_answer_double(answer, "variance(visits)", 1, &number, &present, &error));
+    CHECK(present && number == 116.0 / 12);
+    MUST(sealock_answer_double(answer, "var_pop(visits)", 1, &number, &present, &error));
+    CHECK(present && number == 7.25);
+    for (size_t i = 0; i < COUNT(spreads); i++) {
+        MUST(sealock_answer_double(answer, spreads[i].name, 1, &number, &present, &error));
+        CHECK(present && number * number > spreads[i].square - 1e-12 && number * number < spreads[i].square + 1e-12);
+    }
+    MUST(sealock_answer_double(answer, "twice", 1, &number, &present, &error));
+    CHECK(present && number == 12.0);
+    MUST(sealock_answer_double(answer, "count / (count - count)", 1, &number, &present, &error));
+    CHECK(!present);
+
+    MUST(sealock_answer_bins(answer, "histogram(age)", &bin, &error));
+    CHECK(bin == 2);
+    MUST(sealock_answer_bin_count(answer, "histogram(age)", 1, 0, &rows, &error));
+    CHECK(rows == 3);
+    MUST(sealock_answer_bin_count(answer, "histogram(age)", 1, 1, &rows, &error));
+    CHECK(rows == 2);
+    MUST(sealock_answer_bin_label(answer, "histogram(age)", 0, &label, &first, &last, &error));
+    CHECK(says(label, "[0, 40)") && says(first, "0") && says(last, "39"));
+    MUST(sealock_answer_bin(answer, "min(age)", 1, &bin, &present, &error));
+    CHECK(present && bin == 0);
+    MUST(sealock_answer_bin(answer, "max(age)", 1, &bin, &present, &error));
+    CHECK(present && bin == 1);
+    MUST(sealock_answer_bin(answer, "median(age)", 1, &bin, &present, &error));
+    CHECK(present && bin == 0);
+    MUST(sealock_answer_bin(answer, "quantile(age, 0.9)", 1, &bin, &present, &error));
+    CHECK(present && bin == 1);
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_answer_bin_count(answer, "histogram(age)", 1, 2, &rows, &error));
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_answer_bin_count(answer, "min(age)", 1, 0, &rows, &error));
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_answer_bin(answer, "histogram(age)", 1, &bin, &present, &error));
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_answer_bins(answer, "twice", &bin, &error));
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT,
+          sealock_answer_exact(answer, "variance(visits)", 1, &exact, &scale, &label, &error));
+
+    sealock_answer_free(answer);
+    sealock_receipt_free(receipt);
+    sealock_result_free(result);
+    sealock_request_free(request);
+    sealock_ticket_free(ticket);
+    sealock_query_free(query);
+    close_market(&m);
+}
+
 int main(void) {
     everything_travels_as_bytes();
     a_budget_is_spent();
@@ -604,5 +687,6 @@ int main(void) {
     orders_over_time();
     a_schema_is_corrected();
     a_query_in_sql();
+    every_aggregate();
     return failures("flow");
 }

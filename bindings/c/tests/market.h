@@ -50,6 +50,8 @@ static inline sealock_policy *people_policy(void) {
     MUST(sealock_policy_measures(policy, LIST("visits"), &error));
     MUST(sealock_policy_aggregation(policy, SEALOCK_AGGREGATION_COUNT, &error));
     MUST(sealock_policy_aggregation(policy, SEALOCK_AGGREGATION_MEAN, &error));
+    MUST(sealock_policy_aggregation(policy, SEALOCK_AGGREGATION_VARIANCE, &error));
+    MUST(sealock_policy_aggregation(policy, SEALOCK_AGGREGATION_HISTOGRAM, &error));
     MUST(sealock_policy_any_program(policy, &error));
     MUST(sealock_policy_min_group_size(policy, 1, &error));
     MUST(sealock_policy_allow_download(policy, &error));

@@ -42,7 +42,7 @@ impl Answer {
                 let sums = values.iter().map(|value| convert::scaled(py, *value, *scale));
                 PyList::new(py, sums.collect::<PyResult<Vec<_>>>()?)?
             }
-            Numbers::Mean { .. } | Numbers::Spread { .. } => PyList::new(py, numbers.to_f64())?,
+            Numbers::Mean { .. } | Numbers::Spread { .. } | Numbers::Computed(_) => PyList::new(py, numbers.to_f64())?,
             Numbers::Histogram { bins, counts } => {
                 let rows = PyList::empty(py);
                 for counts in counts {

@@ -100,7 +100,7 @@ impl Filter {
     }
 
     fn __repr__(&self) -> String {
-        let blank = program::Query::select([]).filter(self.inner.clone()).program();
+        let blank = program::Query::select::<program::Aggregate>([]).filter(self.inner.clone()).program();
         format!("Filter({})", blank.filter().map(ToString::to_string).unwrap_or_default())
     }
 
@@ -306,12 +306,64 @@ pub fn quantile(column: String, rank: f64) -> Aggregate {
     Aggregate(program::quantile(column, rank))
 }
 
+impl Aggregate {
+    fn expr(&self) -> program::Expr {
+        self.0.clone().into()
+    }
+}
+
 #[pymethods]
 impl Aggregate {
+    #[classattr]
+    fn __array_ufunc__() -> Option<bool> {
+        None // NumPy leaves its operators to this class.
+    }
+
     /// The name of its column in the answer: `count`, `sum(visits)`, `mean(visits)`.
     #[getter]
     fn name(&self) -> String {
         self.0.to_string()
+    }
+
+    fn __add__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(self.expr() + operand(other)?))
+    }
+
+    fn __radd__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(operand(other)? + self.expr()))
+    }
+
+    fn __sub__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(self.expr() - operand(other)?))
+    }
+
+    fn __rsub__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(operand(other)? - self.expr()))
+    }
+
+    fn __mul__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(self.expr() * operand(other)?))
+    }
+
+    fn __rmul__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(operand(other)? * self.expr()))
+    }
+
+    fn __truediv__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(self.expr() / operand(other)?))
+    }
+
+    fn __rtruediv__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(operand(other)? / self.expr()))
+    }
+
+    fn __neg__(&self) -> Expr {
+        Expr::made(-self.expr())
+    }
+
+    /// The same under another name in the answer.
+    fn alias(&self, name: String) -> Expr {
+        Expr(self.expr().alias(name))
     }
 
     fn __repr__(&self) -> String {
@@ -341,6 +393,112 @@ impl Aggregate {
     }
 }
 
+/// What arithmetic makes of aggregates: `(100 * sum("paid") / sum("owed")).alias("rate")`. It is evaluated exactly once the answer
+/// is decrypted, and rounded once to a `float`; it is `None` where it divides by zero, or where a part of it is `None`. Only the
+/// aggregates in it leave the consumer.
+#[pyclass(frozen, eq, module = "sealock")]
+#[derive(Clone, PartialEq)]
+pub struct Expr(program::Output);
+
+impl Expr {
+    fn made(expr: program::Expr) -> Self {
+        Self(expr.into())
+    }
+
+    fn expr(&self) -> program::Expr {
+        self.0.expr.clone()
+    }
+}
+
+/// One side of an arithmetic sign: an expression, an aggregate or a number.
+fn operand(object: &Bound<'_, PyAny>) -> Result<program::Expr> {
+    if let Ok(expr) = object.cast::<Expr>() {
+        return Ok(expr.get().expr());
+    }
+    if let Ok(aggregate) = object.cast::<Aggregate>() {
+        return Ok(aggregate.get().expr());
+    }
+    match convert::value(object)? {
+        number @ (Value::Integer(_) | Value::Decimal { .. }) => Ok(number.into()),
+        _ => {
+            let got = convert::type_name(object);
+            Err(Failure::wrong_type(format!("aggregates are calculated with numbers and aggregates, not with {got}")))
+        }
+    }
+}
+
+#[pymethods]
+impl Expr {
+    #[classattr]
+    fn __array_ufunc__() -> Option<bool> {
+        None // NumPy leaves its operators to this class.
+    }
+
+    /// The name of its column in the answer: its alias, or the expression itself.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn __add__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(self.expr() + operand(other)?))
+    }
+
+    fn __radd__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(operand(other)? + self.expr()))
+    }
+
+    fn __sub__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(self.expr() - operand(other)?))
+    }
+
+    fn __rsub__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(operand(other)? - self.expr()))
+    }
+
+    fn __mul__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(self.expr() * operand(other)?))
+    }
+
+    fn __rmul__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(operand(other)? * self.expr()))
+    }
+
+    fn __truediv__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(self.expr() / operand(other)?))
+    }
+
+    fn __rtruediv__(&self, other: &Bound<'_, PyAny>) -> Result<Expr> {
+        Ok(Expr::made(operand(other)? / self.expr()))
+    }
+
+    fn __neg__(&self) -> Expr {
+        Expr::made(-self.expr())
+    }
+
+    /// The same under another name in the answer.
+    fn alias(&self, name: String) -> Expr {
+        Expr(self.expr().alias(name))
+    }
+
+    fn __hash__(&self) -> u64 {
+        crate::hash(&self.__repr__())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("Expr({}, {:?})", self.0.expr, self.0.name)
+    }
+
+    #[classmethod]
+    fn _from_json(_class: &Bound<'_, PyType>, text: &str) -> Result<Self> {
+        Ok(Self(crate::from_json("expression", text)?))
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> Result<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        Ok(convert::rebuilt::<Self>(py, "_from_json", crate::to_json(&self.0)?)?)
+    }
+}
+
 /// A question with its secrets. It stays with the consumer. Made by `select`; every method returns a new one.
 #[pyclass(frozen, module = "sealock")]
 #[derive(Clone)]
@@ -357,26 +515,30 @@ fn spread<'py>(arguments: &Bound<'py, PyTuple>) -> Result<Vec<Bound<'py, PyAny>>
     }
 }
 
-/// Asks for aggregates over all rows: `select(mean("visits"), count())`.
+/// Asks for aggregates over all rows, or for what arithmetic makes of them: `select(mean("visits"), count())`.
 #[pyfunction]
 #[pyo3(signature = (*aggregates))]
 pub fn select(aggregates: &Bound<'_, PyTuple>) -> Result<Query> {
     let aggregates = spread(aggregates)?;
-    let aggregates = aggregates.iter().map(|aggregate| match aggregate.cast::<Aggregate>() {
-        Ok(aggregate) => Ok(aggregate.get().0.clone()),
-        Err(_) => {
-            let got = convert::type_name(aggregate);
-            Err(Failure::wrong_type(format!("select: expected count(), sum(column) or another aggregate, got {got}")))
+    let outputs = aggregates.iter().map(|output| {
+        if let Ok(aggregate) = output.cast::<Aggregate>() {
+            return Ok(program::Output::from(aggregate.get().0.clone()));
         }
+        let got = || convert::type_name(output);
+        let expected = "expected count(), sum(column) or another aggregate";
+        let expr = output.cast::<Expr>();
+        Ok(expr.map_err(|_| Failure::wrong_type(format!("select: {expected}, got {}", got())))?.get().0.clone())
     });
-    Ok(Query { inner: program::Query::select(aggregates.collect::<Result<Vec<_>>>()?), filter: None })
+    Ok(Query { inner: program::Query::select(outputs.collect::<Result<Vec<_>>>()?), filter: None })
 }
 
 /// The query that a SELECT writes, the same as the one made by `select`, `filter` and `group_by`:
 ///
 ///     sql("SELECT region, avg(visits) FROM asset WHERE age >= SECRET(40) AND plan IN ('a', SECRET('b')) GROUP BY region")
 ///
-/// SELECT has `count(*)`, `sum(column)`, `avg(column)` or `mean(column)`, and columns of GROUP BY. FROM has any one name: which
+/// SELECT has columns of GROUP BY; `count(*)`; `sum`, `avg`, `var_samp`, `var_pop`, `stddev_samp` and `stddev_pop` of a measure;
+/// `histogram`, `min`, `max`, `median` and `quantile(column, 0.9)` of a dimension; and arithmetic on those that are numbers, by
+/// `+ - * /` and parentheses. AS names one. FROM has any one name: which
 /// asset is asked, the order says. WHERE joins comparisons of a column with literals by AND, OR, NOT and parentheses: `=`, `<>`,
 /// `!=`, `<`, `<=`, `>`, `>=`, `[NOT] BETWEEN`, `[NOT] IN`, `IS [NOT] NULL`. Literals are numbers, 'texts', TRUE and FALSE;
 /// `SECRET(literal)` hides one. Names are case-sensitive, and stand in "double quotes" if they have other characters than

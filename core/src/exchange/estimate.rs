@@ -123,6 +123,7 @@ impl Asset {
         if self.model().is_some() {
             return Err(ProgramError::OtherKind { asset: "a model", program: "a query" }.into());
         }
+        query.check_outputs()?;
         let program = query.program();
         let plan = program.plan(self.schema())?;
         if let Some(now) = policy_at {

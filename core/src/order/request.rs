@@ -21,7 +21,7 @@ use crate::exchange::Asset;
 use crate::job::JobRequest;
 use crate::ledger;
 use crate::model::Vectors;
-use crate::program::Query;
+use crate::program::{Output, Query};
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::time::Timestamp;
 use crate::wallet::Ticket;
@@ -140,7 +140,8 @@ impl Order {
         let hidden = Hidden::Indicator(shape, Zeroizing::new(plan.indicator(asset.schema(), query)?));
         let (key, membership, now) = self.load(progress)?;
         tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
-        Ok(Prepared { now, program: program.to_bytes()?, hidden, membership, key })
+        let outputs = query.outputs().to_vec();
+        Ok(Prepared { now, program: program.to_bytes()?, outputs, hidden, membership, key })
     }
 
     /// As [`Order::prepare`], for a download.
@@ -149,7 +150,14 @@ impl Order {
         let now = self.now()?;
         self.asset.policy().check_download(now)?;
         let (key, membership, now) = self.load(progress)?;
-        Ok(Prepared { now, program: download::program().to_vec(), hidden: Hidden::Nothing, membership, key })
+        Ok(Prepared {
+            now,
+            program: download::program().to_vec(),
+            outputs: Vec::new(),
+            hidden: Hidden::Nothing,
+            membership,
+            key,
+        })
     }
 
     /// As [`Order::prepare`], for vectors to be scored.
@@ -166,7 +174,7 @@ impl Order {
         let hidden = Hidden::Weights(shape, vectors.weights());
         let (key, membership, now) = self.load(progress)?;
         tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
-        Ok(Prepared { now, program: program.to_bytes()?, hidden, membership, key })
+        Ok(Prepared { now, program: program.to_bytes()?, outputs: Vec::new(), hidden, membership, key })
     }
 
     /// What a proof takes beside the request.
@@ -225,7 +233,7 @@ impl Order {
     }
 
     pub(super) fn finish(&self, prepared: Prepared, use_index: u64, progress: &mut Progress<'_>) -> Result<JobTicket> {
-        let Prepared { now, program, hidden, membership, key } = prepared;
+        let Prepared { now, program, outputs, hidden, membership, key } = prepared;
         let asset = &self.asset;
         let scope = self.service.scope(now);
         let result_key = RecipientKey::generate();
@@ -265,6 +273,7 @@ impl Order {
             counter: self.counter,
             use_index,
             request,
+            outputs,
             seed,
             result_key,
         };
@@ -304,6 +313,7 @@ pub(super) enum Hidden {
 pub(super) struct Prepared {
     now: Timestamp,
     program: Vec<u8>,
+    outputs: Vec<Output>,
     hidden: Hidden,
     membership: MerkleProof,
     key: Arc<ProvingKey>,

@@ -78,7 +78,7 @@ impl JobTicket {
     /// # Errors
     /// [`ReleaseError`](crate::release::ReleaseError): a receipt or a result that is not for this request, or that was changed.
     pub fn open(&self, result: &SealedResult, receipt: &Receipt) -> Result<Answer> {
-        let Ticket { request, seed, result_key, .. } = &self.ticket;
+        let Ticket { request, outputs, seed, result_key, .. } = &self.ticket;
         self.check_receipt(result, receipt)?;
         let sealed = result.unseal(result_key)?;
         let program = crate::program::Program::from_bytes(&request.program)?;
@@ -86,7 +86,8 @@ impl JobTicket {
         let plan = program.plan(schema)?;
         let shape = shape(&self.asset, &plan).map_err(OrderError::Unanswerable)?;
         let numbers = query_key(seed).decrypt(&SealedAnswer::from_bytes(&sealed)?, &shape)?;
-        Ok(Answer::assemble(schema, self.asset.policy(), &plan, self.asset.max_rows(), &numbers)?)
+        let numbers = Answer::assemble(schema, self.asset.policy(), &plan, self.asset.max_rows(), &numbers)?;
+        Ok(numbers.select(outputs))
     }
 
     pub(super) fn check_receipt(&self, result: &SealedResult, receipt: &Receipt) -> Result<(), Error> {

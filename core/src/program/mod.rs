@@ -18,6 +18,7 @@
 
 mod aggregate;
 mod error;
+mod expr;
 mod plan;
 mod predicate;
 mod query;
@@ -34,6 +35,7 @@ pub use aggregate::{
     var_pop, variance,
 };
 pub use error::ProgramError;
+pub use expr::{Expr, Output};
 pub use plan::{MAX_ENTRIES, MAX_GROUPS, MAX_HIDDEN_CELLS, Plan, Series};
 pub(crate) use predicate::{MaybeSecret, select};
 pub use predicate::{Op, Predicate};

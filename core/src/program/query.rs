@@ -1,10 +1,12 @@
 //! Queries: what a consumer writes, with its secrets in it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::{BitAnd, BitOr, Not};
 
-use super::{Aggregate, MaybeSecret, Op, Predicate, Program, Slot, VERSION};
+use super::{Aggregate, MAX_PROGRAM_BYTES, MaybeSecret, Op, Output, Predicate, Program, ProgramError, Slot, VERSION};
 use crate::asset::Value;
+use crate::codec::{CodecError, to_canonical};
 
 /// The literals of one comparison in a query.
 #[derive(Clone, PartialEq)]
@@ -194,19 +196,28 @@ impl Col {
 pub struct Query {
     filter: Option<Predicate<Literals>>,
     group_by: Vec<String>,
-    aggregates: Vec<Aggregate>,
+    outputs: Vec<Output>,
 }
 
 impl Query {
-    /// Asks for `aggregates` over all rows.
-    pub fn select(aggregates: impl IntoIterator<Item = Aggregate>) -> Self {
-        Self { filter: None, group_by: Vec::new(), aggregates: aggregates.into_iter().collect() }
+    /// Asks for aggregates over all rows, or for what [`Expr`](super::Expr)s make of them. What is made of them is the
+    /// consumer's alone: the program names the aggregates, and neither the arithmetic nor the names.
+    ///
+    /// ```
+    /// use sealock::program::{Query, count, sum};
+    ///
+    /// let rate = (100 * sum("paid") / (sum("paid") + sum("owed"))).alias("rate");
+    /// let query = Query::select([rate]).and_select([count()]);
+    /// assert_eq!(query.program().to_string(), "count, sum(paid), sum(owed)");
+    /// ```
+    pub fn select<T: Into<Output>>(outputs: impl IntoIterator<Item = T>) -> Self {
+        Self { filter: None, group_by: Vec::new(), outputs: Vec::new() }.and_select(outputs)
     }
 
-    /// Asks for `aggregates`, too.
+    /// Asks for these, too.
     #[must_use]
-    pub fn and_select(mut self, aggregates: impl IntoIterator<Item = Aggregate>) -> Self {
-        self.aggregates.extend(aggregates);
+    pub fn and_select<T: Into<Output>>(mut self, outputs: impl IntoIterator<Item = T>) -> Self {
+        self.outputs.extend(outputs.into_iter().map(Into::into));
         self
     }
 
@@ -238,8 +249,48 @@ impl Query {
             version: VERSION,
             filter: self.filter.as_ref().map(|f| f.map(&blank)),
             group_by: self.group_by.clone(),
-            aggregates: self.aggregates.clone(),
+            aggregates: self.aggregates(),
         }
+    }
+
+    /// The aggregates that are asked by themselves, as they are asked, and behind them those that others are made of.
+    fn aggregates(&self) -> Vec<Aggregate> {
+        let (plain, made): (Vec<_>, Vec<_>) = self.outputs.iter().partition(|output| output.is_plain());
+        let mut aggregates: Vec<_> = plain.iter().flat_map(|output| output.expr.aggregates()).cloned().collect();
+        for aggregate in made.iter().flat_map(|output| output.expr.aggregates()) {
+            if !aggregates.contains(aggregate) {
+                aggregates.push(aggregate.clone());
+            }
+        }
+        aggregates
+    }
+
+    /// The columns that the answer has behind those of the groups.
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// Checks what the program does not show.
+    ///
+    /// # Errors
+    /// [`ProgramError::Shape`] for two columns of one name, and for expressions that are none;
+    /// [`CodecError::TooLarge`] for more than [`MAX_PROGRAM_BYTES`].
+    pub(crate) fn check_outputs(&self) -> Result<(), ProgramError> {
+        // An aggregate under its own name may be called as a group: the two are told apart.
+        let (plain, named): (Vec<_>, Vec<_>) = self.outputs.iter().partition(|output| output.is_plain());
+        let mut names: BTreeSet<&str> = self.group_by.iter().map(String::as_str).collect();
+        names.extend(plain.iter().map(|output| output.name.as_str()));
+        for output in named {
+            output.expr.check()?;
+            if !names.insert(&output.name) {
+                return Err(ProgramError::Shape(format!("two columns of the answer are called {:?}", output.name)));
+            }
+        }
+        let (got, limit) = (to_canonical("outputs", &self.outputs)?.len(), MAX_PROGRAM_BYTES);
+        if got > limit {
+            return Err(CodecError::TooLarge { what: "outputs", got, limit }.into());
+        }
+        Ok(())
     }
 
     /// The part of the filter that the consumer compiles into the indicator, with the values.

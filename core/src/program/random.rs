@@ -207,7 +207,8 @@ fn answered(table: &Table, query: &Query) -> Answer {
     let product = |row: &Vec<i64>| row.iter().zip(&indicator).filter(|(_, s)| **s).map(|(v, _)| i128::from(*v)).sum();
     let numbers: Vec<i128> = marginal.iter().map(product).collect();
     assert_eq!(numbers.len(), plan.groups() * plan.width());
-    Answer::assemble(schema, &policy, &plan, table.len() as u64, &numbers).unwrap()
+    query.check_outputs().unwrap();
+    Answer::assemble(schema, &policy, &plan, table.len() as u64, &numbers).unwrap().select(query.outputs())
 }
 
 fn close(got: Option<f64>, expected: Option<f64>) -> bool {
@@ -327,6 +328,64 @@ fn a_group_can_be_chosen_in_secret() {
     let programs =
         ["north", "east"].map(|name| Query::select([count()]).filter(col("region").eq(secret(name))).program());
     assert_eq!(programs[0].digest().unwrap(), programs[1].digest().unwrap());
+}
+
+#[test]
+fn arithmetic_is_exact_until_it_is_rounded_once() {
+    let row = |age, visits: Option<i64>, cost| Row { dimensions: [Some(0), Some(age), None], visits, cost };
+    let table = table(&[row(1, Some(20), 1), row(1, Some(-13), 2), row(2, None, 99)], false);
+    let rate = (100 * sum("visits") / sum("cost")).alias("rate");
+    let zero = (sum("cost") - sum("cost")).alias("zero");
+    let nothing = (count() / (sum("cost") - sum("cost"))).alias("nothing");
+    // Of doubles, the sum of a tenth and two tenths less three tenths is not zero.
+    let third = Value::decimal("0.3").unwrap();
+    let exact = (sum("cost") - third).alias("exact");
+    let query = Query::select([rate, zero, nothing, exact, (mean("visits") + 1).alias("next"), count().alias("n")]);
+    let answer = answered(&table, &query.clone().filter(col("age").eq(secret(1))));
+    let of = |name: &str| answer.numbers(name).unwrap().to_f64()[0];
+    assert_eq!(of("rate"), Some(7000.0 / 3.0));
+    assert_eq!((of("zero"), of("nothing"), of("exact")), (Some(0.0), None, Some(0.0)));
+    assert_eq!((of("next"), of("n")), (Some(4.5), Some(2.0)));
+    assert!(matches!(answer.numbers("n"), Some(Numbers::Count(_))), "a renamed count stays one");
+    assert!(answer.numbers("sum(visits)").is_none(), "what was not selected is not shown");
+    let none = answered(&table, &query.clone().filter(col("age").eq(secret(9))));
+    assert_eq!(none.numbers("next").unwrap().to_f64(), [None]);
+    // The owner learns which aggregates are needed, and neither what is made of them nor what it is called.
+    let text = query.program().to_string();
+    assert!(text.contains("sum(visits)") && !text.contains("rate") && !text.contains("100"), "{text}");
+    assert_eq!(none.to_record_batch().unwrap().num_columns(), 6);
+}
+
+#[test]
+fn a_select_in_sql_answers_by_region() {
+    let row = |region, age, visits| Row { dimensions: [Some(region), Some(age), None], visits: Some(visits), cost: 0 };
+    let table = table(&[row(0, 2, 20), row(0, 5, 10), row(0, 7, 13), row(1, 8, 4)], false);
+    let query = Query::from_sql("SELECT region, avg(visits) FROM asset WHERE age > SECRET(4) GROUP BY region").unwrap();
+    let answer = answered(&table, &query);
+    let labels = answer.group("region").unwrap();
+    assert_eq!(labels, [Some("north".into()), Some("south".into()), Some("east".into()), None]);
+    assert_eq!(answer.numbers("mean(visits)").unwrap().to_f64(), [Some(11.5), Some(4.0), None, None]);
+}
+
+#[test]
+fn bins_travel_into_arrow_and_json() {
+    let row = |region, age| Row { dimensions: [region, age, None], visits: None, cost: 0 };
+    let table = table(&[row(Some(0), Some(3)), row(Some(0), Some(4)), row(Some(1), None)], true);
+    let outputs = [histogram("age"), min("age"), histogram("region"), variance("cost")];
+    let answer = answered(&table, &Query::select(outputs).group_by(["region"]));
+    let batch = answer.to_record_batch().unwrap();
+    assert_eq!(batch.num_rows(), 4);
+    let text = answer.to_string();
+    assert!(text.contains("{bin: [3, 5), first: 3, last: 4}"), "{text}");
+    assert!(text.contains("{bin: [3, 5), first: 3, last: 4, count: 2}"), "{text}");
+    let json = serde_json::to_string(&answer).unwrap();
+    assert_eq!(serde_json::from_str::<Answer>(&json).unwrap(), answer);
+    for (good, bad) in
+        [("\"chosen\":[1", "\"chosen\":[3"), ("[[0,2,0]", "[[0,2]"), ("\"squares\":[0", "\"squares\":[-1")]
+    {
+        assert!(json.contains(good), "{json}");
+        assert!(serde_json::from_str::<Answer>(&json.replacen(good, bad, 1)).is_err(), "{bad}");
+    }
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The answer in the consumer's hands.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::{DataType, Field, Schema as ArrowSchema};
 use arrow::record_batch::RecordBatch;
+use num_traits::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
 use super::{Numbers, ReleaseError};
@@ -13,7 +15,7 @@ use crate::asset::Schema;
 use crate::codec::CodecError;
 use crate::cube::CubeError;
 use crate::policy::Policy;
-use crate::program::{Plan, Series};
+use crate::program::{Aggregate, Expr, Output, Plan, Series};
 
 /// The answer to a query: a table with one row per group.
 ///
@@ -102,6 +104,24 @@ impl Answer {
         Ok(Self { groups, columns, rows: plan.groups() })
     }
 
+    /// The same groups with what `outputs` make of the numbers.
+    pub(crate) fn select(self, outputs: &[Output]) -> Self {
+        let of = |aggregate: &Aggregate| self.numbers(&aggregate.to_string());
+        let compute = |expr: &Expr| -> Numbers {
+            let used: BTreeMap<_, _> = (expr.aggregates().into_iter())
+                .map(|aggregate| (aggregate, of(aggregate).map_or_else(Vec::new, Numbers::values)))
+                .collect();
+            let row = |row: usize| expr.evaluate(&|aggregate| used.get(aggregate)?.get(row)?.clone());
+            Numbers::Computed((0..self.rows).map(|r| row(r).and_then(|value| value.to_f64())).collect())
+        };
+        let columns = outputs.iter().map(|Output { name, expr }| {
+            let numbers = expr.as_aggregate().and_then(of).cloned().unwrap_or_else(|| compute(expr));
+            (name.clone(), numbers)
+        });
+        let columns = columns.collect();
+        Self { groups: self.groups, columns, rows: self.rows }
+    }
+
     /// Number of rows: groups, or one.
     pub fn len(&self) -> usize {
         self.rows
@@ -117,7 +137,7 @@ impl Answer {
         self.groups.iter().find(|(name, _)| name == column).map(|(_, labels)| labels.as_slice())
     }
 
-    /// The numbers of an aggregate, by its name: `count`, `sum(visits)`, `median(age)`.
+    /// The numbers of a column, by its name: `count`, `sum(visits)`, `median(age)`, or an alias.
     pub fn numbers(&self, aggregate: &str) -> Option<&Numbers> {
         self.columns.iter().find(|(name, _)| name == aggregate).map(|(_, numbers)| numbers)
     }

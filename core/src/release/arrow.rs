@@ -16,7 +16,9 @@ impl Numbers {
         Ok(match self {
             Numbers::Count(values) => (integers(values)?, false),
             Numbers::Sum { values, scale } => (decimals(values.iter().map(|v| Some(*v)), *scale)?, false),
-            Numbers::Mean { .. } | Numbers::Spread { .. } => (Arc::new(Float64Array::from(self.to_f64())), true),
+            Numbers::Mean { .. } | Numbers::Spread { .. } | Numbers::Computed(_) => {
+                (Arc::new(Float64Array::from(self.to_f64())), true)
+            }
             Numbers::Bins { bins, chosen } => {
                 let chosen: Vec<_> = chosen.iter().map(|bin| bin.and_then(|bin| bins.get(bin))).collect();
                 let nulls = NullBuffer::from_iter(chosen.iter().map(Option::is_some));

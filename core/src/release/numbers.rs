@@ -82,6 +82,8 @@ pub enum Numbers {
         /// For each group, the place of its bin among `bins`; `None` for a group without rows.
         chosen: Vec<Option<usize>>,
     },
+    /// What an expression makes of other numbers, rounded to the nearest double. `None` is null.
+    Computed(Vec<Option<f64>>),
 }
 
 impl Numbers {
@@ -98,6 +100,7 @@ impl Numbers {
         };
         match self {
             Numbers::Count(values) => values.len() == rows,
+            Numbers::Computed(values) => values.len() == rows,
             Numbers::Sum { values, scale } => values.len() == rows && *scale <= MAX_SCALE,
             Numbers::Mean { sums, rows: counts, scale } => {
                 sums.len() == rows && counts.len() == rows && *scale <= MAX_SCALE
@@ -148,7 +151,7 @@ impl Numbers {
     }
 
     /// The numbers exactly, where they are rational: all but standard deviations and bins of more than one value.
-    pub(super) fn rationals(&self) -> Vec<Option<BigRational>> {
+    fn rationals(&self) -> Vec<Option<BigRational>> {
         let whole = |value: &i128| BigRational::from_integer((*value).into());
         match self {
             Numbers::Count(values) => values.iter().map(|v| Some(whole(v))).collect(),
@@ -160,6 +163,7 @@ impl Numbers {
                 let variances = self.variances().into_iter();
                 variances.map(|variance| variance.filter(|variance| !variance.is_negative())).collect()
             }
+            Numbers::Computed(values) => values.iter().map(|v| v.and_then(BigRational::from_float)).collect(),
             Numbers::Histogram { counts, .. } => vec![None; counts.len()],
             Numbers::Bins { bins, chosen } => chosen
                 .iter()
@@ -172,6 +176,16 @@ impl Numbers {
                     }
                 })
                 .collect(),
+        }
+    }
+
+    /// What an expression calculates with: the exact numbers, and of a standard deviation the double.
+    pub(super) fn values(&self) -> Vec<Option<BigRational>> {
+        match self {
+            Numbers::Spread { by: Spread::StddevSamp | Spread::StddevPop, .. } => {
+                self.to_f64().into_iter().map(|deviation| deviation.and_then(BigRational::from_float)).collect()
+            }
+            _ => self.rationals(),
         }
     }
 

@@ -15,13 +15,18 @@ use sqlparser::tokenizer::Token;
 pub use error::{SqlError, SqlPosition};
 use tokens::{DATES, Tokens, shortened};
 
-use super::{Aggregate, Filter, Literals, Op, Query, col, count, mean, sum};
+use super::{
+    Aggregate, Expr, Filter, Literals, Op, Output, Query, col, count, histogram, max, mean, median, min, quantile,
+    stddev, stddev_pop, sum, var_pop, variance,
+};
 use crate::asset::Value;
 
 /// Longest text that [`Query::from_sql`] reads, in bytes.
 pub const MAX_SQL_BYTES: usize = 64 * 1024;
 /// How deep parentheses may lie in each other. Those that join nothing add no depth to the filter.
 const MAX_PARENTHESES: usize = 64;
+/// What can be selected.
+const SELECTABLE: &str = "count(*), sum(column), avg(column) or another aggregate, or a column of GROUP BY";
 
 impl Query {
     /// The query that a SELECT writes, the same as the one made by [`Query::select`], [`Query::filter`] and
@@ -41,8 +46,11 @@ impl Query {
     /// # Ok::<(), sealock::program::SqlError>(())
     /// ```
     ///
-    /// - **SELECT** `count(*)`, `sum(column)`, `avg(column)` or `mean(column)`, and columns of GROUP BY. Whichever of these
-    ///   are selected, and in whatever order, the answer has the columns of GROUP BY first and the aggregates behind.
+    /// - **SELECT** columns of GROUP BY, and aggregates: `count(*)`; `sum`, `avg` (or `mean`), `var_samp` (or `variance`),
+    ///   `var_pop`, `stddev_samp` (or `stddev`), `stddev_pop` of a measure; `histogram`, `min`, `max`, `median` and
+    ///   `quantile(column, 0.9)` of a dimension. Numbers of aggregates go together by `+ - * /` and parentheses, see
+    ///   [`Expr`]; `AS` gives them a name. Whichever columns are selected, and in whatever order, the answer has those of
+    ///   GROUP BY first and the others behind.
     /// - **FROM** any one name. Which asset is asked, the order says.
     /// - **WHERE** joins comparisons by AND, OR, NOT and parentheses. A column compares with a literal, on either side, by
     ///   `=`, `<>`, `!=`, `<`, `<=`, `>`, `>=`, `[NOT] BETWEEN`, `[NOT] IN` and `IS [NOT] NULL`; a boolean column also stands
@@ -63,6 +71,21 @@ impl Query {
     }
 }
 
+impl Output {
+    /// The column that an item of SELECT writes: `100 * sum(a) / sum(b) AS rate`.
+    ///
+    /// # Errors
+    /// As [`Query::from_sql`]; a column of GROUP BY is refused.
+    pub fn from_sql(text: &str) -> Result<Self, SqlError> {
+        let mut parser = Parser { tokens: Tokens::new(text)?, depth: 0 };
+        match parser.item()? {
+            Item::Column(at, column) => Err(SqlError::NotGrouped { at, column: shortened(&column) }),
+            Item::Output(_) if *parser.tokens.peek() != Token::EOF => Err(parser.tokens.unexpected("the end")),
+            Item::Output(output) => Ok(output),
+        }
+    }
+}
+
 struct Parser {
     tokens: Tokens,
     depth: usize,
@@ -70,7 +93,7 @@ struct Parser {
 
 /// What SELECT names.
 enum Item {
-    Aggregate(Aggregate),
+    Output(Output),
     Column(SqlPosition, String),
 }
 
@@ -78,10 +101,10 @@ impl Parser {
     fn query(mut self) -> Result<Query, SqlError> {
         let start = self.tokens.position();
         self.tokens.expect_keyword(Keyword::SELECT, "SELECT")?;
-        let (mut aggregates, mut columns) = (Vec::new(), Vec::new());
+        let (mut outputs, mut columns) = (Vec::new(), Vec::new());
         for item in self.list(Self::item)? {
             match item {
-                Item::Aggregate(aggregate) => aggregates.push(aggregate),
+                Item::Output(output) => outputs.push(output),
                 Item::Column(at, column) => columns.push((at, column)),
             }
         }
@@ -96,13 +119,14 @@ impl Parser {
         if let Some((at, column)) = columns.into_iter().find(|(_, column)| !group_by.contains(column)) {
             return Err(SqlError::NotGrouped { at, column: shortened(&column) });
         }
-        if aggregates.is_empty() {
+        if outputs.is_empty() {
             let (what, instead) = ("SELECT without an aggregate".into(), "add count(*), sum(column) or avg(column)");
             return Err(SqlError::Unsupported { at: start, what, instead });
         }
-        let query = Query::select(aggregates).group_by(group_by);
+        let query = Query::select(outputs).group_by(group_by);
         let query = filter.into_iter().fold(query, Query::filter);
         query.program().filter().map_or(Ok(()), |filter| filter.check_size())?;
+        query.check_outputs()?;
         Ok(query)
     }
 
@@ -115,28 +139,148 @@ impl Parser {
     }
 
     fn item(&mut self) -> Result<Item, SqlError> {
-        const EXPECTED: &str = "count(*), sum(column), avg(column) or a column of GROUP BY";
         let at = self.tokens.position();
         match self.tokens.peek() {
             Token::Mul => {
                 return Err(self.tokens.unsupported("SELECT *", "name the aggregates and the columns of GROUP BY"));
             }
-            Token::Number(..) | Token::SingleQuotedString(_) => {
-                return Err(self.tokens.unsupported("literals in SELECT", EXPECTED));
+            Token::SingleQuotedString(_) => return Err(self.tokens.unsupported("literals in SELECT", SELECTABLE)),
+            Token::Word(_) if self.tokens.function().is_none() => {
+                return self.tokens.name(SELECTABLE).map(|column| Item::Column(at, column));
             }
             _ => {}
         }
+        let expr = self.sum()?;
+        if expr.aggregates().is_empty() {
+            let what = "literals in SELECT".into();
+            return Err(SqlError::Unsupported { at, what, instead: SELECTABLE });
+        }
+        let renamed = self.tokens.take_keyword(Keyword::AS) || self.is_name();
+        let output = if renamed { expr.alias(self.tokens.name("a name")?) } else { expr.into() };
+        Ok(Item::Output(output))
+    }
+
+    fn sum(&mut self) -> Result<Expr, SqlError> {
+        let mut expr = self.product()?;
+        loop {
+            if self.tokens.take(&Token::Plus) {
+                expr = expr + self.product()?;
+            } else if self.tokens.take(&Token::Minus) {
+                expr = expr - self.product()?;
+            } else {
+                return Ok(expr);
+            }
+        }
+    }
+
+    fn product(&mut self) -> Result<Expr, SqlError> {
+        let mut expr = self.signed()?;
+        loop {
+            if self.tokens.take(&Token::Mul) {
+                expr = expr * self.signed()?;
+            } else if self.tokens.take(&Token::Div) {
+                expr = expr / self.signed()?;
+            } else {
+                return Ok(expr);
+            }
+        }
+    }
+
+    fn signed(&mut self) -> Result<Expr, SqlError> {
+        let mut negated = false;
+        loop {
+            match self.tokens.peek() {
+                // The sign of a literal is its own.
+                Token::Minus | Token::Plus if !matches!(self.tokens.peek_at(1), Token::Number(..)) => {
+                    negated ^= *self.tokens.peek() == Token::Minus;
+                    self.tokens.advance();
+                }
+                _ => break,
+            }
+        }
+        let expr = self.operand()?;
+        Ok(if negated { -expr } else { expr })
+    }
+
+    fn operand(&mut self) -> Result<Expr, SqlError> {
+        if *self.tokens.peek() == Token::LParen {
+            self.open()?;
+            let expr = self.sum()?;
+            self.close(")")?;
+            return Ok(expr);
+        }
+        if let Token::Number(..) | Token::Minus | Token::Plus = self.tokens.peek()
+            && let Some(value) = self.value()?
+        {
+            return Ok(value.into());
+        }
+        Ok(self.aggregate()?.into())
+    }
+
+    fn aggregate(&mut self) -> Result<Aggregate, SqlError> {
         let of: fn(String) -> Aggregate = match self.tokens.function().map(str::to_ascii_lowercase).as_deref() {
-            Some("count") => return self.count().map(Item::Aggregate),
+            Some("count") => return self.count(),
+            Some("quantile") => return self.quantile(),
             Some("sum") => sum,
             Some("avg" | "mean") => mean,
-            _ => return self.tokens.name(EXPECTED).map(|column| Item::Column(at, column)),
+            Some("var_samp" | "variance") => variance,
+            Some("var_pop") => var_pop,
+            Some("stddev_samp" | "stddev") => stddev,
+            Some("stddev_pop") => stddev_pop,
+            Some("histogram") => histogram,
+            Some("min") => min,
+            Some("max") => max,
+            Some("median") => median,
+            _ if self.is_name() => {
+                let instead = "calculate with aggregates: 2 * sum(a) - sum(b)";
+                return Err(self.tokens.unsupported("arithmetic on columns", instead));
+            }
+            // No name: a function that is none of these, a keyword or a sign.
+            _ => return self.tokens.name(SELECTABLE).and_then(|_| Err(self.tokens.unexpected(SELECTABLE))),
         };
         self.tokens.advance();
         self.tokens.advance();
         let column = self.tokens.name("a column")?;
         self.tokens.expect(&Token::RParen, ")")?;
-        Ok(Item::Aggregate(of(column)))
+        Ok(of(column))
+    }
+
+    /// `quantile(column, 0.9)`.
+    fn quantile(&mut self) -> Result<Aggregate, SqlError> {
+        const RANK: &str = "the rank of a quantile, a number from 0 to 1";
+        self.tokens.advance();
+        self.tokens.advance();
+        let column = self.tokens.name("a column")?;
+        self.tokens.expect(&Token::Comma, "a comma and the rank of the quantile")?;
+        let rank = match self.tokens.peek() {
+            Token::Number(digits, false) => digits.parse().ok().filter(|rank| (0.0..=1.0).contains(rank)),
+            _ => None,
+        };
+        let rank: f64 = rank.ok_or_else(|| self.tokens.unexpected(RANK))?;
+        self.tokens.advance();
+        self.tokens.expect(&Token::RParen, ")")?;
+        Ok(quantile(column, rank))
+    }
+
+    /// Whether a name is next that is none of a function.
+    fn is_name(&self) -> bool {
+        let Token::Word(word) = self.tokens.peek() else { return false };
+        (word.quote_style.is_some() || !tokens::is_reserved(word.keyword)) && self.tokens.function().is_none()
+    }
+
+    /// Steps into parentheses, unless they lie too deep in others.
+    fn open(&mut self) -> Result<(), SqlError> {
+        if self.depth == MAX_PARENTHESES {
+            return Err(SqlError::TooDeep { at: self.tokens.position(), limit: MAX_PARENTHESES });
+        }
+        self.tokens.advance();
+        self.depth += 1;
+        self.no_subquery()
+    }
+
+    fn close(&mut self, expected: &'static str) -> Result<(), SqlError> {
+        self.depth -= 1;
+        self.tokens.expect(&Token::RParen, expected)
     }
 
     fn count(&mut self) -> Result<Aggregate, SqlError> {
@@ -173,12 +317,9 @@ impl Parser {
 
     /// A name behind an item of SELECT, or behind the table.
     fn no_alias(&mut self) -> Result<(), SqlError> {
-        match self.tokens.peek() {
-            Token::Word(word) if word.quote_style.is_some() || !tokens::is_reserved(word.keyword) => {
-                let instead = "the answer names its columns itself: count, sum(column), mean(column)";
-                Err(self.tokens.unsupported("aliases", instead))
-            }
-            _ => Ok(()),
+        match self.is_name() {
+            true => Err(self.tokens.unsupported("aliases here", "aggregates take one: sum(column) AS total")),
+            false => Ok(()),
         }
     }
 
@@ -236,15 +377,9 @@ impl Parser {
         const EXPECTED: &str = "a condition such as age >= 40";
         match self.tokens.peek() {
             Token::LParen => {
-                if self.depth == MAX_PARENTHESES {
-                    return Err(SqlError::TooDeep { at: self.tokens.position(), limit: MAX_PARENTHESES });
-                }
-                self.tokens.advance();
-                self.depth += 1;
-                self.no_subquery()?;
+                self.open()?;
                 let filter = self.any_of()?;
-                self.depth -= 1;
-                self.tokens.expect(&Token::RParen, "AND, OR or )")?;
+                self.close("AND, OR or )")?;
                 Ok(filter)
             }
             _ if self.is_literal() => {

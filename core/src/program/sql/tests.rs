@@ -109,17 +109,20 @@ fn a_refusal_says_what_came_and_where_and_what_to_do() {
         ("SELECT * FROM a", Unsupported, 8, "SELECT *"),
         ("SELECT 1 FROM a", Unsupported, 8, "literals in SELECT"),
         ("SELECT FROM a", Invalid, 8, "expected count(*), sum(column), avg(column)"),
-        ("SELECT median(x) FROM a", Unsupported, 8, "no function median()"),
+        ("SELECT mode(x) FROM a", Unsupported, 8, "no function mode()"),
+        ("SELECT 1 + mode(x) FROM a", Unsupported, 12, "no function mode()"),
         ("SELECT count(x) FROM a", Unsupported, 14, "counts of a column"),
         ("SELECT count(DISTINCT x) FROM a", Unsupported, 14, "DISTINCT"),
         ("SELECT sum(DISTINCT x) FROM a", Unsupported, 12, "DISTINCT"),
         ("SELECT sum(x * 2) FROM a", Unsupported, 14, "arithmetic"),
         ("SELECT sum(x), FROM a", Invalid, 16, "found FROM"),
-        ("SELECT sum(x) AS total FROM a", Unsupported, 15, "aliases"),
-        ("SELECT sum(x) total FROM a", Unsupported, 15, "aliases"),
+        ("SELECT b AS c, sum(x) FROM a GROUP BY b", Unsupported, 10, "aliases"),
+        ("SELECT b c, sum(x) FROM a GROUP BY b", Unsupported, 10, "aliases"),
         ("SELECT sum(x) OVER () FROM a", Unsupported, 15, "window functions"),
         ("SELECT sum(a.x) FROM a", Unsupported, 12, "with a qualifier"),
-        ("SELECT sum(x) + 1 FROM a", Unsupported, 15, "arithmetic"),
+        ("SELECT sum(x) + y FROM a", Unsupported, 17, "arithmetic on columns"),
+        ("SELECT 2 + 3 FROM a", Unsupported, 8, "literals in SELECT"),
+        ("SELECT sum(x) ^ 2 FROM a", Unsupported, 15, "arithmetic"),
         ("SELECT sum(x)", Invalid, 14, "expected a comma or FROM, found the end"),
         ("SELECT sum(x) FROM b.a", Unsupported, 20, "with a qualifier"),
         ("SELECT sum(x) FROM (SELECT 1)", Unsupported, 20, "subqueries"),
@@ -263,6 +266,53 @@ fn hostile_texts_end_neither_the_stack_nor_memory() {
     let nested = |n| format!("SELECT count(*) FROM a WHERE {}a = 1{}", "(".repeat(n), ")".repeat(n));
     assert_eq!(parsed(&nested(MAX_PARENTHESES)), filtered(col("a").eq(1)));
     assert!(matches!(refusal(&nested(MAX_PARENTHESES + 1)), SqlError::TooDeep { .. }));
+}
+
+#[test]
+fn aggregates_are_calculated_with_and_named() {
+    let half = || Value::decimal("0.5").unwrap();
+    for (selected, output) in [
+        ("sum(a) / count(*)", Output::from(sum("a") / count())),
+        ("sum(a) AS total", sum("a").alias("total")),
+        ("sum(a) \"the total\"", sum("a").alias("the total")),
+        ("100 * sum(a) / sum(b) rate", (100 * sum("a") / sum("b")).alias("rate")),
+        ("-(sum(a) - 0.5) * -2", (-(sum("a") - half()) * -2).into()),
+        ("sum(a) - (sum(b) - sum(c))", (sum("a") - (sum("b") - sum("c"))).into()),
+        ("sum(a) -5", (sum("a") - 5).into()),
+        ("2 / (sum(a) / avg(b))", (2 / (sum("a") / mean("b"))).into()),
+        ("var_samp(x)", variance("x").into()),
+        ("VARIANCE(x)", variance("x").into()),
+        ("var_pop(x)", var_pop("x").into()),
+        ("stddev(x) / avg(x)", (stddev("x") / mean("x")).into()),
+        ("stddev_samp(x)", stddev("x").into()),
+        ("stddev_pop(x)", stddev_pop("x").into()),
+        ("histogram(d)", histogram("d").into()),
+        ("min(d)", min("d").into()),
+        ("max(d) AS top", max("d").alias("top")),
+        ("median(d)", median("d").into()),
+        ("quantile(d, 0.9)", quantile("d", 0.9).into()),
+        ("quantile(d, .5)", median("d").into()),
+    ] {
+        assert_eq!(Output::from_sql(selected).unwrap(), output);
+        let query = Query::select([output]);
+        let text = format!("SELECT {selected} FROM a");
+        assert_eq!(parsed(&text), query, "{text}");
+        assert_eq!(parsed(&query.to_sql()), query, "{}", query.to_sql());
+    }
+    for (text, words) in [
+        ("SELECT quantile(d, 1.1) FROM a", "the rank of a quantile"),
+        ("SELECT quantile(d) FROM a", "a comma"),
+        ("SELECT sum(a) AS x, sum(b) AS x FROM a", "two columns of the answer are called \"x\""),
+        ("SELECT b, sum(a) AS b FROM a GROUP BY b", "two columns of the answer are called \"b\""),
+        ("SELECT histogram(d) + 1 FROM a", "no number to calculate with"),
+    ] {
+        let error = refusal(text);
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    assert!(matches!(Output::from_sql("a"), Err(SqlError::NotGrouped { .. })));
+    assert!(matches!(Output::from_sql("sum(a), sum(b)"), Err(SqlError::Syntax { .. })));
+    let long = format!("SELECT sum(a){} FROM a", " + sum(a)".repeat(5000));
+    assert!(matches!(refusal(&long), SqlError::Program(_)));
 }
 
 /// A condition, to be written and to be built.

@@ -124,7 +124,8 @@ impl Tokens {
     pub(super) fn name(&mut self, expected: &'static str) -> Result<String, SqlError> {
         if let Some(function) = self.function() {
             let what = format!("function {}()", shortened(function));
-            let instead = "SELECT has count(*), sum(column) and avg(column); WHERE has SECRET(literal)";
+            let instead = "SELECT has count(*), sum(), avg(), var_samp(), var_pop(), stddev_samp(), stddev_pop(), histogram(), \
+                           min(), max(), median(), quantile(column, rank); WHERE has SECRET(literal)";
             return Err(self.unsupported(what, instead));
         }
         let name = match self.peek() {
@@ -204,9 +205,9 @@ pub(super) fn is_reserved(keyword: Keyword) -> bool {
 /// What a token is called that SQL has and queries here do not, and what to do instead.
 fn elsewhere(token: &Token) -> Option<(&'static str, &'static str)> {
     match token {
-        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::Caret | Token::StringConcat => {
-            Some(("arithmetic", "compare a column itself with a literal"))
-        }
+        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::Caret | Token::StringConcat => Some(
+            ("arithmetic here", "calculate with aggregates in SELECT, 2 * sum(a) - sum(b); compare a column itself"),
+        ),
         Token::DoubleColon => Some(("casts", "write the literal in the column's type")),
         Token::DoubleEq => Some(("==", "write =")),
         Token::Spaceship => Some(("<=>", "write = or IS NULL")),
@@ -234,7 +235,7 @@ fn elsewhere_by_keyword(keyword: Keyword) -> Option<(&'static str, &'static str)
         CASE | WHEN | THEN | ELSE | END => Some(("CASE", "ask one query each, or GROUP BY the column")),
         CAST => Some(("casts", "write the literal in the column's type")),
         LIKE | ILIKE | SIMILAR | RLIKE | REGEXP | ESCAPE => PATTERNS,
-        AS => Some(("aliases", "the answer names its columns itself: count, sum(column), mean(column)")),
+        AS => Some(("aliases here", "aggregates take one: sum(column) AS total")),
         OVER | WINDOW | QUALIFY | PARTITION => Some(("window functions", "GROUP BY the column")),
         FILTER => Some(("FILTER", "put the condition into WHERE")),
         INTERVAL => Some(DATES),

@@ -5,12 +5,25 @@ use sqlparser::tokenizer::Token;
 use super::tokens;
 use crate::asset::Value;
 use crate::program::aggregate::rank_text;
-use crate::program::{Aggregate, Op, Predicate, Program, Query, Slot, Spread};
+use crate::program::{Aggregate, Expr, Op, Predicate, Program, Query, Slot, Spread};
 
 impl Query {
-    /// The query as SQL, with its secrets blanked out. See [`Program::to_sql`].
+    /// The query as one line of SQL, as its consumer asks it, with its secrets blanked out: `SECRET(?)`.
+    ///
+    /// [`Query::from_sql`] reads it back, as [`Program::to_sql`] says.
     pub fn to_sql(&self) -> String {
-        self.program().to_sql()
+        let selected = self.outputs().iter().map(|output| {
+            let text = output.expr.text(&|leaf| match leaf {
+                Expr::Aggregate(of) => aggregate(of),
+                Expr::Literal(value) => literal(value),
+                _ => String::new(),
+            });
+            match output.name == output.expr.to_string() {
+                true => text,
+                false => format!("{text} AS {}", name(&output.name)),
+            }
+        });
+        select(&self.program(), selected)
     }
 }
 
@@ -27,20 +40,23 @@ impl Program {
     /// assert_eq!(query.to_sql(), "SELECT count(*) FROM asset WHERE age >= SECRET(?) AND NOT plan IN ('paid')");
     /// ```
     pub fn to_sql(&self) -> String {
-        let columns: Vec<_> = self.group_by().iter().map(|column| name(column)).collect();
-        let aggregates = self.aggregates().iter().map(aggregate);
-        let selected: Vec<_> = columns.iter().cloned().chain(aggregates).collect();
-        let mut out = format!("SELECT {} FROM asset", selected.join(", "));
-        if let Some(filter) = self.filter() {
-            out.push_str(" WHERE ");
-            condition(&mut out, filter);
-        }
-        if !columns.is_empty() {
-            out.push_str(" GROUP BY ");
-            out.push_str(&columns.join(", "));
-        }
-        out
+        select(self, self.aggregates().iter().map(aggregate))
     }
+}
+
+fn select(program: &Program, selected: impl Iterator<Item = String>) -> String {
+    let columns: Vec<_> = program.group_by().iter().map(|column| name(column)).collect();
+    let selected: Vec<_> = columns.iter().cloned().chain(selected).collect();
+    let mut out = format!("SELECT {} FROM asset", selected.join(", "));
+    if let Some(filter) = program.filter() {
+        out.push_str(" WHERE ");
+        condition(&mut out, filter);
+    }
+    if !columns.is_empty() {
+        out.push_str(" GROUP BY ");
+        out.push_str(&columns.join(", "));
+    }
+    out
 }
 
 fn aggregate(aggregate: &Aggregate) -> String {
