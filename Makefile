@@ -28,8 +28,9 @@ check: deny $(VENV)/.ready ## Formatting, lints, licences and advisories of depe
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-bench: $(VENV)/.ready core/tests/interop/node_modules/.ready zk/tests/interop/node_modules/.ready ## Measure, and write docs/benchmarks.md
+bench: python-install core/tests/interop/node_modules/.ready zk/tests/interop/node_modules/.ready ## Measure, and write docs/benchmarks.md
 	cargo build --workspace --benches
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r bindings/python/benches/requirements.txt
 	cargo build --release --locked --manifest-path zk/benches/peers/Cargo.toml --target-dir "$(CARGO_TARGET_DIR)/proof-peers"
 	scripts/bench > docs/benchmarks.md.new
 	mv docs/benchmarks.md.new docs/benchmarks.md

@@ -15,8 +15,8 @@ use crate::asset::Did;
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::time::Timestamp;
 
-/// Largest encoding of a request: an indicator over 2^20 cells is 16 MiB.
-pub const MAX_REQUEST_BYTES: usize = 18 << 20;
+/// Largest encoding of a request: an indicator over 2^22 cells is 52 MiB.
+pub const MAX_REQUEST_BYTES: usize = 54 << 20;
 const VERSION: u64 = 1;
 
 /// Names a job: the digest of the nullifier that pays for it and the message that it is bound to.

@@ -42,6 +42,7 @@ pub mod wallet;
 pub mod access;
 pub mod destruction;
 pub mod download;
+pub mod fhe;
 pub mod job;
 pub mod journal;
 pub mod node;

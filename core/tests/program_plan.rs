@@ -95,15 +95,15 @@ fn refusals_name_the_column_and_what_to_change() {
 }
 
 #[test]
-fn hidden_columns_span_at_most_a_million_cells() {
+fn hidden_columns_span_at_most_four_million_cells() {
     let wide = Schema::new(vec![
-        Column::integer("a", 0, 1023).dimension(),
-        Column::integer("b", 0, 1023).dimension(),
+        Column::integer("a", 0, 2047).dimension(),
+        Column::integer("b", 0, 2047).dimension(),
         Column::boolean("c").dimension(),
     ])
     .unwrap();
     let two = Query::select([count()]).filter(col("a").eq(secret(1)) & col("b").eq(secret(1)));
-    assert_eq!(two.program().plan(&wide).unwrap().cells(), 1 << 20);
+    assert_eq!(two.program().plan(&wide).unwrap().cells(), 1 << 22);
     let three = two.filter(col("c").eq(secret(true)));
     let error = three.program().plan(&wide).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnsupportedProgram);

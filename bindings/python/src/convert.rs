@@ -380,11 +380,8 @@ pub fn rebuilt<'py, T: pyo3::PyClass>(
 
 /// A value as Python has it; a decimal as the nearest `float`.
 pub fn from_value<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match value {
-        Value::Null => py.None().into_bound(py),
-        Value::Boolean(value) => PyBool::new(py, *value).to_owned().into_any(),
-        Value::Integer(value) => value.into_pyobject(py)?.into_any(),
-        Value::Decimal { .. } => py.get_type::<PyFloat>().call1((value.to_string(),))?,
-        Value::Text(text) => PyString::new(py, text).into_any(),
-    })
+    match value {
+        Value::Decimal { .. } => py.get_type::<PyFloat>().call1((value.to_string(),)),
+        _ => literal(py, value),
+    }
 }

@@ -16,6 +16,7 @@ mod file;
 mod frame;
 mod job;
 mod keys;
+mod linear;
 mod model;
 mod owner;
 mod policy;
@@ -83,6 +84,8 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keys::KeyStore>()?;
     module.add_class::<keys::RecipientKey>()?;
     module.add_class::<keys::RecipientPublicKey>()?;
+    module.add_class::<linear::Product>()?;
+    module.add("LinearSecretKey", module.py().get_type::<linear::SecretKey>())?;
     module.add_class::<model::InferenceTicket>()?;
     module.add_class::<model::Model>()?;
     module.add_class::<model::Prediction>()?;

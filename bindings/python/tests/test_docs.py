@@ -59,6 +59,14 @@ def test_the_inference_is_exact_and_the_quota_holds() -> None:
         assert line in done.stdout.splitlines()
 
 
+def test_the_answers_about_flights_are_those_of_pandas() -> None:
+    example = REPOSITORY / "examples/flights.py"
+    done = subprocess.run([sys.executable, example], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not done.stderr
+    assert done.stdout.splitlines().count("  pandas says the same.") == 3
+
+
 @pytest.mark.filterwarnings("default")
 def test_the_notebook_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
@@ -67,6 +75,12 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
     shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("image/png" in data for data in shown), "no plot"
     assert any("<td>excellent</td>" in data.get("text/html", "") for data in shown), "no table"
+
+
+def test_the_snippet_of_a_matrix_product_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    (snippet,) = snippets(REPOSITORY / "docs/sealed-queries.md")
+    exec(snippet, {})
+    assert capsys.readouterr().out == snippet.rsplit("# ", 1)[1]
 
 
 @pytest.mark.parametrize(("folder", "least"), [(PACKAGE, 5), (REPOSITORY, 1)], ids=["package", "repository"])

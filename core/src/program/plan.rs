@@ -8,7 +8,7 @@ use crate::asset::{Schema, Value};
 use crate::cube::MAX_CUBE_CELLS;
 
 /// Most cells that the hidden columns may span: the longest indicator that `sealock-fhe` encrypts.
-pub const MAX_HIDDEN_CELLS: u64 = 1 << 20;
+pub const MAX_HIDDEN_CELLS: u64 = sealock_fhe::linear::MAX_CELLS as u64;
 /// Most groups of one answer.
 pub const MAX_GROUPS: u64 = 4096;
 /// Most numbers that one answer is computed from: groups, times numbers asked of each, times hidden cells.

@@ -21,7 +21,7 @@ use crate::policy::Policy;
 use crate::program::Plan;
 use crate::receipt::ReceiptError;
 
-/// Largest encrypted answer that is computed, in bytes: about 2,000 numbers of two limbs each.
+/// Largest encrypted answer that is computed, in bytes: about 2,900 products.
 pub const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// Largest encoding of a sealed result, in bytes.
 pub const MAX_RESULT_BYTES: usize = MAX_ANSWER_BYTES + (64 << 10);

@@ -1,0 +1,1 @@
+"""Sealock behind the calls of other libraries, for code that is to switch."""
