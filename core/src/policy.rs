@@ -19,7 +19,7 @@ use crate::cube::MAX_CUBE_SPAN;
 use crate::error::{Classify, ErrorKind};
 use crate::model::Inference;
 use crate::privacy::{Epsilon, Rules};
-use crate::program::{Aggregation, Plan, Program, ProgramError, Series};
+use crate::program::{Aggregate, Aggregation, Plan, Program, ProgramError, Series};
 use crate::time::Timestamp;
 
 /// The rule that a program breaks.
@@ -49,6 +49,12 @@ pub enum PolicyError {
         asked: Aggregation,
         /// What may be asked.
         allowed: Vec<Aggregation>,
+    },
+    /// The least or greatest bin whose noisy count is not zero is one of noise.
+    #[error("rule epsilon: {asked} of noisy counts tells nothing")]
+    NoisyExtreme {
+        /// What was asked.
+        asked: String,
     },
     /// The owner allows some programs by name, and this is none of them.
     #[error("rule allowed_programs: program {program} is not one of the {count} that the owner allows")]
@@ -136,6 +142,7 @@ impl Classify for PolicyError {
                 Some(format!("allowed: {}", allowed.join(", ")))
             }
             PolicyError::Aggregation { allowed, .. } => Some(format!("allowed: {allowed:?}")),
+            PolicyError::NoisyExtreme { .. } => Some("ask for a histogram, or a quantile near the end".into()),
             PolicyError::Vectors { .. } => Some("ask in several jobs".into()),
             PolicyError::Program { .. } => Some("ask the owner to allow the program's digest".into()),
             PolicyError::BudgetExhausted { .. } => {
@@ -504,6 +511,9 @@ impl Policy {
                     asked: aggregate.aggregation(),
                     allowed: self.allowed_aggregations.iter().copied().collect(),
                 });
+            }
+            if self.noise().is_some() && matches!(aggregate, Aggregate::Min(_) | Aggregate::Max(_)) {
+                return Err(PolicyError::NoisyExtreme { asked: aggregate.to_string() });
             }
             if let Some(column) = aggregate.measure()
                 && !self.measure_columns.contains(column)

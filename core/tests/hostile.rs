@@ -134,22 +134,25 @@ fn what_could_not_be_answered_is_not_published() {
 #[test]
 fn an_answer_too_large_to_release_is_refused_before_it_is_paid() {
     let columns = vec![
-        Column::integer("a", 0, 4095).dimension(),
+        Column::integer("a", 0, 511).dimension(),
+        Column::integer("b", 0, 4095).dimension(),
         Column::integer("x", 0, 1 << 50).measure().nullable(),
         Column::integer("y", 0, 1 << 50).measure().nullable(),
     ];
     let numbers = |f: &dyn Fn(i64) -> i64| Arc::new((0..40).map(f).map(Some).collect::<Int64Array>()) as ArrayRef;
-    let rows = [("a", numbers(&|i| i % 4)), ("x", numbers(&|i| i)), ("y", numbers(&|i| i))];
+    let one = |i| i;
+    let rows = [("a", numbers(&|i| i % 4)), ("b", numbers(&one)), ("x", numbers(&one)), ("y", numbers(&one))];
     let batch = RecordBatch::try_from_iter(rows).unwrap();
     let table = Table::from_batches(Schema::new(columns).unwrap(), [batch]).unwrap();
-    let policy = Policy::deny_all().dimensions(["a"]).measures(["x", "y"]).aggregations([Aggregation::Mean]);
+    let policy = Policy::deny_all().dimensions(["a", "b"]).measures(["x", "y"]).aggregations([Aggregation::Mean]);
     let market = Market::open();
     let offer = Offer::new("large", &table, policy.any_program().min_group_size(1), Terms::free(9));
     let asset = market.owner.publish(&offer).unwrap().asset;
     let consumer = market.consumer();
     consumer.buy(&asset, 1).unwrap();
     let order = consumer.order(&asset).unwrap();
-    let error = order.request(&Query::select([mean("x"), mean("y")]).group_by(["a"])).unwrap_err();
+    let query = Query::select([mean("x"), mean("y")]).filter(col("b").eq(secret(1))).group_by(["a"]);
+    let error = order.request(&query).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert_eq!(order.uses_left().unwrap(), 10, "nothing was taken");
 }

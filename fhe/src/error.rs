@@ -1,6 +1,6 @@
 //! What can go wrong, and what to do about it.
 
-use crate::linear::{MAX_CELLS, MAX_CIPHERTEXTS, MAX_SAMPLES, MAX_VALUE_BITS};
+use crate::linear::{MAX_CELLS, MAX_CIPHERTEXTS, MAX_SAMPLES, MAX_VALUE_BITS, matmul::MAX_PARTS};
 
 /// Why a query could not be made, answered or read.
 ///
@@ -34,6 +34,14 @@ pub enum Error {
         vectors: usize,
         /// Ring ciphertexts that they take.
         ciphertexts: usize,
+    },
+    /// A matrix product would be cut into too many parts.
+    #[error(
+        "the product would be cut into {got} parts, at most {MAX_PARTS} are accepted; multiply some rows or columns at a time"
+    )]
+    Parts {
+        /// Parts that it would take.
+        got: usize,
     },
     /// A matrix or an answer has no outputs or too many.
     #[error(

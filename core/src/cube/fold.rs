@@ -90,6 +90,7 @@ impl<I: Iterator<Item = Result<RecordBatch, Error>>> Iterator for Numbered<I> {
 /// What of a table's columns a cube is made of.
 struct Layout<'s> {
     schema: &'s Schema,
+    policy: &'s Policy,
     columns: Vec<String>,
     sizes: Vec<u64>,
     measures: Vec<String>,
@@ -141,7 +142,7 @@ impl<'s> Layout<'s> {
             schema.column(column)?;
         }
         let (entity, group_size) = (policy.entity_column(), policy.group_size());
-        Ok(Self { schema, columns, sizes, measures, bounds, squares, nullable, entity, group_size })
+        Ok(Self { schema, policy, columns, sizes, measures, bounds, squares, nullable, entity, group_size })
     }
 
     fn span(&self) -> u64 {
@@ -334,9 +335,9 @@ impl<'l> Sums<'l> {
     fn add(&mut self, window: &[Rows]) -> Result<(), CubeError> {
         self.rows += window.iter().map(|rows| rows.cells.len() as u64).sum::<u64>();
         for column in &self.layout.measures {
-            series_bits(self.layout.schema, &Series::Sum(column.clone()), self.rows)?;
+            series_bits(self.layout.schema, self.layout.policy, &Series::Sum(column.clone()), self.rows)?;
             if self.layout.squares {
-                series_bits(self.layout.schema, &Series::SumOfSquares(column.clone()), self.rows)?;
+                series_bits(self.layout.schema, self.layout.policy, &Series::SumOfSquares(column.clone()), self.rows)?;
             }
         }
         let bits = self.parts.len().ilog2();

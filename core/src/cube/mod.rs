@@ -18,10 +18,10 @@ mod suppress;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use noise::{entry_bits, noisy_series};
+pub(crate) use noise::{check_room, entry_bits, noisy_series};
 pub use suppress::Suppression;
 
-use crate::asset::{AssetError, Kind, Schema};
+use crate::asset::{AssetError, Schema};
 use crate::policy::Policy;
 use crate::privacy::PrivacyError;
 use crate::program::{ProgramError, Series};
@@ -114,12 +114,10 @@ impl crate::error::Classify for CubeError {
 ///
 /// # Errors
 /// [`CubeError::SumTooLarge`] if they pass 62.
-pub(crate) fn series_bits(schema: &Schema, series: &Series, rows: u64) -> Result<u32, CubeError> {
+pub(crate) fn series_bits(schema: &Schema, policy: &Policy, series: &Series, rows: u64) -> Result<u32, CubeError> {
     let largest = |column: &str| -> Result<u64, CubeError> {
-        Ok(match schema.column(column)?.kind {
-            Kind::Integer { min, max } | Kind::Decimal { min, max, .. } => min.unsigned_abs().max(max.unsigned_abs()),
-            Kind::Boolean | Kind::Category { .. } | Kind::Text => 1,
-        })
+        let (low, high) = policy.bounds(schema, column)?;
+        Ok(low.unsigned_abs().max(high.unsigned_abs()))
     };
     let (of, column, largest, squared) = match series {
         Series::Count | Series::Valid(_) | Series::Bins(_) => ("sum", "count", 1, 1),

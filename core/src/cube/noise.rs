@@ -15,7 +15,8 @@ const VERSION: u64 = 1;
 /// Names and sizes beside the numbers.
 const MAX_CUBE_BYTES: usize = MAX_NOISY_NUMBERS as usize * 8 + (1 << 20);
 
-/// Bits, the sign aside, of an entry of a marginal, with room for its noise. It follows from public values.
+/// Bits, the sign aside, of the entries of a marginal, with room for their noise: one for each number of `series`. They follow
+/// from public values.
 ///
 /// # Errors
 /// [`CubeError::SumTooLarge`] or [`CubeError::NoiseTooLarge`] if they pass 62.
@@ -23,15 +24,44 @@ pub(crate) fn entry_bits(
     schema: &Schema,
     policy: &Policy,
     plan: &Plan,
+    series: &[(Series, usize)],
+    max_rows: u64,
+) -> Result<Vec<u32>, CubeError> {
+    let (drawn, cells) = noisy_series(schema, policy, plan)?;
+    let mut all = Vec::with_capacity(plan.width());
+    for (series, numbers) in series {
+        all.extend(std::iter::repeat_n(noisy_entry(schema, policy, series, max_rows, drawn, cells)?, *numbers));
+    }
+    Ok(all)
+}
+
+fn noisy_entry(
+    schema: &Schema,
+    policy: &Policy,
     series: &Series,
     max_rows: u64,
+    drawn: usize,
+    cells: u64,
 ) -> Result<u32, CubeError> {
-    let bits = series_bits(schema, series, max_rows)?;
-    let (drawn, cells) = noisy_series(schema, policy, plan)?;
+    let bits = series_bits(schema, policy, series, max_rows)?;
     match policy.scale(schema, series, drawn)? {
         None => Ok(bits),
         Some(scale) => noisy_bits(series, bits, scale, cells),
     }
+}
+
+/// Checks that every number that the policy lets be asked for has room, its noise included: for a protected cube, summed over all
+/// cells.
+///
+/// # Errors
+/// As [`entry_bits`].
+pub(crate) fn check_room(schema: &Schema, policy: &Policy, max_rows: u64) -> Result<(), CubeError> {
+    let all = policy.all_series(schema)?;
+    let (drawn, cells) = match policy.noise() {
+        Some(Noise::Cube(_)) => (all.len(), policy.cells(schema)?),
+        _ => (1, 1),
+    };
+    all.iter().try_for_each(|series| noisy_entry(schema, policy, series, max_rows, drawn, cells).map(drop))
 }
 
 /// How many series a release of the policy draws noise for, and how many noisy cells an entry of a marginal sums at most.
@@ -81,7 +111,7 @@ impl Cube {
                 for series in &all {
                     let scale = policy.scale(schema, series, all.len())?;
                     let scale = scale.expect("the policy asks for noise");
-                    let bits = noisy_bits(series, series_bits(schema, series, rows)?, scale, 1)?;
+                    let bits = noisy_bits(series, series_bits(schema, policy, series, rows)?, scale, 1)?;
                     scale.add_to(cube.series_mut(series), limit(bits))?;
                 }
                 let report = Suppression { cells: cube.count.len() as u64, rows: cube.rows, ..Suppression::default() };
@@ -121,8 +151,9 @@ impl ProtectedCube {
         let max_rows = self.cube.rows.next_power_of_two();
         if let Some(Noise::Cube(_)) = policy.noise() {
             let mut rows = self.sums(schema, plan, plan.series())?;
-            for (row, series) in rows.iter_mut().zip(plan.numbers().cycle()) {
-                let limit = limit(entry_bits(schema, policy, plan, series, max_rows)?);
+            let bits = entry_bits(schema, policy, plan, plan.series(), max_rows)?;
+            for (row, bits) in rows.iter_mut().zip(bits.iter().cycle()) {
+                let limit = limit(*bits);
                 row.iter_mut().for_each(|entry| *entry = (*entry).clamp(-limit, limit));
             }
             return Ok(rows);
@@ -130,9 +161,10 @@ impl ProtectedCube {
         let drawn = policy.noisy_series(plan.series());
         let mut rows = self.sums(schema, plan, &drawn)?;
         let numbers: Vec<&Series> = drawn.iter().flat_map(|(series, n)| std::iter::repeat_n(series, *n)).collect();
-        for (row, series) in rows.iter_mut().zip(numbers.iter().cycle()) {
+        let bits = entry_bits(schema, policy, plan, &drawn, max_rows)?;
+        for (row, (series, bits)) in rows.iter_mut().zip(numbers.iter().zip(bits).cycle()) {
             let scale = policy.scale(schema, series, drawn.len())?.expect("the policy asks for noise");
-            scale.add_to(row, limit(entry_bits(schema, policy, plan, series, max_rows)?))?;
+            scale.add_to(row, limit(bits))?;
         }
         let minimum = i64::from(policy.group_size());
         let (asked, mut out) = (plan.width(), Vec::with_capacity(plan.groups() * plan.width()));

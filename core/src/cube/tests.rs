@@ -390,12 +390,12 @@ fn entities_are_counted_alike_in_dense_and_sparse_cubes_on_any_number_of_threads
 #[test]
 fn sums_that_could_overflow_are_refused_at_publication() {
     let schema = Schema::new(vec![Column::integer("x", 0, i64::MAX).measure()]).unwrap();
-    let error = series_bits(&schema, &Series::Sum("x".into()), 2).unwrap_err();
+    let error = series_bits(&schema, &Policy::deny_all(), &Series::Sum("x".into()), 2).unwrap_err();
     assert!(matches!(error, CubeError::SumTooLarge { .. }));
     let squares = Column::integer("y", 0, 1 << 31).measure();
     let schema = schema.with_column(Column { name: "x".into(), ..squares }).unwrap();
-    assert_eq!(series_bits(&schema, &Series::Sum("x".into()), 2).unwrap(), 33);
-    let error = series_bits(&schema, &Series::SumOfSquares("x".into()), 2).unwrap_err();
+    assert_eq!(series_bits(&schema, &Policy::deny_all(), &Series::Sum("x".into()), 2).unwrap(), 33);
+    let error = series_bits(&schema, &Policy::deny_all(), &Series::SumOfSquares("x".into()), 2).unwrap_err();
     assert!(error.to_string().contains("the sum of squares of \"x\""), "{error}");
-    assert_eq!(series_bits(&schema, &Series::Count, 1_000_000).unwrap(), 20);
+    assert_eq!(series_bits(&schema, &Policy::deny_all(), &Series::Count, 1_000_000).unwrap(), 20);
 }

@@ -93,6 +93,14 @@ pub enum ModelError {
         /// What the encryption says.
         source: sealock_fhe::Error,
     },
+    /// The answer for one vector would be too large to release.
+    #[error("the answer for one vector would have {got} bytes, at most {limit} are released")]
+    AnswerTooLarge {
+        /// Its length.
+        got: usize,
+        /// The most.
+        limit: usize,
+    },
     /// A value lies outside its feature's declared range.
     #[error("vector {vector}: {feature:?} is {got}, expected {expected}")]
     OutOfRange {
@@ -129,6 +137,7 @@ impl Classify for ModelError {
             ModelError::Codec(e) => e.kind(),
             ModelError::OutOfRange { .. } => ErrorKind::OutOfDomain,
             ModelError::NoRoom { .. } => ErrorKind::Encryption,
+            ModelError::AnswerTooLarge { .. } => ErrorKind::TooLarge,
             ModelError::OtherModel => ErrorKind::SchemaMismatch,
             ModelError::NoModel { .. } => ErrorKind::InvalidProgram,
             _ => ErrorKind::InvalidArgument,
@@ -145,6 +154,9 @@ impl Classify for ModelError {
             }
             ModelError::TooWide { .. } => {
                 "declare more bits for the coefficients, or fewer decimal places for the scores".into()
+            }
+            ModelError::AnswerTooLarge { .. } => {
+                "publish several models of fewer outputs, or of narrower coefficients".into()
             }
             ModelError::NoRoom { .. } => "declare narrower ranges or fewer decimal places for the features".into(),
             ModelError::OutOfRange { .. } => {

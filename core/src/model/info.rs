@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 
-use sealock_fhe::linear::{Shape, Weights};
+use sealock_fhe::linear::{SealedAnswer, Shape, Weights};
 use serde::{Deserialize, Serialize};
 
 use super::{Feature, MAX_COEFFICIENT_BITS, MAX_OUTPUTS, MAX_SCORE_SCALE, ModelError, ModelKind, feature};
 use crate::Digest;
 use crate::asset::{Schema, Value};
 use crate::codec::to_canonical;
+use crate::release::MAX_ANSWER_BYTES;
 
 /// The public part of a model, beside the schema of its features: kind, outputs, and how its numbers are written down.
 ///
@@ -55,13 +56,39 @@ impl ModelInfo {
         if let Some(twice) = outputs.iter().find(|output| !seen.insert(*output)) {
             return Err(ModelError::Twice { name: twice.to_string() });
         }
-        let weight_bits = weight_bits(features)?;
-        self.shape(features, 1).map(drop).map_err(|source| ModelError::NoRoom {
-            features: features.columns().len(),
-            bits: weight_bits,
-            coefficient_bits: bits,
+        let shape = self.one(features)?;
+        let (got, limit) = (SealedAnswer::encoded_len(&shape), MAX_ANSWER_BYTES);
+        if got > limit {
+            return Err(ModelError::AnswerTooLarge { got, limit });
+        }
+        Ok(())
+    }
+
+    /// The shape of the product for one vector.
+    fn one(&self, features: &Schema) -> Result<Shape, ModelError> {
+        let (bits, coefficient_bits) = (weight_bits(features)?, self.coefficient_bits);
+        let features_len = features.columns().len();
+        self.shape(features, 1).map_err(|source| ModelError::NoRoom {
+            features: features_len,
+            bits,
+            coefficient_bits,
             source,
         })
+    }
+
+    /// The fewest vectors after which a consumer that does not keep to the protocol may have read every coefficient of a score.
+    ///
+    /// A coefficient is cut into limbs of `l` bits, which are summed and decrypted by themselves, and of each sum a consumer
+    /// that chooses its weights reads up to as many bits as stand above the flooding. With the weights `1, 2^l, 2^2l, …` one
+    /// vector so tells several coefficients.
+    ///
+    /// # Errors
+    /// Those of a model's constructors, for features of another model.
+    pub fn vectors_to_extract(&self, features: &Schema) -> Result<usize, ModelError> {
+        let shape = self.one(features)?;
+        let (limb, above) = (shape.budget().limb_bits(), shape.budget().bits_above_flood());
+        let kept = (u32::from(weight_bits(features)?) - 1) / limb + 1;
+        Ok((features.columns().len() + 1).div_ceil(kept.max(above.div_ceil(limb)) as usize))
     }
 
     /// The shape of the encrypted product for so many vectors. Invariant: for one it is within the limits.

@@ -23,7 +23,7 @@ pub(crate) use served::{Served, asset_key, inference_shape, protected_cube, shap
 use crate::access::{AccessGrant, MAX_CLOCK_SKEW, MAX_DEADLINE, Rejected, Rejection, Work};
 use crate::asset::Did;
 use crate::codec::CodecError;
-use crate::cube::ProtectedCube;
+use crate::cube::{CubeError, ProtectedCube};
 use crate::download::{Download, Grant};
 use crate::envelope::RecipientPublicKey;
 use crate::error::{Classify, Error, ErrorKind, Result};
@@ -32,7 +32,7 @@ use crate::job::{JobId, JobRequest};
 use crate::journal::{JobRecord, Journal, JournalError};
 use crate::keystore::{KeyStore, KeyStoreError};
 use crate::model::Model;
-use crate::privacy::Noise;
+use crate::privacy::{Noise, PrivacyError};
 use crate::program::Plan;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::receipt::{Receipt, Statement};
@@ -257,6 +257,9 @@ impl Node {
             if expected != got {
                 return Err(Rejection::AssetChanged { what, expected, got }.into());
             }
+        }
+        if asset.policy().noise().is_some() && cfg!(not(feature = "dp")) {
+            return Err(Stopped::Failed(CubeError::from(PrivacyError::NoSampler).into()));
         }
         match self.keys.check(asset.dataset()) {
             Err(KeyStoreError::Destroyed { .. }) => return Err(Rejection::KeyDestroyed.into()),

@@ -347,7 +347,13 @@ impl Owner {
         description.sealed.dataset = Dataset { id: dataset, epoch: of.epoch, contents: manifest.contents()? };
         description.metadata.updated = exchange.clock().now();
         if let Some((cube, new)) = noisy {
-            self.node.keep_cube(&keys.unwrap(&manifest)?, &current.did(), current.policy(), cube, new)?;
+            let kept = keys.unwrap(&manifest).map_err(Into::into);
+            let kept = kept.and_then(|key| self.node.keep_cube(&key, &current.did(), current.policy(), cube, new));
+            if let Err(error) = kept {
+                exchange.store().unpin(manifest.cid())?;
+                keys.discard(of)?;
+                return Err(error);
+            }
         }
         let asset = self.describe(current.service(), &description)?;
         inform(progress, Step::out_of(Stage::Publish, 1, 1));

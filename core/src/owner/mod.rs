@@ -18,7 +18,7 @@ use crate::asset::{
     self, AccessKeys, AssetDescription, AssetError, Dataset, Metadata, Mode, Price, Schema, Sealed, Table, Terms,
 };
 use crate::codec::{CodecError, from_canonical, to_canonical};
-use crate::cube::{CubeError, ProtectedCube, series_bits};
+use crate::cube::{CubeError, ProtectedCube, check_room};
 use crate::download::Download;
 use crate::envelope::{self, DatasetRef, EnvelopeError, Manifest, RecipientPublicKey, Source};
 use crate::error::Result;
@@ -618,11 +618,7 @@ fn check_fits(table: &Table, policy: &Policy) -> Result<u64> {
     let schema = table.schema();
     policy.check_fits(schema)?;
     let max_rows = (table.len() as u64).next_power_of_two();
-    for column in policy.measure_columns() {
-        for series in policy.sums(column) {
-            series_bits(schema, &series, max_rows)?;
-        }
-    }
+    check_room(schema, policy, max_rows)?;
     if policy.noise().is_some() && cfg!(not(feature = "dp")) {
         return Err(CubeError::from(PrivacyError::NoSampler).into());
     }

@@ -183,10 +183,9 @@ impl Aggregate {
 
     /// The bin that it names, given the rows in each. `None` without rows.
     pub(crate) fn bin(&self, counts: &[i128]) -> Option<usize> {
-        // Noise makes counts negative.
-        let counts = || counts.iter().map(|count| (*count).max(0));
-        let rows: i128 = counts().sum();
-        if rows == 0 {
+        // Noise may make counts negative, and their sum.
+        let rows: i128 = counts.iter().sum();
+        if rows <= 0 {
             return None;
         }
         let wanted = match self {
@@ -199,7 +198,7 @@ impl Aggregate {
             _ => return None,
         };
         let mut reached = 0;
-        counts().position(|count| {
+        counts.iter().position(|count| {
             reached += count;
             reached >= wanted
         })

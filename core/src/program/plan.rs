@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::predicate::{check_dimension, check_literals, check_test};
 use super::{Aggregate, Predicate, Program, ProgramError, Query, Slot, select};
-use crate::asset::{Schema, Value};
+use crate::asset::{Column, Schema, Value};
 use crate::cube::MAX_CUBE_CELLS;
 
 /// Most cells that the hidden columns may span: the longest indicator that `sealock-fhe` encrypts.
@@ -159,6 +159,17 @@ impl Program {
         }
         let Some(filter) = &self.filter else { return Ok(()) };
         filter.check_size()?;
+        // Literals are compared with every bin of their columns.
+        let mut compared = Ok(0u64);
+        filter.each(&mut |column, _, _| {
+            if let Ok(cells) = compared {
+                compared = schema.column(column).and_then(Column::cells).map(|more| cells.saturating_add(more));
+            }
+        });
+        let (cells, limit) = (compared?, MAX_ENTRIES);
+        if cells > limit {
+            return Err(ProgramError::TooManyCells { which: "compared", cells, limit });
+        }
         let mut result = Ok(());
         filter.each(&mut |column, op, slot| {
             if result.is_ok() {

@@ -253,7 +253,8 @@ impl Query {
         }
     }
 
-    /// The aggregates that are asked by themselves, as they are asked, and behind them those that others are made of.
+    /// The aggregates that are asked, as they are asked; sorted where something is made of them, so that it does not show
+    /// what.
     fn aggregates(&self) -> Vec<Aggregate> {
         let (plain, made): (Vec<_>, Vec<_>) = self.outputs.iter().partition(|output| output.is_plain());
         let mut aggregates: Vec<_> = plain.iter().flat_map(|output| output.expr.aggregates()).cloned().collect();
@@ -261,6 +262,9 @@ impl Query {
             if !aggregates.contains(aggregate) {
                 aggregates.push(aggregate.clone());
             }
+        }
+        if !made.is_empty() {
+            aggregates.sort();
         }
         aggregates
     }

@@ -173,7 +173,7 @@ pub(crate) fn result_digest(bytes: &[u8]) -> Digest {
 /// # Errors
 /// [`CubeError`] if a sum could leave 63 bits.
 pub(crate) fn value_bits(schema: &Schema, policy: &Policy, plan: &Plan, max_rows: u64) -> Result<Vec<u8>, CubeError> {
-    let widths = plan.numbers().map(|s| Ok(entry_bits(schema, policy, plan, s, max_rows)? as u8 + 1));
-    let widths = widths.collect::<Result<Vec<_>, CubeError>>()?;
+    let bits = entry_bits(schema, policy, plan, plan.series(), max_rows)?;
+    let widths: Vec<u8> = bits.into_iter().map(|bits| bits as u8 + 1).collect();
     Ok(widths.repeat(plan.groups()))
 }

@@ -1,4 +1,4 @@
-//! Encrypted matrix × clear matrix, exact, of any size.
+//! Encrypted matrix × clear matrix, exact, of any shape up to 2^22 in each direction that [`MAX_PARTS`] parts hold.
 //!
 //! The product is cut into parts that each fit one query and one answer: some rows of the encrypted matrix, all of the
 //! inner dimension, some columns of the clear one. Both sides derive the same parts. Every part has a query and a
@@ -32,6 +32,9 @@ use super::{
 };
 use crate::Error;
 
+/// Most parts of one product: queries, and answers.
+pub const MAX_PARTS: usize = 1 << 12;
+
 /// What both parties agree on beforehand: sizes of the matrices and widths of their entries, and the parts that follow.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Product {
@@ -55,7 +58,7 @@ impl Product {
     ///
     /// # Errors
     /// [`Error::Cells`] for an empty dimension or one above [`MAX_CELLS`], [`Error::NoBudget`],
-    /// [`Error::ValueBits`].
+    /// [`Error::ValueBits`], [`Error::Parts`].
     pub fn new(rows: usize, inner: usize, columns: usize, weight_bits: u8, entry_bits: u8) -> Result<Self, Error> {
         let weights = Weights::Signed { bits: weight_bits };
         let shape = |rows, columns| Shape::batch(rows, inner, weights, &vec![entry_bits; columns]);
@@ -71,6 +74,10 @@ impl Product {
             } else {
                 width = width.div_ceil(2);
             }
+        }
+        let got = rows.div_ceil(height) * columns.div_ceil(width);
+        if got > MAX_PARTS {
+            return Err(Error::Parts { got });
         }
         let cut = |len: usize, step: usize| (0..len).step_by(step).map(move |at| at..(at + step).min(len));
         let parts = cut(rows, height)
@@ -218,6 +225,7 @@ mod tests {
         assert_eq!(Product::new(1, 0, 1, 8, 8), Err(Error::Cells { got: 0 }));
         assert_eq!(Product::new(1, 1, 0, 8, 8), Err(Error::Cells { got: 0 }));
         assert_eq!(Product::new(usize::MAX, 1, 1, 8, 8), Err(Error::Cells { got: usize::MAX }));
+        assert_eq!(Product::new(1 << 22, 1 << 22, 1, 1, 1), Err(Error::Parts { got: 1 << 22 }));
         assert_eq!(Product::new(1, 2048, 1, 32, 8), Err(Error::NoBudget { bits: 32, cells: 2048 }));
         let product = Product::new(2, 3, 2, 8, 8).expect("supported sizes");
         let key = key(211);
