@@ -18,11 +18,11 @@
 //!
 //! **Extraction.** A linear score tells one linear equation about the coefficients: **whoever gets `d + 1` vectors scored
 //! has a model of `d` features and an intercept exactly**, and one who has probabilities instead has the scores by
-//! taking the logarithm. A consumer that does not follow the protocol may encrypt any weights, unit vectors among them. No
-//! encryption prevents this: it is what an answer is. What limits it is how many vectors are answered at all:
+//! taking the logarithm. A consumer that does not follow the protocol may encrypt any weights, and reads several coefficients
+//! from one vector: [`ModelInfo::vectors_to_extract`] says how many vectors it needs. No encryption prevents this: it is what an answer is. What limits it is how many vectors are answered at all:
 //! [`Policy::allow_inference`](crate::policy::Policy::allow_inference) says how many a job may have,
 //! [`Policy::max_jobs`](crate::policy::Policy::max_jobs) and the terms of an order how many jobs there are. Keep their product
-//! well below `d + 1` where the coefficients must stay secret, and know that buyers can join what they were told.
+//! well below that where the coefficients must stay secret, and know that buyers can join what they were told.
 
 mod error;
 mod info;

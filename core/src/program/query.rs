@@ -208,7 +208,7 @@ impl Query {
     ///
     /// let rate = (100 * sum("paid") / (sum("paid") + sum("owed"))).alias("rate");
     /// let query = Query::select([rate]).and_select([count()]);
-    /// assert_eq!(query.program().to_string(), "count, sum(paid), sum(owed)");
+    /// assert_eq!(query.program().to_string(), "count, sum(owed), sum(paid)");
     /// ```
     pub fn select<T: Into<Output>>(outputs: impl IntoIterator<Item = T>) -> Self {
         Self { filter: None, group_by: Vec::new(), outputs: Vec::new() }.and_select(outputs)

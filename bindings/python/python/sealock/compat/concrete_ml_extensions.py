@@ -166,6 +166,8 @@ class _Parts:
             at += length
         if at != len(content):
             raise malformed(f"{len(content) - at} bytes too many")
+        if not parts:
+            raise malformed("there is nothing in it")
         product = linear.Product(rows, inner, BLOCK, weight_bits=weight_bits, entry_bits=entry_bits)
         return product, columns, bool(signed), salt, parts
 
