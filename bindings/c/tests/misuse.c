@@ -197,7 +197,7 @@ static void open_node(void) {
     MUST(sealock_ipfs_open(folder, valid_sealock_ipfs_config, &valid_sealock_ipfs, &error));
 }
 
-// A model, and what leads to its scores.
+// A model and what leads to its scores, and a product of matrices.
 static void open_model(const struct market *m) {
     sealock_schema *schema;
     sealock_column *column;
@@ -228,6 +228,8 @@ static void open_model(const struct market *m) {
     sealock_policy_free(policy);
     sealock_schema_free(schema);
     sealock_column_free(column);
+    MUST(sealock_product_key_generate(&valid_sealock_product_key, &error));
+    MUST(sealock_product_new(1, 1, 1, 8, 8, &valid_sealock_product, &error));
 }
 
 // What leads to the data itself.

@@ -49,6 +49,8 @@ OUTPUTS = {
     "sealock_access_statement_to_bytes": 137,
     "sealock_access_proof_to_bytes": 129,
 }
+# Elements of lists that are put out, where it is not one.
+COUNTS = {"sealock_product_decrypt_wide": "2"}
 # Outputs that may have any size.
 ANY_SIZE = {"buffer"}
 EXTREMES = {
@@ -154,7 +156,7 @@ class Function:
                 return "sizeof outs.bytes"
             if previous[0] == "const uint8_t *":
                 return str((SIZES | LIST_SIZES).get(previous[1], 8))
-            return "1" if argument.endswith("count") else "0"
+            return COUNTS.get(self.name, "1") if argument.endswith("count") else "0"
         if kind in EXTREMES:
             return NUMBERS.get(argument, "0")
         if kind.startswith("struct Arrow"):
