@@ -357,6 +357,9 @@ mod tests {
             of(2, 3, 4, 8, 9, b"job "),
         ];
         assert!(others.iter().all(|other| *other != base));
+        // Computed by another SHAKE256.
+        let hex: String = base.id().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "8aeec9ca09822f4a60234fa8a5173a3d2e65642a36bc6dea90bd3592472810e1");
     }
 
     #[test]

@@ -28,7 +28,7 @@ import numpy as np
 
 from ._sealock import LinearSecretKey as SecretKey
 from ._sealock import Product as _Product
-from ._sealock import _linear_join, _linear_split
+from ._sealock import linear_join, linear_split
 from .errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -127,12 +127,12 @@ class Product:
 
 def join(parts: Iterable[Buffer]) -> bytes:
     """Puts queries, or answers, into one byte string."""
-    return _linear_join("parts", parts)
+    return linear_join("parts", parts)
 
 
 def split(joined: Buffer) -> list[bytes]:
     """Takes apart what `join`, or a program in C, made. Raises `Encryption` for bytes that end too early or go on."""
-    return _linear_split("joined", joined)
+    return linear_split("joined", joined)
 
 
 def _integers(what: str, data: ArrayLike, shape: tuple[int, int]) -> bytes:
