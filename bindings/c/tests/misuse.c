@@ -81,6 +81,7 @@ static void wrong(const char *shown, const char *says, unsigned null, sealock_st
 
 SIZED(sealock_suppression)
 SIZED(sealock_estimate)
+SIZED(sealock_number_error)
 SIZED(sealock_statement)
 SIZED(sealock_job)
 SIZED(sealock_blocks)
@@ -327,6 +328,7 @@ static void make_all(const char *ceremony) {
     MUST(sealock_node_receipts(m.node, &valid_sealock_receipts, &error));
     MUST(sealock_node_refusals(m.node, &valid_sealock_refusals, &error));
     MUST(sealock_query_program(query, &valid_sealock_program, &error));
+    MUST(sealock_asset_number_errors(m.asset, query, &valid_sealock_number_errors, &error));
     MUST(sealock_asset_did(m.asset, &valid_sealock_buffer, &error));
     MUST(sealock_cancel_new(&valid_sealock_cancel, &error));
     CHECK(sealock_schema_from_json(NULL, 0, &valid_sealock_schema, &valid_sealock_error) == SEALOCK_ERROR_MALFORMED);
