@@ -82,6 +82,7 @@ static void wrong(const char *shown, const char *says, unsigned null, sealock_st
 SIZED(sealock_suppression)
 SIZED(sealock_estimate)
 SIZED(sealock_number_error)
+SIZED(sealock_budget)
 SIZED(sealock_statement)
 SIZED(sealock_job)
 SIZED(sealock_blocks)
