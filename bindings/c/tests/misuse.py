@@ -18,6 +18,13 @@ TEXTS = {
     "min": '"0"',
     "max": '"1"',
     "value": '"1"',
+    "epsilon": '"1"',
+    "per_job": '"1"',
+    "most": '"1"',
+    "per_release": '"0.001"',
+    "low": '"0"',
+    "high": '"1"',
+    "sql": '"count(*)"',
     "cid": '"bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"',
 }
 # Numbers that have to be something.
