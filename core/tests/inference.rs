@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use sealock::asset::{Column, Schema, Terms, Value};
+use sealock::asset::{Column, Price, Schema, Terms, Value};
 use sealock::job::JobRequest;
 use sealock::model::{Inference, Model, ModelError, ModelInfo, ModelKind, Precision, Prediction, Vectors};
 use sealock::order::{InferenceTicket, Order};
@@ -116,6 +116,33 @@ fn a_hidden_vector_gets_the_score_of_the_model_in_the_clear() {
     assert_eq!((said.program, said.data), (Inference::of(2).unwrap().digest().unwrap(), clinic.asset.data()));
     verify_chain(clinic.owner.address(), &node.receipts().unwrap()).unwrap();
     assert_eq!(order.uses_left().unwrap(), 2, "several vectors are one use");
+}
+
+#[test]
+fn an_estimate_is_what_the_request_and_the_result_turn_out_to_be() {
+    let clinic = Clinic::with(&logistic(), Policy::deny_all().allow_inference(200), 3);
+    let order = clinic.order();
+    for count in [1, 2, 150] {
+        let estimate = clinic.asset.estimate_inference(count).unwrap();
+        let values = [17.99, 10.38, 54.0].repeat(count as usize);
+        let ticket = order.infer(&clinic.asset.vectors(&values).unwrap()).unwrap();
+        let (result, _) = clinic.owner.node().run(ticket.request().clone()).unwrap();
+        assert_eq!(estimate.request_bytes, ticket.request().to_bytes().unwrap().len() as u64);
+        assert_eq!(estimate.result_bytes, result.to_bytes().unwrap().len() as u64);
+        assert!(!estimate.compute_time.is_zero());
+        let sizes = (estimate.groups, estimate.numbers, estimate.hidden_cells);
+        assert_eq!(sizes, (count.into(), 1, 4 * u64::from(count)), "three features and a constant");
+        assert_eq!((estimate.price, estimate.uses_per_order), (Some(Price::Free { max_per_account: 100 }), 3));
+        assert_eq!((estimate.epsilon, estimate.errors.len()), (None, 0));
+    }
+    // It fails as a request would.
+    let kind = |vectors| clinic.asset.estimate_inference(vectors).unwrap_err().kind();
+    let many = clinic.asset.vectors(&[17.99, 10.38, 54.0].repeat(201)).unwrap();
+    assert_eq!(kind(201), order.infer(&many).unwrap_err().kind());
+    assert_eq!((kind(201), kind(0)), (ErrorKind::PolicyDenied, ErrorKind::InvalidProgram));
+    assert_eq!(Market::open().asset.estimate_inference(1).unwrap_err().kind(), ErrorKind::InvalidProgram);
+    let boundless = Clinic::with(&logistic(), Policy::deny_all().allow_inference(u32::MAX), 1);
+    assert_eq!(boundless.asset.estimate_inference(u32::MAX).unwrap_err().kind(), ErrorKind::Encryption);
 }
 
 #[test]

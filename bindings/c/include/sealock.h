@@ -153,6 +153,8 @@ typedef struct sealock_model sealock_model;
 typedef struct sealock_inference_ticket sealock_inference_ticket;
 typedef struct sealock_inference_tickets sealock_inference_tickets;
 typedef struct sealock_prediction sealock_prediction;
+typedef struct sealock_product_key sealock_product_key;
+typedef struct sealock_product sealock_product;
 typedef struct sealock_identity sealock_identity;
 typedef struct sealock_group sealock_group;
 typedef struct sealock_merkle_proof sealock_merkle_proof;
@@ -1582,7 +1584,7 @@ struct sealock_asset;
 // Made by: `sealock_asset_number_errors`. Freed by: `sealock_number_errors_free`. It never changes; thread-safe.
 struct sealock_number_errors;
 
-// What a query will cost and how large its answer will be.
+// What a query, or an inference, will cost and how large its answer will be.
 typedef struct {
     // `sizeof(sealock_estimate)`, filled in by the caller.
     size_t struct_size;
@@ -1590,11 +1592,12 @@ typedef struct {
     uint64_t uses_per_order;
     // The length of the epochs in which an order has its uses anew, in seconds; 0 if it has them once.
     uint64_t renewed_every;
-    // Rows of the answer.
+    // Rows of the answer; vectors of an inference.
     uint64_t groups;
-    // Encrypted numbers that each row is made of. A mean takes two.
+    // Encrypted numbers that each row is made of. A mean takes two. An inference has its scores.
     uint64_t numbers;
-    // Cells that the encrypted indicator spans: the product of the sizes of the columns compared with secrets.
+    // Cells that the encrypted indicator spans: the product of the sizes of the columns compared with secrets. Of an inference,
+    // the numbers that are encrypted.
     uint64_t hidden_cells;
     // Length of the request, in bytes.
     uint64_t request_bytes;
@@ -1704,6 +1707,14 @@ sealock_status sealock_asset_estimate(const sealock_asset *asset,
                                       const sealock_query *query,
                                       sealock_estimate *out,
                                       sealock_error **error);
+
+// Tells what it will cost to have so many vectors scored by a model. Set `out->struct_size` before.
+//
+// Fails as `sealock_order_infer` would.
+sealock_status sealock_asset_estimate_inference(const sealock_asset *asset,
+                                                uint32_t vectors,
+                                                sealock_estimate *out,
+                                                sealock_error **error);
 
 // Tells how far noise moves the numbers that the answer to a query is made of: an empty list where the policy draws none.
 //
@@ -3365,6 +3376,121 @@ sealock_status sealock_prediction_kind(const sealock_prediction *prediction,
 
 // Frees a prediction. NULL is fine.
 sealock_status sealock_prediction_free(sealock_prediction *prediction);
+
+// ===============
+// Matrix products
+//
+// An encrypted matrix of integers times a clear one, exactly, of any size, without an exchange. One side has a matrix that
+// nobody else may see, the other one a matrix that it keeps. The first learns the product and no more of the other's matrix
+// than the product says; the second learns sizes. Matrices are integers row by row.
+//
+// Queries and answers are bytes, the same as Python's `sealock.linear` joins and splits. They carry no checksum: authenticate
+// what carries them. Nothing here asks who may multiply, or how often: **who gets enough products has the matrix.**
+
+// Sizes and widths of two matrices. Both sides make the same one.
+//
+// Made by: `sealock_product_new`. Freed by: `sealock_product_free`. It never changes; thread-safe.
+struct sealock_product;
+
+// The key of whoever has the encrypted matrix. Make one for each product: whoever sees how its owner reacts to malformed
+// answers could learn it bit by bit.
+//
+// Made by: `sealock_product_key_generate`, `_from_secret`. Freed by: `sealock_product_key_free`, which wipes it. It never
+// changes; thread-safe.
+struct sealock_product_key;
+
+// Makes a fresh key from the operating system's randomness.
+sealock_status sealock_product_key_generate(sealock_product_key **out, sealock_error **error);
+
+// The key of SEALOCK_SECRET_BYTES secret bytes that `sealock_product_key_expose_secret` gave, or that are as hard to guess.
+// Wipe your copy with `sealock_wipe`.
+sealock_status sealock_product_key_from_secret(const uint8_t *secret,
+                                               size_t secret_length,
+                                               sealock_product_key **out,
+                                               sealock_error **error);
+
+// Copies the secret out, SEALOCK_SECRET_BYTES bytes, for a key store alone. **Wipe the copy** with `sealock_wipe`.
+sealock_status sealock_product_key_expose_secret(const sealock_product_key *key,
+                                                 uint8_t *out,
+                                                 size_t out_length,
+                                                 sealock_error **error);
+
+// Frees a key. NULL is fine.
+sealock_status sealock_product_key_free(sealock_product_key *key);
+
+// The product of an encrypted matrix of `rows` times `inner` integers of `weight_bits` bits, sign included, and a clear one
+// of `inner` times `columns` integers of `entry_bits` bits.
+//
+// Fails with SEALOCK_ERROR_ENCRYPTION if sizes and widths leave no room for an exact result.
+sealock_status sealock_product_new(size_t rows,
+                                   size_t inner,
+                                   size_t columns,
+                                   uint8_t weight_bits,
+                                   uint8_t entry_bits,
+                                   sealock_product **out,
+                                   sealock_error **error);
+
+// The lengths of what `sealock_product_encrypt` and `sealock_product_evaluate` put out, in bytes.
+sealock_status sealock_product_lengths(const sealock_product *product,
+                                       size_t *queries,
+                                       size_t *answers,
+                                       sealock_error **error);
+
+// Signed width that every entry of the product has room in, in bits.
+sealock_status sealock_product_bits(const sealock_product *product, uint32_t *out, sealock_error **error);
+
+// Encrypts the left matrix, `rows` times `inner` integers. `context` is any bytes that both sides know the request by, each
+// from its own records: an answer is made for one context alone.
+//
+// Fails with SEALOCK_ERROR_ENCRYPTION for another number of integers, and for the first one that is too wide.
+sealock_status sealock_product_encrypt(const sealock_product *product,
+                                       const sealock_product_key *key,
+                                       const int64_t *left,
+                                       size_t left_count,
+                                       const uint8_t *context,
+                                       size_t context_length,
+                                       sealock_buffer **out,
+                                       sealock_error **error);
+
+// Multiplies encrypted rows with the right matrix, `inner` times `columns` integers, and re-randomises the result.
+//
+// Fails as `sealock_product_encrypt`, and with SEALOCK_ERROR_ENCRYPTION for queries that were cut or made for another product
+// or context.
+sealock_status sealock_product_evaluate(const sealock_product *product,
+                                        const uint8_t *queries,
+                                        size_t queries_length,
+                                        const int64_t *right,
+                                        size_t right_count,
+                                        const uint8_t *context,
+                                        size_t context_length,
+                                        sealock_buffer **out,
+                                        sealock_error **error);
+
+// Decrypts the product, `rows` times `columns` integers. Wipe them with `sealock_wipe` if they are secret.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT if 64 bits could be too few (`sealock_product_bits` says how many it takes): see
+// `sealock_product_decrypt_wide`. Fails with SEALOCK_ERROR_ENCRYPTION for answers that were cut or are of another product. A
+// wrong key, or an answer that was changed otherwise, gives wrong numbers.
+sealock_status sealock_product_decrypt(const sealock_product *product,
+                                       const sealock_product_key *key,
+                                       const uint8_t *answers,
+                                       size_t answers_length,
+                                       int64_t *out,
+                                       size_t out_count,
+                                       sealock_error **error);
+
+// As `sealock_product_decrypt`, for any width. An entry is two words, the lower one first, in two's complement: what `__int128`
+// is in memory where bytes are little-endian. So `out_count` is two times `rows` times `columns`.
+sealock_status sealock_product_decrypt_wide(const sealock_product *product,
+                                            const sealock_product_key *key,
+                                            const uint8_t *answers,
+                                            size_t answers_length,
+                                            uint64_t *out,
+                                            size_t out_count,
+                                            sealock_error **error);
+
+// Frees a product. NULL is fine.
+sealock_status sealock_product_free(sealock_product *product);
 
 // =============================
 // Access proofs: field elements

@@ -45,7 +45,7 @@ pub const SEALOCK_PRICE_FREE: i32 = 1;
 /// Datatokens are sold at a fixed price.
 pub const SEALOCK_PRICE_FIXED: i32 = 2;
 
-/// What a query will cost and how large its answer will be.
+/// What a query, or an inference, will cost and how large its answer will be.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct sealock_estimate {
@@ -55,11 +55,12 @@ pub struct sealock_estimate {
     pub uses_per_order: u64,
     /// The length of the epochs in which an order has its uses anew, in seconds; 0 if it has them once.
     pub renewed_every: u64,
-    /// Rows of the answer.
+    /// Rows of the answer; vectors of an inference.
     pub groups: u64,
-    /// Encrypted numbers that each row is made of. A mean takes two.
+    /// Encrypted numbers that each row is made of. A mean takes two. An inference has its scores.
     pub numbers: u64,
-    /// Cells that the encrypted indicator spans: the product of the sizes of the columns compared with secrets.
+    /// Cells that the encrypted indicator spans: the product of the sizes of the columns compared with secrets. Of an inference,
+    /// the numbers that are encrypted.
     pub hidden_cells: u64,
     /// Length of the request, in bytes.
     pub request_bytes: u64,
@@ -362,6 +363,22 @@ pub unsafe extern "C" fn sealock_asset_estimate(
         let out = c.sized_out("out", out)?;
         let (asset, query) = (find(asset)?, query_of(query)?);
         out.put(sealock_estimate::from(&asset.estimate(&query)?));
+    })
+}
+
+/// Tells what it will cost to have so many vectors scored by a model. Set `out->struct_size` before.
+///
+/// Fails as `sealock_order_infer` would.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_asset_estimate_inference(
+    asset: *const sealock_asset,
+    vectors: u32,
+    out: *mut sealock_estimate,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.sized_out("out", out)?;
+        out.put(sealock_estimate::from(&find(asset)?.estimate_inference(vectors)?));
     })
 }
 

@@ -210,14 +210,25 @@ impl Caller {
     /// Where bytes are to be put. They are zero until then. NULL is fine where there are none.
     #[allow(clippy::mut_from_ref, reason = "the bytes are the caller's, who uses them nowhere else during the call")]
     pub(crate) fn bytes_out(&self, name: &str, out: *mut u8, length: usize) -> Result<&mut [u8], Failure> {
+        self.list_out(name, out, length)
+    }
+
+    /// Where a list is to be put. Its elements are zero until then. NULL is fine where it is empty.
+    #[allow(clippy::mut_from_ref, reason = "the list is the caller's, who uses it nowhere else during the call")]
+    pub(crate) fn list_out<T: Copy + Default>(
+        &self,
+        name: &str,
+        out: *mut T,
+        count: usize,
+    ) -> Result<&mut [T], Failure> {
         // What can be read can be written to: the check is the same.
-        if self.bytes(name, out, length)?.is_empty() {
+        if self.list(name, out.cast_const(), count)?.is_empty() {
             return Ok(&mut []);
         }
-        // SAFETY: by the promise of `new`, there are `length` bytes, which nobody else uses during the call. The slice that
+        // SAFETY: by the promise of `new`, there are `count` elements, which nobody else uses during the call. The slice that
         // was checked is gone.
-        let out = unsafe { std::slice::from_raw_parts_mut(out, length) };
-        out.fill(0);
+        let out = unsafe { std::slice::from_raw_parts_mut(out, count) };
+        out.fill(T::default());
         Ok(out)
     }
 

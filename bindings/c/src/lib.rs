@@ -38,6 +38,7 @@ pub mod keystore;
 pub mod kubo;
 pub mod ledger;
 pub mod library;
+pub mod linear;
 pub mod logging;
 pub mod model;
 pub mod node;

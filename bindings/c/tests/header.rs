@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sealock::ErrorKind;
 
 /// One section of the header each, in its order.
-const SECTIONS: [&str; 40] = [
+const SECTIONS: [&str; 41] = [
     "error",
     "buffer",
     "library",
@@ -41,6 +41,7 @@ const SECTIONS: [&str; 40] = [
     "query",
     "answer",
     "model",
+    "linear",
     "scalar",
     "identity",
     "group",

@@ -80,6 +80,13 @@ int main(void) {
     MUST(sealock_owner_publish(owner, offer, NULL, &published, &error));
     MUST(sealock_published_asset(published, &asset, &error));
 
+    // What it will cost.
+    sealock_estimate estimate = {.struct_size = sizeof estimate};
+    MUST(sealock_asset_estimate_inference(asset, 3, &estimate, &error));
+    CHECK(estimate.groups == 3 && estimate.numbers == 3 && estimate.hidden_cells == 9 && !estimate.has_epsilon);
+    CHECK(estimate.uses_per_order > 0 && estimate.compute_seconds > 0);
+    FAILS(SEALOCK_ERROR_POLICY_DENIED, sealock_asset_estimate_inference(asset, 4, &estimate, &error));
+
     // A consumer has three vectors scored.
     const double values[] = {12.34, 50, 0.0, 0, 30.0, 120};
     sealock_inference_ticket *ticket;
@@ -92,7 +99,14 @@ int main(void) {
     MUST(sealock_order_infer(order, values, COUNT(values), 0, NULL, &ticket, &error));
     MUST(sealock_inference_ticket_renew(ticket, &error));
     MUST(sealock_inference_ticket_request(ticket, &request, &error));
+    MUST(sealock_request_to_bytes(request, &bytes, &error));
+    MUST(sealock_asset_estimate_inference(asset, 3, &estimate, &error));
+    CHECK(sealock_buffer_length(bytes) == estimate.request_bytes);
+    sealock_buffer_free(bytes);
     MUST(sealock_node_run(node, request, NULL, &result, &receipt, &error));
+    MUST(sealock_result_to_bytes(result, &bytes, &error));
+    CHECK(sealock_buffer_length(bytes) == estimate.result_bytes);
+    sealock_buffer_free(bytes);
     MUST(sealock_inference_ticket_open(ticket, result, receipt, &prediction, &error));
     MUST(sealock_model_predict(model, values, COUNT(values), 0, &plain, &error));
 

@@ -81,6 +81,8 @@ static void wrong(const char *shown, const char *says, unsigned null, sealock_st
 
 SIZED(sealock_suppression)
 SIZED(sealock_estimate)
+SIZED(sealock_number_error)
+SIZED(sealock_budget)
 SIZED(sealock_statement)
 SIZED(sealock_job)
 SIZED(sealock_blocks)
@@ -197,7 +199,7 @@ static void open_node(void) {
     MUST(sealock_ipfs_open(folder, valid_sealock_ipfs_config, &valid_sealock_ipfs, &error));
 }
 
-// A model, and what leads to its scores.
+// A model and what leads to its scores, and a product of matrices.
 static void open_model(const struct market *m) {
     sealock_schema *schema;
     sealock_column *column;
@@ -228,6 +230,8 @@ static void open_model(const struct market *m) {
     sealock_policy_free(policy);
     sealock_schema_free(schema);
     sealock_column_free(column);
+    MUST(sealock_product_key_generate(&valid_sealock_product_key, &error));
+    MUST(sealock_product_new(1, 1, 1, 8, 8, &valid_sealock_product, &error));
 }
 
 // What leads to the data itself.
@@ -325,6 +329,7 @@ static void make_all(const char *ceremony) {
     MUST(sealock_node_receipts(m.node, &valid_sealock_receipts, &error));
     MUST(sealock_node_refusals(m.node, &valid_sealock_refusals, &error));
     MUST(sealock_query_program(query, &valid_sealock_program, &error));
+    MUST(sealock_asset_number_errors(m.asset, query, &valid_sealock_number_errors, &error));
     MUST(sealock_asset_did(m.asset, &valid_sealock_buffer, &error));
     MUST(sealock_cancel_new(&valid_sealock_cancel, &error));
     CHECK(sealock_schema_from_json(NULL, 0, &valid_sealock_schema, &valid_sealock_error) == SEALOCK_ERROR_MALFORMED);

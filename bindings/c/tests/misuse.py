@@ -18,6 +18,13 @@ TEXTS = {
     "min": '"0"',
     "max": '"1"',
     "value": '"1"',
+    "epsilon": '"1"',
+    "per_job": '"1"',
+    "most": '"1"',
+    "per_release": '"0.001"',
+    "low": '"0"',
+    "high": '"1"',
+    "sql": '"count(*)"',
     "cid": '"bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"',
 }
 # Numbers that have to be something.
@@ -49,6 +56,8 @@ OUTPUTS = {
     "sealock_access_statement_to_bytes": 137,
     "sealock_access_proof_to_bytes": 129,
 }
+# Elements of lists that are put out, where it is not one.
+COUNTS = {"sealock_product_decrypt_wide": "2"}
 # Outputs that may have any size.
 ANY_SIZE = {"buffer"}
 EXTREMES = {
@@ -154,7 +163,7 @@ class Function:
                 return "sizeof outs.bytes"
             if previous[0] == "const uint8_t *":
                 return str((SIZES | LIST_SIZES).get(previous[1], 8))
-            return "1" if argument.endswith("count") else "0"
+            return COUNTS.get(self.name, "1") if argument.endswith("count") else "0"
         if kind in EXTREMES:
             return NUMBERS.get(argument, "0")
         if kind.startswith("struct Arrow"):

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
+use sealock::exchange::Estimate;
 
 use crate::call::Call;
 use crate::convert;
@@ -153,32 +154,14 @@ impl Asset {
     /// What a query will cost. Needs no order, takes nothing, and tells nobody. Fails as a request would.
     fn estimate<'py>(&self, py: Python<'py>, query: &Query) -> Result<Bound<'py, PyAny>> {
         let (asset, query) = (self.0.clone(), query.inner.clone());
-        let estimate = Call::default().run(py, move |_| Ok(asset.estimate(&query)?))?;
-        let fields = PyDict::new(py);
-        fields.set_item("price", estimate.price.map(Price).map(|price| Bound::new(py, price)).transpose()?)?;
-        fields.set_item("uses_per_order", estimate.uses_per_order)?;
-        let renewed_every = estimate.epoch_secs.map(|secs| convert::from_seconds(py, secs)).transpose()?;
-        fields.set_item("renewed_every", renewed_every)?;
-        fields.set_item("groups", estimate.groups)?;
-        fields.set_item("numbers", estimate.numbers)?;
-        fields.set_item("hidden_cells", estimate.hidden_cells)?;
-        fields.set_item("request_bytes", estimate.request_bytes)?;
-        fields.set_item("result_bytes", estimate.result_bytes)?;
-        fields.set_item("compute_time", convert::from_duration(py, estimate.compute_time)?)?;
-        fields.set_item("epsilon", estimate.epsilon)?;
-        fields.set_item("delta", estimate.delta)?;
-        fields.set_item("epsilon_limit", estimate.epsilon_limit)?;
-        let errors = estimate.errors.into_iter().map(|error| {
-            let fields = PyDict::new(py);
-            fields.set_item("name", error.name)?;
-            fields.set_item("cell_deviation", error.cell_deviation)?;
-            fields.set_item("cells", error.cells)?;
-            fields.set_item("deviation", error.deviation)?;
-            fields.set_item("half_width", error.half_width)?;
-            convert::record(py, "NumberError", &fields)
-        });
-        fields.set_item("errors", PyTuple::new(py, errors.collect::<PyResult<Vec<_>>>()?)?)?;
-        Ok(convert::record(py, "Estimate", &fields)?)
+        estimated(py, Call::default().run(py, move |_| Ok(asset.estimate(&query)?))?)
+    }
+
+    /// What it will cost to have so many vectors scored. `groups` are vectors then, `numbers` scores of each, and `hidden_cells` the
+    /// numbers that are encrypted. Fails as `Order.infer` would.
+    fn estimate_inference<'py>(&self, py: Python<'py>, vectors: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
+        let (asset, vectors) = (self.0.clone(), convert::whole("vectors", vectors)?);
+        estimated(py, Call::default().run(py, move |_| Ok(asset.estimate_inference(vectors)?))?)
     }
 
     /// The asset as it is seen here, as canonical DAG-CBOR.
@@ -209,4 +192,33 @@ impl Asset {
     fn __reduce__<'py>(&self, py: Python<'py>) -> Result<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
         Ok(convert::rebuilt::<Self>(py, "from_bytes", self.to_bytes(py)?)?)
     }
+}
+
+/// An estimate as Python has it.
+fn estimated(py: Python<'_>, estimate: Estimate) -> Result<Bound<'_, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("price", estimate.price.map(Price).map(|price| Bound::new(py, price)).transpose()?)?;
+    fields.set_item("uses_per_order", estimate.uses_per_order)?;
+    let renewed_every = estimate.epoch_secs.map(|secs| convert::from_seconds(py, secs)).transpose()?;
+    fields.set_item("renewed_every", renewed_every)?;
+    fields.set_item("groups", estimate.groups)?;
+    fields.set_item("numbers", estimate.numbers)?;
+    fields.set_item("hidden_cells", estimate.hidden_cells)?;
+    fields.set_item("request_bytes", estimate.request_bytes)?;
+    fields.set_item("result_bytes", estimate.result_bytes)?;
+    fields.set_item("compute_time", convert::from_duration(py, estimate.compute_time)?)?;
+    fields.set_item("epsilon", estimate.epsilon)?;
+    fields.set_item("delta", estimate.delta)?;
+    fields.set_item("epsilon_limit", estimate.epsilon_limit)?;
+    let errors = estimate.errors.into_iter().map(|error| {
+        let fields = PyDict::new(py);
+        fields.set_item("name", error.name)?;
+        fields.set_item("cell_deviation", error.cell_deviation)?;
+        fields.set_item("cells", error.cells)?;
+        fields.set_item("deviation", error.deviation)?;
+        fields.set_item("half_width", error.half_width)?;
+        convert::record(py, "NumberError", &fields)
+    });
+    fields.set_item("errors", PyTuple::new(py, errors.collect::<PyResult<Vec<_>>>()?)?)?;
+    Ok(convert::record(py, "Estimate", &fields)?)
 }

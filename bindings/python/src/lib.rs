@@ -85,6 +85,8 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keys::RecipientKey>()?;
     module.add_class::<keys::RecipientPublicKey>()?;
     module.add_class::<linear::Product>()?;
+    module.add("linear_join", wrap_pyfunction!(linear::join, module)?)?;
+    module.add("linear_split", wrap_pyfunction!(linear::split, module)?)?;
     module.add("LinearSecretKey", module.py().get_type::<linear::SecretKey>())?;
     module.add_class::<model::InferenceTicket>()?;
     module.add_class::<model::Model>()?;

@@ -4,56 +4,43 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
-use sealock::fhe::linear::{Context, EncryptedQuery, Entropy, QueryKey, SealedAnswer, matmul};
+use sealock::fhe::linear::matmul::{self, SECRET_BYTES};
+use sealock::fhe::linear::{Context, EncryptedQuery, SealedAnswer};
 use zeroize::Zeroizing;
 
 use crate::call::Call;
 use crate::convert;
 use crate::error::{Failure, Result};
 
-const SECRET_BYTES: usize = 32;
-
 /// The key of whoever owns the left matrix. Make one for each product: whoever sees how its owner reacts to malformed answers
 /// could learn it bit by bit.
 ///
 /// It is not shown, pickled or copied, and is wiped when the last reference is gone.
 #[pyclass(frozen, module = "sealock.linear")]
-pub struct SecretKey {
-    secret: Zeroizing<[u8; SECRET_BYTES]>,
-    key: Arc<QueryKey>,
-}
-
-impl SecretKey {
-    fn of(secret: Zeroizing<[u8; SECRET_BYTES]>) -> Self {
-        let key = Arc::new(QueryKey::generate_with_entropy(Entropy::from_seed(*secret)));
-        Self { secret, key }
-    }
-}
+pub struct SecretKey(Arc<matmul::SecretKey>);
 
 #[pymethods]
 impl SecretKey {
     /// A fresh key from the operating system's randomness.
     #[staticmethod]
-    fn generate() -> Self {
-        let mut secret = Zeroizing::new([0; SECRET_BYTES]);
-        getrandom::fill(secret.as_mut()).expect("the operating system provides randomness");
-        Self::of(secret)
+    fn generate() -> Result<Self> {
+        Ok(Self(Arc::new(matmul::SecretKey::generate()?)))
     }
 
     /// The key of 32 bytes, from `expose_secret_bytes`.
     #[staticmethod]
     fn from_secret_bytes(secret: &Bound<'_, PyAny>) -> Result<Self> {
         let bytes = Zeroizing::new(convert::bytes("secret", secret)?);
-        let secret = <[u8; SECRET_BYTES]>::try_from(bytes.as_slice()).map_err(|_| {
+        let secret = <&[u8; SECRET_BYTES]>::try_from(bytes.as_slice()).map_err(|_| {
             let why = format!("secret: expected {SECRET_BYTES} bytes, got {}", bytes.len());
             Failure::argument(why, "pass what expose_secret_bytes() returned")
         })?;
-        Ok(Self::of(Zeroizing::new(secret)))
+        Ok(Self(Arc::new(matmul::SecretKey::from_secret_bytes(secret))))
     }
 
     /// The key, for a key store alone. Python keeps copies of bytes where it likes: nothing wipes them.
     fn expose_secret_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.secret.as_ref())
+        PyBytes::new(py, self.0.expose_secret_bytes())
     }
 
     fn __repr__(&self) -> &'static str {
@@ -67,14 +54,7 @@ impl SecretKey {
 /// Raises `Encryption` if sizes or widths leave no room for an exact result.
 #[pyclass(frozen, eq, hash, module = "sealock.linear")]
 #[derive(PartialEq, Eq, Hash)]
-pub struct Product {
-    rows: usize,
-    inner: usize,
-    columns: usize,
-    weight_bits: u8,
-    entry_bits: u8,
-    product: Arc<matmul::Product>,
-}
+pub struct Product(Arc<matmul::Product>);
 
 #[pymethods]
 impl Product {
@@ -91,50 +71,55 @@ impl Product {
         let size = |what, size| Ok::<_, Failure>(convert::whole::<u32>(what, size)? as usize);
         let (rows, inner, columns) = (size("rows", rows)?, size("inner", inner)?, size("columns", columns)?);
         let (weight_bits, entry_bits) = (bits("weight_bits", weight_bits)?, bits("entry_bits", entry_bits)?);
-        let product = Arc::new(matmul::Product::new(rows, inner, columns, weight_bits, entry_bits)?);
-        Ok(Self { rows, inner, columns, weight_bits, entry_bits, product })
+        Ok(Self(Arc::new(matmul::Product::new(rows, inner, columns, weight_bits, entry_bits)?)))
     }
 
     /// Rows of the encrypted matrix.
     #[getter]
     fn rows(&self) -> usize {
-        self.rows
+        self.0.rows()
     }
 
     /// Columns of the encrypted matrix, rows of the clear one.
     #[getter]
     fn inner(&self) -> usize {
-        self.inner
+        self.0.inner()
     }
 
     /// Columns of the clear matrix.
     #[getter]
     fn columns(&self) -> usize {
-        self.columns
+        self.0.columns()
     }
 
     /// Signed width of the encrypted entries, in bits.
     #[getter]
     fn weight_bits(&self) -> u8 {
-        self.weight_bits
+        self.0.weight_bits()
     }
 
     /// Signed width of the clear entries, in bits.
     #[getter]
     fn entry_bits(&self) -> u8 {
-        self.entry_bits
+        self.0.entry_bits()
+    }
+
+    /// Signed width that every entry of the product has room in, in bits.
+    #[getter]
+    fn product_bits(&self) -> u32 {
+        self.0.product_bits()
     }
 
     /// Bytes of all queries.
     #[getter]
     fn query_bytes(&self) -> usize {
-        self.product.shapes().map(EncryptedQuery::encoded_len).sum()
+        self.0.shapes().map(EncryptedQuery::encoded_len).sum()
     }
 
     /// Bytes of all answers.
     #[getter]
     fn answer_bytes(&self) -> usize {
-        self.product.shapes().map(SealedAnswer::encoded_len).sum()
+        self.0.shapes().map(SealedAnswer::encoded_len).sum()
     }
 
     /// Encrypts 64-bit integers, row by row. Returns one query for each part of the product.
@@ -145,10 +130,10 @@ impl Product {
         left: &Bound<'py, PyBytes>,
         context: &Bound<'py, PyAny>,
     ) -> Result<Bound<'py, PyList>> {
-        let (product, key) = (Arc::clone(&self.product), Arc::clone(&key.key));
+        let (product, key) = (Arc::clone(&self.0), Arc::clone(&key.0));
         let (left, context) = (integers(left), self.context(context)?);
         let queries = Call::default().run(py, move |_| {
-            let queries = product.encrypt(&key, &left, &context)?;
+            let queries = product.encrypt(key.query_key(), &left, &context)?;
             Ok(queries.iter().map(EncryptedQuery::to_bytes).collect::<Vec<_>>())
         })?;
         Ok(list(py, &queries)?)
@@ -161,7 +146,7 @@ impl Product {
         right: &Bound<'py, PyBytes>,
         context: &Bound<'py, PyAny>,
     ) -> Result<Bound<'py, PyList>> {
-        let product = Arc::clone(&self.product);
+        let product = Arc::clone(&self.0);
         let (queries, right, context) = (parts("queries", queries)?, integers(right), self.context(context)?);
         let answers = Call::default().run(py, move |_| {
             let queries =
@@ -179,29 +164,40 @@ impl Product {
         key: &SecretKey,
         answers: &Bound<'py, PyAny>,
     ) -> Result<Bound<'py, PyBytes>> {
-        let (product, key) = (Arc::clone(&self.product), Arc::clone(&key.key));
+        let (product, key) = (Arc::clone(&self.0), Arc::clone(&key.0));
         let answers = parts("answers", answers)?;
         let numbers = Call::default().run(py, move |_| {
             let answers =
                 answers.iter().map(|answer| SealedAnswer::from_bytes(answer)).collect::<Result<Vec<_>, _>>()?;
-            Ok(product.decrypt(&key, &answers)?)
+            Ok(product.decrypt(key.query_key(), &answers)?)
         })?;
         Ok(PyBytes::new(py, &numbers.iter().flat_map(|number| number.to_ne_bytes()).collect::<Vec<u8>>()))
     }
 
     fn __repr__(&self) -> String {
-        let Self { rows, inner, columns, weight_bits, entry_bits, .. } = self;
+        let (rows, inner, columns) = (self.rows(), self.inner(), self.columns());
+        let (weight_bits, entry_bits) = (self.weight_bits(), self.entry_bits());
         format!("Product({rows}, {inner}, {columns}, weight_bits={weight_bits}, entry_bits={entry_bits})")
     }
 }
 
 impl Product {
-    /// What both sides know the request by, and the sizes that they agreed on.
     fn context(&self, context: &Bound<'_, PyAny>) -> Result<Context> {
-        let context = convert::bytes("context", context)?;
-        let sizes = [self.rows as u64, self.inner as u64, self.columns as u64].map(u64::to_le_bytes).concat();
-        Ok(Context::new(&[b"sealock/v1/matrix-product", &sizes, &[self.weight_bits, self.entry_bits], &context]))
+        Ok(self.0.context(&convert::bytes("context", context)?))
     }
+}
+
+/// Puts the parts of a query or an answer into one byte string.
+#[pyfunction]
+pub fn join<'py>(py: Python<'py>, what: &str, items: &Bound<'py, PyAny>) -> Result<Bound<'py, PyBytes>> {
+    Ok(PyBytes::new(py, &matmul::join(&parts(what, items)?)))
+}
+
+/// Reads what `join` wrote.
+#[pyfunction]
+pub fn split<'py>(py: Python<'py>, what: &str, bytes: &Bound<'py, PyAny>) -> Result<Bound<'py, PyList>> {
+    let bytes = convert::bytes(what, bytes)?;
+    Ok(PyList::new(py, matmul::split(&bytes)?.into_iter().map(|part| PyBytes::new(py, part)))?)
 }
 
 fn integers(bytes: &Bound<'_, PyBytes>) -> Zeroizing<Vec<i64>> {

@@ -275,3 +275,22 @@ def test_models_are_kept_as_bytes_and_neither_pickled_nor_shown(clinic: Clinic) 
     for cut in range(0, 200, 7):
         with pytest.raises(sl.SealockError):
             sl.Model.from_bytes(model.to_bytes()[:cut])
+
+
+def test_an_estimate_is_what_the_request_and_the_result_turn_out_to_be(clinic: Clinic) -> None:
+    asset = clinic.order.asset
+    features = clinic.data.shape[1]
+    for count in [1, 20]:
+        estimate = asset.estimate_inference(count)
+        ticket = clinic.order.infer(clinic.data.iloc[:count])
+        result, _ = clinic.owner.node.run(ticket.request)
+        assert estimate.request_bytes == len(ticket.request.to_bytes())
+        assert estimate.result_bytes == len(result.to_bytes())
+        assert (estimate.groups, estimate.numbers) == (count, 1)
+        assert estimate.hidden_cells == count * (features + 1)
+        assert estimate.compute_time.total_seconds() > 0 and estimate.epsilon is None and estimate.errors == ()
+    for count, error in [(0, sl.errors.InvalidProgram), (33, sl.errors.PolicyDenied), (-1, sl.errors.InvalidArgument)]:
+        with pytest.raises(error):
+            asset.estimate_inference(count)
+    with pytest.raises(TypeError):
+        asset.estimate_inference("1")  # type: ignore[arg-type]

@@ -33,10 +33,29 @@ def test_products_are_exact(rows: int, inner: int, columns: int, bits: int) -> N
     opened = product.decrypt(key, answers)
     assert opened.dtype == np.int64
     assert (opened == left @ right).all()
+    assert np.abs(opened).max() < 2 ** (product.product_bits - 1)
     again = linear.SecretKey.from_secret_bytes(key.expose_secret_bytes())
     assert (product.decrypt(again, answers) == opened).all()
     other = product.decrypt(linear.SecretKey.generate(), answers)
     assert not (other == opened).all()
+
+
+def test_parts_travel_as_one_byte_string() -> None:
+    # One query for each part: this product is too large for one.
+    product = linear.Product(1, 4096, 100_000)
+    key = linear.SecretKey.generate()
+    queries = product.encrypt(key, np.ones((1, 4096), dtype=int), context=CONTEXT)
+    assert len(queries) > 1
+    joined = linear.join(queries)
+    assert linear.split(joined) == linear.split(memoryview(joined)) == queries
+    assert linear.split(linear.join([])) == []
+    for bad in [b"", joined[:-1], joined + b"\0", b"\2" + joined[1:]]:
+        with pytest.raises(errors.Encryption):
+            linear.split(bad)
+    with pytest.raises(TypeError):
+        linear.join([1])  # type: ignore[list-item]
+    with pytest.raises(TypeError):
+        linear.split("text")  # type: ignore[arg-type]
 
 
 def test_wide_products_are_exact_beyond_64_bits() -> None:

@@ -102,7 +102,7 @@ def test_expressions_are_written_like_numbers() -> None:
     assert (-(a - 1) * Decimal("0.5")).name == "-(sum(a) - 1) * 0.5"
     assert (1 - a / 2).name == "1 - sum(a) / 2" and (2 / a).name == "2 / sum(a)"
     query = sl.select(rate, sl.count().alias("n"))
-    assert repr(query.program) == "Program(sum(a), sum(b), count)"
+    assert repr(query.program) == "Program(count, sum(a), sum(b))"
     assert query.to_sql() == "SELECT 100 * sum(a) / (sum(a) + sum(b)) AS rate, count(*) AS n FROM asset"
     assert sl.sql(query.to_sql()).to_sql() == query.to_sql()
     assert pickle.loads(pickle.dumps(rate)) == rate

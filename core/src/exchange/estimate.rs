@@ -23,7 +23,7 @@ use crate::program::{Plan, Program, ProgramError, Query, Series};
 use crate::release::SealedResult;
 use crate::time::{Clock, SystemClock, Timestamp};
 
-/// What a query will cost and how large its answer will be.
+/// What a query, or an inference, will cost and how large its answer will be.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Estimate {
@@ -33,11 +33,12 @@ pub struct Estimate {
     pub uses_per_order: u64,
     /// The length of the epochs in which an order has its uses anew, in seconds; none if it has them once.
     pub epoch_secs: Option<u64>,
-    /// Rows of the answer.
+    /// Rows of the answer; vectors of an inference.
     pub groups: u64,
-    /// Encrypted numbers that each row of the answer is made of. A mean takes two.
+    /// Encrypted numbers that each row of the answer is made of. A mean takes two. An inference has its scores.
     pub numbers: u64,
-    /// Cells that the encrypted indicator spans: the product of the sizes of the columns compared with secrets.
+    /// Cells that the encrypted indicator spans: the product of the sizes of the columns compared with secrets. Of an inference,
+    /// the numbers that are encrypted: the features of all vectors, and a constant for each.
     pub hidden_cells: u64,
     /// Length of the request, in bytes.
     pub request_bytes: u64,
@@ -75,19 +76,51 @@ impl Asset {
             Noise::Cube(_) => 0.0,
         };
         Ok(Estimate {
-            price: self.price().cloned(),
-            uses_per_order: self.order_terms().limit,
-            epoch_secs: self.order_terms().epoch_secs,
             groups: plan.groups() as u64,
             numbers: plan.width() as u64,
             hidden_cells: plan.cells() as u64,
-            request_bytes: self.blank_request(&program, &shape, now)?.to_bytes()?.len() as u64,
-            result_bytes: SealedResult::encoded_len(SealedAnswer::encoded_len(&shape))? as u64,
-            compute_time: compute_time(&shape),
             epsilon: policy.noise().map(spent),
             delta: policy.noise().and_then(|noise| noise.loss().delta).map(Delta::to_f64),
             epsilon_limit: policy.privacy_limit().map(Epsilon::to_f64),
             errors: self.errors(&plan)?,
+            ..self.costs(program.to_bytes()?, &shape, now)?
+        })
+    }
+
+    /// Tells what it will cost to have so many vectors scored, as [`Asset::estimate`] does for a query. The values of the
+    /// vectors change nothing. Scores carry no noise.
+    ///
+    /// # Errors
+    /// As [`Order::infer`](crate::order::Order::infer): for no vector, a table, more vectors than the policy allows at a time or
+    /// the engine takes.
+    pub fn estimate_inference(&self, vectors: u32) -> Result<Estimate> {
+        let now = SystemClock.now();
+        let scores = self.require_model()?.scores();
+        let (program, shape) = self.lay_out_vectors(vectors, Some(now))?;
+        Ok(Estimate {
+            groups: vectors.into(),
+            numbers: scores as u64,
+            hidden_cells: u64::from(vectors) * shape.cells() as u64,
+            ..self.costs(program.to_bytes()?, &shape, now)?
+        })
+    }
+
+    /// What follows from a program's form and its shape alone.
+    fn costs(&self, program: Vec<u8>, shape: &Shape, now: Timestamp) -> Result<Estimate> {
+        Ok(Estimate {
+            price: self.price().cloned(),
+            uses_per_order: self.order_terms().limit,
+            epoch_secs: self.order_terms().epoch_secs,
+            groups: 0,
+            numbers: 0,
+            hidden_cells: 0,
+            request_bytes: self.blank_request(program, shape, now)?.to_bytes()?.len() as u64,
+            result_bytes: SealedResult::encoded_len(SealedAnswer::encoded_len(shape))? as u64,
+            compute_time: compute_time(shape),
+            epsilon: None,
+            delta: None,
+            epsilon_limit: None,
+            errors: Vec::new(),
         })
     }
 
@@ -143,7 +176,11 @@ impl Asset {
         if vectors.schema() != self.schema().digest() {
             return Err(ModelError::OtherModel.into());
         }
-        let program = Inference::of(u32::try_from(vectors.len()).unwrap_or(u32::MAX))?;
+        self.lay_out_vectors(u32::try_from(vectors.len()).unwrap_or(u32::MAX), policy_at)
+    }
+
+    fn lay_out_vectors(&self, vectors: u32, policy_at: Option<Timestamp>) -> Result<(Inference, Shape)> {
+        let program = Inference::of(vectors)?;
         if let Some(now) = policy_at {
             self.policy().check_inference(&program, now)?;
         }
@@ -152,12 +189,12 @@ impl Asset {
     }
 
     /// A request of the length that one for `program` will have.
-    fn blank_request(&self, program: &Program, shape: &Shape, now: Timestamp) -> Result<JobRequest> {
+    fn blank_request(&self, program: Vec<u8>, shape: &Shape, now: Timestamp) -> Result<JobRequest> {
         let blank = Digest::from_bytes([0; 32]);
         Ok(JobRequest {
             version: JobRequest::VERSION,
             asset: self.did().to_string(),
-            program: ByteBuf::from(program.to_bytes()?),
+            program: ByteBuf::from(program),
             query: ByteBuf::from(vec![0; EncryptedQuery::encoded_len(shape)]),
             result_key: [0; 32],
             policy: blank,

@@ -5,15 +5,22 @@
 //! context of its own, so that no public-key mask is used twice; the security argument is that of [`linear`](super).
 //!
 //! ```
-//! use sealock_fhe::linear::{Context, QueryKey, matmul::Product};
+//! use sealock_fhe::linear::matmul::{Product, SecretKey};
 //!
 //! let product = Product::new(2, 3, 2, 8, 8)?;
-//! let context = Context::new(&[b"nullifier", b"model"]);
-//! let key = QueryKey::generate()?;
-//! let queries = product.encrypt(&key, &[1, 2, 3, -4, -5, -6], &context)?;
+//! let context = product.context(b"job 7");
+//! let key = SecretKey::generate()?;
+//! let queries = product.encrypt(key.query_key(), &[1, 2, 3, -4, -5, -6], &context)?;
 //! let answers = product.evaluate(&queries, &context, &[1, 10, 2, 20, 3, 30])?;
-//! assert_eq!(product.decrypt(&key, &answers)?, [14, 140, -32, -320]);
+//! assert_eq!(product.decrypt(key.query_key(), &answers)?, [14, 140, -32, -320]);
 //! # Ok::<(), sealock_fhe::Error>(())
+//! ```
+//!
+//! The bindings exchange products with each other, so what they have in common is here: how a key follows from 32 bytes,
+//! the [context](Product::context) of a request, and the [one byte string](join) that several queries or answers make:
+//!
+//! ```text
+//! version 1 ‖ parts u64 ‖ for each part: length u64 ‖ its bytes                                       little-endian
 //! ```
 
 use std::ops::Range;
@@ -25,15 +32,107 @@ use super::{
     answer::SealedAnswer,
     budget::Weights,
     client::QueryKey,
-    entropy::Context,
+    entropy::{Context, Entropy},
     evaluate::evaluate,
     query::EncryptedQuery,
     shape::{Matrix, Shape},
+    wire::exact,
 };
 use crate::Error;
 
 /// Most parts of one product: queries, and answers.
 pub const MAX_PARTS: usize = 1 << 12;
+
+/// Bytes of a [`SecretKey`].
+pub const SECRET_BYTES: usize = 32;
+
+const VERSION: u8 = 1;
+const WHAT: &str = "matrix product";
+
+/// A [`QueryKey`] and the 32 bytes that it was made of, for whoever keeps keys. Make one for each product. Wiped on
+/// drop.
+pub struct SecretKey {
+    secret: Zeroizing<[u8; SECRET_BYTES]>,
+    key: QueryKey,
+}
+
+impl std::fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretKey(_)")
+    }
+}
+
+impl SecretKey {
+    /// A fresh key from the operating system's randomness.
+    ///
+    /// # Errors
+    /// [`Error::Entropy`].
+    pub fn generate() -> Result<Self, Error> {
+        let mut secret = Zeroizing::new([0; SECRET_BYTES]);
+        getrandom::fill(secret.as_mut()).map_err(|e| Error::Entropy(e.to_string()))?;
+        Ok(Self::from_secret_bytes(&secret))
+    }
+
+    /// The key of 32 bytes from [`Self::expose_secret_bytes`], or any that are as hard to guess.
+    pub fn from_secret_bytes(secret: &[u8; SECRET_BYTES]) -> Self {
+        let key = QueryKey::generate_with_entropy(Entropy::from_seed(*secret));
+        Self { secret: Zeroizing::new(*secret), key }
+    }
+
+    /// The secret, for a key store alone.
+    pub fn expose_secret_bytes(&self) -> &[u8; SECRET_BYTES] {
+        &self.secret
+    }
+
+    /// The key that encrypts and decrypts.
+    pub fn query_key(&self) -> &QueryKey {
+        &self.key
+    }
+}
+
+/// Puts encoded queries or answers into one byte string.
+pub fn join(parts: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(joined_len(parts.iter().map(Vec::len)));
+    out.push(VERSION);
+    out.extend((parts.len() as u64).to_le_bytes());
+    for part in parts {
+        out.extend((part.len() as u64).to_le_bytes());
+        out.extend(part);
+    }
+    out
+}
+
+/// Length of what [`join`] makes of parts of these lengths, in bytes.
+pub fn joined_len(parts: impl Iterator<Item = usize>) -> usize {
+    parts.map(|len| 8 + len).sum::<usize>() + 1 + 8
+}
+
+/// Reads what [`join`] wrote. What the parts are, [`EncryptedQuery::from_bytes`] and [`SealedAnswer::from_bytes`] check.
+///
+/// # Errors
+/// [`Error::Version`], [`Error::Length`] for bytes that end too early or go on.
+pub fn split(bytes: &[u8]) -> Result<Vec<&[u8]>, Error> {
+    if let Some(&got) = bytes.first().filter(|&&got| got != VERSION) {
+        return Err(Error::Version { what: WHAT, expected: VERSION, got });
+    }
+    let mut at = 1usize;
+    let mut take = |len: u64| {
+        let end = usize::try_from(len).map_or(usize::MAX, |len| at.saturating_add(len));
+        let taken = bytes.get(at..end).ok_or(Error::Length { what: WHAT, expected: end, got: bytes.len() })?;
+        at = end;
+        Ok::<_, Error>(taken)
+    };
+    let number = |eight: &[u8]| u64::from_le_bytes(eight.try_into().expect("eight bytes were taken"));
+    let count = number(take(8)?);
+    // Each takes eight bytes at least, so that a count alone allocates nothing.
+    let mut parts = Vec::new();
+    for _ in 0..count {
+        let len = number(take(8)?);
+        parts.push(take(len)?);
+    }
+    exact(WHAT, at, bytes)?;
+    Ok(parts)
+}
 
 /// What both parties agree on beforehand: sizes of the matrices and widths of their entries, and the parts that follow.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,6 +140,8 @@ pub struct Product {
     rows: usize,
     inner: usize,
     columns: usize,
+    weight_bits: u8,
+    entry_bits: u8,
     parts: Vec<Part>,
 }
 
@@ -84,7 +185,44 @@ impl Product {
             .flat_map(|rows| cut(columns, width).map(move |columns| (rows.clone(), columns)))
             .map(|(rows, columns)| Ok(Part { shape: shape(rows.len(), columns.len())?, rows, columns }))
             .collect::<Result<_, Error>>()?;
-        Ok(Self { rows, inner, columns, parts })
+        Ok(Self { rows, inner, columns, weight_bits, entry_bits, parts })
+    }
+
+    /// Rows of the encrypted matrix.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns of the encrypted matrix, rows of the clear one.
+    pub fn inner(&self) -> usize {
+        self.inner
+    }
+
+    /// Columns of the clear matrix.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Signed width of the encrypted entries, in bits.
+    pub fn weight_bits(&self) -> u8 {
+        self.weight_bits
+    }
+
+    /// Signed width of the clear entries, in bits.
+    pub fn entry_bits(&self) -> u8 {
+        self.entry_bits
+    }
+
+    /// Signed width that every entry of the product has room in, in bits.
+    pub fn product_bits(&self) -> u32 {
+        // Σ |a·b| ≤ inner · 2^(weight_bits − 1) · 2^(entry_bits − 1), and a sign.
+        u32::from(self.weight_bits) + u32::from(self.entry_bits) + self.inner.next_power_of_two().ilog2()
+    }
+
+    /// The context of a request that both sides know by `request`: those bytes, and the sizes that they agreed on.
+    pub fn context(&self, request: &[u8]) -> Context {
+        let sizes = [self.rows as u64, self.inner as u64, self.columns as u64].map(u64::to_le_bytes).concat();
+        Context::new(&[b"sealock/v1/matrix-product", &sizes, &[self.weight_bits, self.entry_bits], request])
     }
 
     /// The shape of each part, for lengths ([`EncryptedQuery::encoded_len`], [`SealedAnswer::encoded_len`]) and costs.
@@ -191,6 +329,75 @@ mod tests {
             let product = Product::new(rows, inner, columns, weight_bits, entry_bits).expect("supported sizes");
             assert_eq!(product.parts.len(), 1);
             is_exact(&product, weight_bits, entry_bits, 200 + seed as u8);
+        }
+    }
+
+    #[test]
+    fn a_key_is_that_of_its_bytes() {
+        let product = Product::new(2, 3, 2, 8, 8).expect("supported sizes");
+        let key = SecretKey::generate().expect("the system gives randomness");
+        let again = SecretKey::from_secret_bytes(key.expose_secret_bytes());
+        let other = SecretKey::generate().expect("the system gives randomness");
+        assert_ne!(key.expose_secret_bytes(), other.expose_secret_bytes());
+        let context = product.context(b"job");
+        let queries = product.encrypt(key.query_key(), &[1, 2, 3, -4, -5, -6], &context).expect("entries fit");
+        let answers = product.evaluate(&queries, &context, &[1, 10, 2, 20, 3, 30]).expect("shapes agree");
+        let open = |key: &SecretKey| product.decrypt(key.query_key(), &answers).expect("shapes agree");
+        assert_eq!(open(&again), [14, 140, -32, -320]);
+        assert_ne!(open(&other), [14, 140, -32, -320]);
+        assert_eq!(format!("{key:?}"), "SecretKey(_)");
+    }
+
+    #[test]
+    fn a_context_is_of_a_request_and_of_all_sizes() {
+        let of = |rows, inner, columns, weight_bits, entry_bits, request: &[u8]| {
+            Product::new(rows, inner, columns, weight_bits, entry_bits).expect("supported sizes").context(request)
+        };
+        let base = of(2, 3, 4, 8, 9, b"job");
+        assert_eq!(base, of(2, 3, 4, 8, 9, b"job"));
+        let others = [
+            of(3, 3, 4, 8, 9, b"job"),
+            of(2, 4, 4, 8, 9, b"job"),
+            of(2, 3, 5, 8, 9, b"job"),
+            of(2, 3, 4, 7, 9, b"job"),
+            of(2, 3, 4, 8, 8, b"job"),
+            of(2, 3, 4, 8, 9, b"job "),
+        ];
+        assert!(others.iter().all(|other| *other != base));
+        // Computed by another SHAKE256.
+        let hex: String = base.id().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "8aeec9ca09822f4a60234fa8a5173a3d2e65642a36bc6dea90bd3592472810e1");
+    }
+
+    #[test]
+    fn products_have_room_in_the_bits_that_are_stated() {
+        // The largest there is: every entry at its least value.
+        for (inner, weight_bits, entry_bits) in [(1usize, 8u8, 8u8), (3, 2, 62), (4, 8, 8), (5, 1, 1), (1000, 12, 24)] {
+            let product = Product::new(1, inner, 1, weight_bits, entry_bits).expect("supported sizes");
+            let most = (inner as i128) << (weight_bits - 1 + entry_bits - 1);
+            assert!(most < 1 << (product.product_bits() - 1), "{inner} {weight_bits} {entry_bits}");
+            assert!(most >= 1 << (product.product_bits() - 4));
+        }
+    }
+
+    #[test]
+    fn joined_parts_are_read_strictly() {
+        for parts in [vec![], vec![vec![]], vec![vec![7; 3], vec![], vec![8; 300]]] {
+            let bytes = join(&parts);
+            assert_eq!(bytes.len(), joined_len(parts.iter().map(Vec::len)));
+            assert_eq!(split(&bytes).expect("what was joined"), parts);
+            for cut in 0..bytes.len() {
+                let refused = split(&bytes[..cut]).expect_err("cut");
+                assert!(matches!(refused, Error::Length { got, .. } if got == cut), "{refused}");
+            }
+            let longer = [bytes.as_slice(), &[0]].concat();
+            let (what, expected, got) = (WHAT, bytes.len(), bytes.len() + 1);
+            assert_eq!(split(&longer), Err(Error::Length { what, expected, got }));
+        }
+        assert_eq!(split(&[2, 0]), Err(Error::Version { what: WHAT, expected: 1, got: 2 }));
+        // Counts and lengths that no memory has.
+        for huge in [[&[1][..], &[255; 8]].concat(), [&[1, 1, 0, 0, 0, 0, 0, 0, 0][..], &[255; 8]].concat()] {
+            assert!(matches!(split(&huge), Err(Error::Length { .. })));
         }
     }
 

@@ -99,7 +99,7 @@ class ModelInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """What a query will cost, and how large its answer will be."""
+    """What a query, or an inference, will cost, and how large its answer will be."""
 
     #: How a datatoken is had, if it is on offer. One order costs one.
     price: Price | None
@@ -107,11 +107,11 @@ class Estimate:
     uses_per_order: int
     #: The length of the epochs in which an order has its uses anew; `None` if it has them once.
     renewed_every: timedelta | None
-    #: Rows of the answer.
+    #: Rows of the answer; vectors of an inference.
     groups: int
-    #: Encrypted numbers that each row of the answer is made of. A mean takes two.
+    #: Encrypted numbers that each row of the answer is made of. A mean takes two. An inference has its scores.
     numbers: int
-    #: Cells that the encrypted part of the filter spans.
+    #: Cells that the encrypted part of the filter spans; of an inference, the numbers that are encrypted.
     hidden_cells: int
     #: Length of the request, in bytes.
     request_bytes: int

@@ -15,8 +15,8 @@ of the weights than the product says; the second learns sizes.
     product.decrypt(key, answers)  # the first side: [[14, 140], [-32, -320]]
 
 `context` is what both sides know the request by, each from its own records: an answer is made for one context alone. Queries and
-answers are bytes, one for each part that a large product is cut into. They carry no checksum: authenticate what carries
-them. What is hidden, and under which assumption: `docs/sealed-queries.md` of the repository. Needs NumPy.
+answers are bytes, one for each part that a large product is cut into; `join` makes one byte string of them, which is how C has
+them, and `split` takes it apart. They carry no checksum: authenticate what carries them. What is hidden, and under which assumption: `docs/sealed-queries.md` of the repository. Needs NumPy.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ import numpy as np
 
 from ._sealock import LinearSecretKey as SecretKey
 from ._sealock import Product as _Product
+from ._sealock import linear_join, linear_split
 from .errors import InvalidArgument
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Buffer
 
-__all__ = ["Product", "SecretKey"]
+__all__ = ["Product", "SecretKey", "join", "split"]
 
 
 class Product:
@@ -75,6 +76,11 @@ class Product:
         return self._product.entry_bits
 
     @property
+    def product_bits(self) -> int:
+        """Signed width that every entry of the product has room in, in bits."""
+        return self._product.product_bits
+
+    @property
     def query_bytes(self) -> int:
         """Length of all queries together."""
         return self._product.query_bytes
@@ -105,8 +111,7 @@ class Product:
         """
         halves = np.frombuffer(self._product._decrypt(key, answers), dtype=np.int64).reshape(self.rows, self.columns, 2)
         low, high = (halves[..., 0], halves[..., 1]) if np.little_endian else (halves[..., 1], halves[..., 0])
-        bits = self.weight_bits + self.entry_bits + (self.inner - 1).bit_length()
-        if bits <= 64:
+        if self.product_bits <= 64:
             return low.copy()
         return high.astype(object) * 2**64 + low.view(np.uint64).astype(object)
 
@@ -118,6 +123,16 @@ class Product:
 
     def __repr__(self) -> str:
         return repr(self._product)
+
+
+def join(parts: Iterable[Buffer]) -> bytes:
+    """Puts queries, or answers, into one byte string."""
+    return linear_join("parts", parts)
+
+
+def split(joined: Buffer) -> list[bytes]:
+    """Takes apart what `join`, or a program in C, made. Raises `Encryption` for bytes that end too early or go on."""
+    return linear_split("joined", joined)
 
 
 def _integers(what: str, data: ArrayLike, shape: tuple[int, int]) -> bytes:
