@@ -113,7 +113,8 @@ class Product:
         low, high = (halves[..., 0], halves[..., 1]) if np.little_endian else (halves[..., 1], halves[..., 0])
         if self.product_bits <= 64:
             return low.copy()
-        return high.astype(object) * 2**64 + low.view(np.uint64).astype(object)
+        whole: NDArray[Any] = high.astype(object) * 2**64 + low.view(np.uint64).astype(object)
+        return whole
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Product) and self._product == other._product
