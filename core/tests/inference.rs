@@ -186,7 +186,8 @@ fn any_model_scores_any_vectors_exactly() {
     let column = (0u8..=4, -5_000i64..5_000, 0i64..9_000, -100.0..100.0f64);
     let any = (prop::collection::vec(column, 1..12), prop::collection::vec(-6e3..1.5e4f64, 1..30), 24u8..=62);
     let config = ProptestConfig { source_file: Some(file!()), ..ProptestConfig::with_cases(16) };
-    let test = |(columns, values, bits): (Vec<(u8, i64, i64, f64)>, Vec<f64>, u8)| {
+    type Columns = Vec<(u8, i64, i64, f64)>;
+    let test = |(columns, values, bits): (Columns, Vec<f64>, u8)| {
         let schema = columns.iter().enumerate();
         let schema = schema.map(|(i, &(scale, min, span, _))| Column::decimal(format!("x{i}"), scale, min, min + span));
         let (schema, weights): (_, Vec<f64>) =

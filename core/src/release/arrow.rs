@@ -56,7 +56,8 @@ fn structs(parts: Vec<(Field, ArrayRef)>, nulls: Option<NullBuffer>) -> Result<A
 fn columns(bins: &[Bin], chosen: &[Option<&Bin>]) -> Result<Vec<(Field, ArrayRef)>, ArrowError> {
     let labels = StringArray::from_iter(chosen.iter().map(|bin| bin.map(|bin| &bin.label)));
     let mut out: Vec<(Field, ArrayRef)> = vec![(Field::new("bin", DataType::Utf8, true), Arc::new(labels))];
-    let bounds: [(&str, fn(&Bin) -> &Value); 2] = [("first", |bin| &bin.first), ("last", |bin| &bin.last)];
+    type Bound = fn(&Bin) -> &Value;
+    let bounds: [(&str, Bound); 2] = [("first", |bin| &bin.first), ("last", |bin| &bin.last)];
     for (name, bound) in bounds {
         let values = chosen.iter().map(|bin| match bin.map(bound) {
             Some(Value::Integer(value)) => Some(i128::from(*value)),
