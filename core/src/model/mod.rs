@@ -9,7 +9,7 @@
 //! **Arithmetic.** Feature `j` has `s_j` decimal places and is the integer `X_j`, in units of 10^-s_j. Scores have `K`. The
 //! coefficient `w_j` becomes the integer `C_j = round(w_j · 10^(K − s_j))`, so that a score is `Σ C_j·X_j` in units of 10^-K.
 //! The intercept is the coefficient of one more feature, which always is 1 and has as many decimal places as the widest
-//! feature has room for. Nothing else is rounded: [`Prediction::scores`] equals [`Model::scores`] in the clear to the last
+//! feature has room for. Nothing else is rounded: [`Prediction::scores`] equals what the model gives in the clear to the last
 //! digit, and [`Model::error_bound`] bounds how far both are from the model that was quantised.
 //!
 //! **Who learns what.** The owner's node learns that some order pays for so many vectors; neither features nor scores. The
