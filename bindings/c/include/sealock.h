@@ -2948,14 +2948,16 @@ sealock_status sealock_query_new(sealock_query **out, sealock_error **error);
 
 // The query that a SELECT writes, the same as one that is put together:
 //
+// ```text
 //     SELECT region, avg(visits), count(*) FROM asset
 //     WHERE age >= SECRET(40) AND plan IN ('free', SECRET('paid')) GROUP BY region
+// ```
 //
 // SELECT has columns of GROUP BY; count(*); sum, avg, var_samp, var_pop, stddev_samp and stddev_pop of a measure; histogram, min,
 // max, median and quantile(column, 0.9) of a dimension; and arithmetic on those that are numbers, by + - * / and parentheses. AS
 // names one. FROM has any one name. WHERE joins
-// comparisons of a column with literals by AND, OR, NOT and parentheses: =, <>, !=, <, <=, >, >=, [NOT] BETWEEN, [NOT] IN,
-// IS [NOT] NULL. Literals are numbers, 'texts', TRUE and FALSE; SECRET(literal) hides one. Names are case-sensitive, and
+// comparisons of a column with literals by AND, OR, NOT and parentheses: =, <>, !=, <, <=, >, >=, NOT BETWEEN, BETWEEN, NOT IN, IN,
+// IS NULL, IS NOT NULL. Literals are numbers, 'texts', TRUE and FALSE; SECRET(literal) hides one. Names are case-sensitive, and
 // stand in "double quotes" if they have other characters than letters, digits and _. The answer has the columns of GROUP BY
 // first, and calls the aggregates as those of a query that is put together.
 //
