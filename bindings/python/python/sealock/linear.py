@@ -1,4 +1,4 @@
-"""Encrypted matrix products: an encrypted integer matrix times a clear one, exact, of any size.
+"""Encrypted matrix products: an encrypted integer matrix times a clear one, exact, of any shape up to 2^22 in each direction.
 
 One side has a matrix that nobody else may see, the other one has weights that it keeps. The first learns the product and no more
 of the weights than the product says; the second learns sizes.
