@@ -1,6 +1,6 @@
 //! What can go wrong, and what to do about it.
 
-use crate::linear::{MAX_CELLS, MAX_CIPHERTEXTS, MAX_SAMPLES, MAX_VALUE_BITS, matmul::MAX_PARTS};
+use crate::linear::{MAX_CELLS, MAX_CIPHERTEXTS, MAX_PARTIES, MAX_SAMPLES, MAX_VALUE_BITS, matmul::MAX_PARTS};
 
 /// Why a query could not be made, answered or read.
 ///
@@ -34,6 +34,20 @@ pub enum Error {
         vectors: usize,
         /// Ring ciphertexts that they take.
         ciphertexts: usize,
+    },
+    /// A sum has too few or too many parties.
+    #[error("got {got} parties; a sum is of 2 to {MAX_PARTIES}, and one party answers alone by another call")]
+    Parties {
+        /// Parties that were given.
+        got: usize,
+    },
+    /// The shares of a sum are not one of each party.
+    #[error("a sum needs one share of each of its {expected} parties: {why}")]
+    Shares {
+        /// Parties of the sum.
+        expected: usize,
+        /// What is amiss.
+        why: String,
     },
     /// A matrix product would be cut into too many parts.
     #[error(

@@ -65,7 +65,11 @@ impl SealedAnswer {
         &self.samples
     }
 
-    /// Length of [`Self::to_bytes`] for a shape, in bytes: 4,096 words of
+    pub(crate) fn samples_mut(&mut self) -> &mut [Sample] {
+        &mut self.samples
+    }
+
+    /// Length of [`Self::to_bytes`] for a shape of one party, in bytes: 4,096 words of
     /// [`answer_bits`](super::NoiseBudget::answer_bits) bits per sample, one word per result, and a few bytes.
     pub fn encoded_len(shape: &Shape) -> usize {
         HEADER + shape.outputs() + samples_len(shape)
@@ -93,6 +97,11 @@ impl SealedAnswer {
     /// # Errors
     /// [`Error::Version`], [`Error::Length`], [`Error::Padding`], and those of [`Shape::batch`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        Self::read(bytes, 1)
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote of one of so many parties.
+    pub(crate) fn read(bytes: &[u8], parties: usize) -> Result<Self, Error> {
         let mut reader = Reader::open(WHAT, VERSION, HEADER, bytes)?;
         let weights = Weights::from_code(reader.u8());
         let [vectors, cells, outputs] = [reader.u32(), reader.u32(), reader.u32()].map(|count| count as usize);
@@ -102,7 +111,7 @@ impl SealedAnswer {
         if bytes.len() < HEADER + outputs {
             return Err(Error::Length { what: WHAT, expected: HEADER + outputs, got: bytes.len() });
         }
-        let shape = Shape::batch(vectors, cells, weights, reader.take(outputs))?;
+        let shape = Shape::build(vectors, cells, weights, reader.take(outputs), parties)?;
         wire::exact(WHAT, Self::encoded_len(&shape), bytes)?;
         let bits = shape.budget().answer_bits();
         let mut words = BitReader::new(reader.take(samples_len(&shape)));

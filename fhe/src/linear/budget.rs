@@ -20,10 +20,13 @@
 //! * **flood**: `TUniform(f)`, `2^f ≥ 2^40 × (data + rest)`; smudging then hides both within statistical distance 2^-40
 //!   (Asharov et al., EUROCRYPT 2012, lemma 1, <https://eprint.iacr.org/2011/613>).
 //! * **rounding** of the answer to its top `r` bits: the worst case, `(N + 1)·2^(127−r)`.
+//!
+//! A sum of answers of n parties has n times the message, for which Δ leaves room, and n times all the noise; each
+//! party's flooding hides the rest of its own answer.
 
 use crate::Error;
 
-use super::{MAX_CELLS, packing, ring::N};
+use super::{MAX_CELLS, MAX_PARTIES, packing, ring::N};
 
 /// log2 of the bound of fresh noise: `TUniform(30)` at q = 2^128, that of tfhe-rs's
 /// `NOISE_SQUASHING_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` (k·N = 4096).
@@ -83,6 +86,7 @@ pub struct NoiseBudget {
     cells: usize,
     limb_bits: u32,
     message_bits: u32,
+    parties: usize,
     terms: usize,
     data_bound: u128,
     rest_bound: u128,
@@ -103,6 +107,18 @@ impl NoiseBudget {
     /// # Errors
     /// [`Error::Cells`] unless `1 ≤ cells ≤ 2^22`; [`Error::NoBudget`] when no limb width decodes.
     pub fn for_weights(cells: usize, weights: Weights) -> Result<Self, Error> {
+        Self::for_sum(cells, weights, 1)
+    }
+
+    /// The budget of a sum of `parties` answers, each with noise of its own: room for so many times the message and so
+    /// many times the noise.
+    ///
+    /// # Errors
+    /// As [`Self::for_weights`], and [`Error::Parties`] unless `1 ≤ parties ≤ 64`.
+    pub fn for_sum(cells: usize, weights: Weights, parties: usize) -> Result<Self, Error> {
+        if !(1..=MAX_PARTIES).contains(&parties) {
+            return Err(Error::Parties { got: parties });
+        }
         if !(1..=MAX_CELLS).contains(&cells) {
             return Err(Error::Cells { got: cells });
         }
@@ -110,15 +126,15 @@ impl NoiseBudget {
         if matches!(weights, Weights::Signed { bits } if !(1..=32).contains(&bits)) {
             return Err(no_budget);
         }
-        let growth = cells.next_power_of_two().trailing_zeros() + weights.growth_log2();
+        let growth = log2_up(cells) + weights.growth_log2() + log2_up(parties);
         LIMB_BITS
             .rev()
-            .map(|limb_bits| Self::with_limb(cells, limb_bits, limb_bits + growth))
+            .map(|limb_bits| Self::with_limb(cells, parties, limb_bits, limb_bits + growth))
             .find(|b| b.noise_bound() <= (b.delta() >> 1) / 8 * 7)
             .ok_or(no_budget)
     }
 
-    fn with_limb(cells: usize, limb_bits: u32, message_bits: u32) -> Self {
+    fn with_limb(cells: usize, parties: usize, limb_bits: u32, message_bits: u32) -> Self {
         let terms = cells * packing::room(cells);
         let digit = 1u128 << (limb_bits - 1);
         let zero_secret = 1u128 << ZERO_SECRET_LOG2;
@@ -129,7 +145,7 @@ impl NoiseBudget {
         let truncation = (digit * terms as u128 + zero_secret * N as u128) << (TRUNCATED_BITS - 1);
         let rest_bound = truncation + ((N as u128 + 1) << NOISE_LOG2);
         let flood_log2 = FLOOD_RATIO_LOG2 + (data_bound + rest_bound).next_power_of_two().trailing_zeros();
-        Self { cells, limb_bits, message_bits, terms, data_bound, rest_bound, flood_log2 }
+        Self { cells, limb_bits, message_bits, parties, terms, data_bound, rest_bound, flood_log2 }
     }
 
     /// Width of one balanced digit of a matrix entry, in bits.
@@ -167,17 +183,22 @@ impl NoiseBudget {
 
     /// Bits of a coefficient of the answer.
     pub fn answer_bits(&self) -> u32 {
-        self.message_bits + ANSWER_GUARD_BITS
+        self.message_bits + ANSWER_GUARD_BITS + log2_up(self.parties)
     }
 
-    /// Worst case of rounding an answer to [`Self::answer_bits`] bits per coefficient.
+    /// Worst case of rounding one party's answer to [`Self::answer_bits`] bits per coefficient.
     pub fn rounding_bound(&self) -> u128 {
         (N as u128 + 1) << (127 - self.answer_bits())
     }
 
-    /// Bound of everything that is not `Δ·m` in a released coefficient.
+    /// Parties whose answers are added up; 1 for an answer of its own.
+    pub fn parties(&self) -> usize {
+        self.parties
+    }
+
+    /// Bound of everything that is not `Δ·m` in a released coefficient; of the sum, where several parties' are added.
     pub fn noise_bound(&self) -> u128 {
-        self.data_bound + self.rest_bound + (1 << self.flood_log2) + self.rounding_bound()
+        (self.data_bound + self.rest_bound + (1 << self.flood_log2) + self.rounding_bound()) * self.parties as u128
     }
 
     /// log2 of the ratio of the decoding radius Δ/2 to [`Self::noise_bound`].
@@ -185,9 +206,9 @@ impl NoiseBudget {
         f64::from(self.delta_log2() - 1) - (self.noise_bound() as f64).log2()
     }
 
-    /// log2 of a bound on the probability that one coefficient of an answer decodes wrongly.
+    /// log2 of a bound on the probability that one coefficient of an answer, or of a sum of answers, decodes wrongly.
     pub fn failure_log2(&self) -> f64 {
-        1.0 - TAIL_SQUARED as f64 / 2.0 * std::f64::consts::LOG2_E
+        1.0 - TAIL_SQUARED as f64 / 2.0 * std::f64::consts::LOG2_E + (self.parties as f64).log2()
     }
 
     /// Bits of a released coefficient above the flooding noise: all that a malicious consumer can read in it.
@@ -205,6 +226,11 @@ impl NoiseBudget {
     pub(crate) fn delta(&self) -> u128 {
         1 << self.delta_log2()
     }
+}
+
+/// The least `b` with `n ≤ 2^b`.
+fn log2_up(n: usize) -> u32 {
+    n.next_power_of_two().trailing_zeros()
 }
 
 #[cfg(test)]
@@ -236,6 +262,14 @@ mod tests {
             assert!(b.failure_log2() + ((MAX_SAMPLES * MAX_PACKED) as f64).log2() < -128.0);
             assert!((1u128 << b.flood_log2()) >= (b.data_noise_bound() + b.rest_noise_bound()) << FLOOD_RATIO_LOG2);
             assert!(b.answer_bits() <= 48, "coefficients fit 64 bits, and a sample 26 kB");
+            for parties in [2, 3, 5, 16, 33, MAX_PARTIES] {
+                let sum = NoiseBudget::for_sum(cells, Weights::Indicator, parties).expect("a budget for every sum");
+                assert!(sum.margin_bits() > 0.19, "{cells} cells of {parties} parties: {sum:?}");
+                assert!(sum.failure_log2() + ((MAX_SAMPLES * MAX_PACKED) as f64).log2() < -122.0);
+                assert!((1u128 << sum.flood_log2()) >= (sum.data_noise_bound() + sum.rest_noise_bound()) << 40);
+                assert!((sum.answer_bits() <= 54) && sum.limb_bits() <= b.limb_bits());
+                assert!(((cells * parties) as u128) << (sum.limb_bits() - 1) <= 1 << (127 - sum.delta_log2()));
+            }
             // The largest inner product stays inside the message space.
             assert!((cells as u128) << (b.limb_bits() - 1) <= 1 << (127 - b.delta_log2()));
             if cells.is_power_of_two() {
@@ -247,19 +281,28 @@ mod tests {
         assert_eq!(NoiseBudget::for_cells(1 << 20).map(|b| b.limb_bits()), Ok(11));
     }
 
-    /// Every number of cells near a power of two, and every width of weights that has a budget.
-    fn budgets() -> impl Iterator<Item = NoiseBudget> {
+    /// Every number of cells near a power of two, and every width of weights that has a budget, for so many parties.
+    fn budgets(parties: usize) -> impl Iterator<Item = NoiseBudget> {
         let cells = (0..=22).flat_map(|i| [(1 << i) - 1, 1 << i, (1 << i) + 1]);
         let weights = || (0..=32).map(Weights::from_code);
-        cells.flat_map(move |cells| weights().filter_map(move |w| NoiseBudget::for_weights(cells, w).ok()))
+        cells.flat_map(move |cells| weights().filter_map(move |w| NoiseBudget::for_sum(cells, w, parties).ok()))
+    }
+
+    fn coordinates_read(parties: usize) -> f64 {
+        let largest = budgets(parties).map(|b| b.hint_share()).fold(0.0, f64::max);
+        if [1, MAX_PARTIES].contains(&parties) {
+            println!("hints of {parties} parties read at most {:.2}%, {:.0}", largest * 100.0, largest * N as f64);
+        }
+        largest
     }
 
     #[test]
     fn hints_read_at_most_a_twentieth_of_a_zeros_secret() {
-        let largest = budgets().map(|b| b.hint_share()).fold(0.0, f64::max);
-        println!("hints read at most {:.2}% of the coordinates, {:.0}", largest * 100.0, largest * N as f64);
+        let largest = coordinates_read(1);
         assert!(largest > 0.03, "and not for want of hints");
         assert!(largest < 0.0422);
+        // Of one party of a sum no more, where all others help the consumer.
+        assert!((2..=MAX_PARTIES).map(coordinates_read).all(|of_sum| of_sum <= largest));
     }
 
     /// Block size of the primal uSVP attack on LWE with `n` unknown coordinates of deviation `secret`, noise of
@@ -283,7 +326,7 @@ mod tests {
     fn the_primal_attack_on_a_released_mask_costs_more_than_on_the_key() {
         let deviation = |bound_log2: u32| 2f64.powi(bound_log2 as i32) / 3f64.sqrt();
         let (noise, binary, wide) = (deviation(NOISE_LOG2), 0.5, deviation(ZERO_SECRET_LOG2));
-        let read = budgets().map(|b| (b.hint_share() * N as f64).ceil() as usize).max().expect("some budgets");
+        let read = (coordinates_read(1) * N as f64).ceil() as usize;
         let [key, hinted_binary, unhinted, hinted] = [
             primal_block_size(N, binary, noise),
             // One result over a binary secret: 43 bits read 43 coordinates.
@@ -308,6 +351,10 @@ mod tests {
     fn unsupported_sizes_are_refused() {
         for cells in [0, MAX_CELLS + 1, usize::MAX] {
             assert_eq!(NoiseBudget::for_cells(cells), Err(Error::Cells { got: cells }));
+        }
+        for parties in [0, MAX_PARTIES + 1] {
+            let refused = NoiseBudget::for_sum(8, Weights::Indicator, parties);
+            assert_eq!(refused, Err(Error::Parties { got: parties }));
         }
         assert!(NoiseBudget::for_weights(784, Weights::Signed { bits: 8 }).is_ok());
         for bits in [0, 30, 33, 255] {

@@ -31,7 +31,7 @@ const STRIPE: usize = 16;
 ///
 /// # Errors
 /// [`Error::Context`] when the query was made for another request, [`Error::Shape`] when for another shape,
-/// [`Error::Entropy`].
+/// [`Error::Parties`] for the shape of a sum, [`Error::Entropy`].
 pub fn evaluate(query: &EncryptedQuery, context: &Context, matrix: &Matrix<'_>) -> Result<SealedAnswer, Error> {
     evaluate_with_entropy(query, context, matrix, Entropy::from_os()?)
 }
@@ -45,6 +45,19 @@ pub fn evaluate_with_entropy(
     context: &Context,
     matrix: &Matrix<'_>,
     entropy: Entropy,
+) -> Result<SealedAnswer, Error> {
+    if matrix.shape().parties() > 1 {
+        return Err(Error::Parties { got: matrix.shape().parties() });
+    }
+    evaluate_any(query, context, matrix, &entropy)
+}
+
+/// An answer of its own, or one of several that are to be added up and must be blinded before anybody sees it.
+pub(crate) fn evaluate_any(
+    query: &EncryptedQuery,
+    context: &Context,
+    matrix: &Matrix<'_>,
+    entropy: &Entropy,
 ) -> Result<SealedAnswer, Error> {
     let shape = matrix.shape();
     if query.context != *context {
@@ -65,7 +78,7 @@ pub fn evaluate_with_entropy(
             let first = columns * tiles + vectors.start;
             let raw = product.raw(columns, vectors);
             let release = |(index, raw): (usize, Raw)| {
-                let fresh = Fresh::sample(shape.budget(), raw.results.len(), &entropy, (first + index) as u64);
+                let fresh = Fresh::sample(shape.budget(), raw.results.len(), entropy, (first + index) as u64);
                 raw.release(&zero, &fresh).round(shape.budget())
             };
             raw.into_iter().enumerate().map(release).collect()

@@ -94,6 +94,11 @@
 //! consumer must not let the executor see how it reacts to a malformed answer (an oracle on its key): one key per
 //! request bounds it.
 //!
+//! # Several parties
+//!
+//! Answers of several parties to one query, each over its own matrix, add up so that only the sum opens:
+//! [`evaluate_share`] and [`AnswerShare`], whose module has the argument.
+//!
 //! # What is not here
 //!
 //! Integrity: ciphertexts carry no checksum and anybody can make a well-formed answer; authenticate the bytes around
@@ -110,6 +115,7 @@ mod query;
 mod release;
 mod ring;
 mod shape;
+mod share;
 mod wire;
 
 #[cfg(test)]
@@ -122,6 +128,7 @@ pub use entropy::{Context, Entropy};
 pub use evaluate::{evaluate, evaluate_with_entropy};
 pub use query::EncryptedQuery;
 pub use shape::{Matrix, Row, Shape};
+pub use share::{AnswerShare, Blinding, evaluate_share, evaluate_share_with_entropy};
 
 /// Cells that one ring ciphertext holds.
 pub const CELLS_PER_CIPHERTEXT: usize = ring::N;
@@ -133,6 +140,8 @@ pub const MAX_VALUE_BITS: u8 = 96;
 pub const MAX_SAMPLES: usize = 1 << 15;
 /// Most ring ciphertexts of one query.
 pub const MAX_CIPHERTEXTS: usize = 1 << 11;
+/// Most parties whose answers are added up.
+pub const MAX_PARTIES: usize = 64;
 /// Most results that one ring ciphertext of an answer carries. Each is a hint on the secret that hides its mask: see
 /// above.
 pub const MAX_PACKED: usize = 64;

@@ -10,6 +10,11 @@
 //! that a result depends on are sent, and of each coefficient the top 104 bits. The masks are the stream of tfhe's
 //! default generator (AES-128 in counter mode) under the mask seed, so that stream is part of the format.
 
+use shake::{
+    Shake256,
+    digest::{ExtendableOutput, Update, XofReader},
+};
+
 use super::{
     MAX_CELLS,
     budget::{TRUNCATED_BITS, Weights},
@@ -88,6 +93,16 @@ impl EncryptedQuery {
             self.packing.window_indices(index % self.packing.blocks()).zip(&mut sent).for_each(|(i, &c)| body[i] = c);
         }
         bodies
+    }
+
+    /// Names the query by all its bytes: SHAKE256, 256 bits.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        let mut hasher = Shake256::default();
+        hasher.update(b"sealock/v1/linear/query");
+        hasher.update(&self.to_bytes());
+        let mut digest = [0; 32];
+        hasher.finalize_xof().read(&mut digest);
+        digest
     }
 
     /// The wire form.

@@ -46,12 +46,36 @@ impl Shape {
     /// As [`Self::with_weights`]; [`Error::Cells`] also for no vector, or for more cells than that in all of them;
     /// [`Error::Vectors`].
     pub fn batch(vectors: usize, cells: usize, weights: Weights, value_bits: &[u8]) -> Result<Self, Error> {
-        let budget = NoiseBudget::for_weights(cells, weights)?;
+        Self::build(vectors, cells, weights, value_bits, 1)
+    }
+
+    /// The same vectors under matrices of so many parties, whose answers are added up: see
+    /// [`AnswerShare`](super::AnswerShare).
+    ///
+    /// # Errors
+    /// [`Error::Parties`] unless there are 2 to [`MAX_PARTIES`](super::MAX_PARTIES); as [`Self::batch`], since sums are
+    /// wider.
+    pub fn summed(&self, parties: usize) -> Result<Self, Error> {
+        if parties < 2 {
+            return Err(Error::Parties { got: parties });
+        }
+        Self::build(self.vectors(), self.cells(), self.weights, &self.value_bits, parties)
+    }
+
+    pub(crate) fn build(
+        vectors: usize,
+        cells: usize,
+        weights: Weights,
+        value_bits: &[u8],
+        parties: usize,
+    ) -> Result<Self, Error> {
+        let budget = NoiseBudget::for_sum(cells, weights, parties)?;
         let all = vectors.saturating_mul(cells);
         if !(1..=MAX_CELLS).contains(&all) {
             return Err(Error::Cells { got: all });
         }
-        let growth = cells.next_power_of_two().trailing_zeros() + u32::from(weights.code());
+        let terms = cells.saturating_mul(parties);
+        let growth = terms.next_power_of_two().trailing_zeros() + u32::from(weights.code());
         for &bits in value_bits {
             if !(1..=MAX_VALUE_BITS).contains(&bits) || u32::from(bits) + growth > 127 {
                 return Err(Error::ValueBits { bits });
@@ -96,7 +120,12 @@ impl Shape {
         &self.value_bits
     }
 
-    /// The noise budget that follows from cells and weights.
+    /// Parties whose answers are added up; 1 for an answer of its own.
+    pub fn parties(&self) -> usize {
+        self.budget.parties()
+    }
+
+    /// The noise budget that follows from cells, weights and parties.
     pub fn budget(&self) -> &NoiseBudget {
         &self.budget
     }

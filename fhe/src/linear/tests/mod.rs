@@ -3,6 +3,7 @@
 mod attack;
 mod exact;
 mod noise;
+mod share;
 mod wire;
 
 use tfhe::core_crypto::{commons::math::random::RandomGenerator, prelude::DefaultRandomGenerator};
