@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::CodecError;
 use crate::error::{Classify, ErrorKind};
+use crate::federation::FederationError;
 use crate::job::{JobId, JobRequest};
 use crate::ledger::{EFFECTIVE_GRAIN, Ledger, LedgerError, Order, Revocation};
 use crate::node::Served;
@@ -362,6 +363,9 @@ pub enum Rejection {
     /// The program does not fit the asset.
     #[error("program: {0}")]
     Program(#[from] ProgramError),
+    /// The round does not fit the request.
+    #[error("federation: {0}")]
+    Federation(#[from] FederationError),
     /// The policy denies it.
     #[error("policy: {0}")]
     Policy(#[from] PolicyError),
@@ -428,6 +432,7 @@ impl Classify for Rejection {
             Rejection::UnknownAsset(_) => ErrorKind::NotFound,
             Rejection::Program(e) => e.kind(),
             Rejection::Policy(e) => e.kind(),
+            Rejection::Federation(e) => e.kind(),
             Rejection::AssetChanged { .. } => ErrorKind::PolicyDenied,
             Rejection::AnswerTooLarge { .. } => ErrorKind::TooLarge,
             Rejection::ResultKey => ErrorKind::InvalidArgument,

@@ -202,6 +202,8 @@ errors! {
     Model(crate::model::ModelError),
     /// Policies.
     Policy(crate::policy::PolicyError),
+    /// Owners that answer together.
+    Federation(crate::federation::FederationError),
     /// Privacy losses.
     Privacy(crate::privacy::PrivacyError),
     /// Data cubes.

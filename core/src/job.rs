@@ -13,11 +13,16 @@ use serde_bytes::ByteBuf;
 use crate::Digest;
 use crate::asset::Did;
 use crate::codec::{CodecError, from_canonical, to_canonical};
+use crate::federation::Round;
 use crate::time::Timestamp;
 
 /// Largest encoding of a request: an indicator over 2^22 cells is 52 MiB.
 pub const MAX_REQUEST_BYTES: usize = 54 << 20;
 const VERSION: u64 = 1;
+
+fn round_digest(round: &Round) -> Digest {
+    round.digest().expect("a round has a canonical form: it has no floats and no maps but of text")
+}
 
 /// Names a job: the digest of the nullifier that pays for it and the message that it is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,6 +70,9 @@ pub struct JobRequest {
     pub(crate) nullifier: [u8; 32],
     pub(crate) now: Timestamp,
     pub(crate) proof: ByteBuf,
+    /// Who is asked together with this asset's owner; left out where nobody is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) round: Option<Round>,
 }
 
 impl JobRequest {
@@ -94,6 +102,9 @@ impl JobRequest {
         if let Err(e) = request.asset.parse::<Did>() {
             return Err(CodecError::Malformed { what: "job request", why: e.to_string() });
         }
+        if let Some(Err(e)) = request.round.as_ref().map(Round::check) {
+            return Err(CodecError::Malformed { what: "job request", why: e.to_string() });
+        }
         Ok(request)
     }
 
@@ -107,26 +118,36 @@ impl JobRequest {
         &self.nullifier
     }
 
+    /// The sum that the request is a part of, if it is one.
+    pub fn round(&self) -> Option<&Round> {
+        self.round.as_ref()
+    }
+
     /// When the request lapses, in unix seconds.
     pub fn deadline(&self) -> Timestamp {
         self.deadline
     }
 
     /// The field element that the access proof is bound to: asset, program, inputs, result key, policy, data and deadline.
-    /// Not the group's root nor the time, so that a request can be proved again when these have moved on.
+    /// Of a sum also the round. Not the group's root nor the time, so that a request can be proved again when these have moved
+    /// on.
     pub fn message(&self) -> Scalar {
-        Scalar::hash(
-            "sealock/v1/job-message",
-            &[
-                self.asset.as_bytes(),
-                Digest::of("sealock/v1/job-program", &[&self.program]).as_bytes(),
-                Digest::of("sealock/v1/job-query", &[&self.query]).as_bytes(),
-                &self.result_key,
-                self.policy.as_bytes(),
-                self.data.as_bytes(),
-                &self.deadline.to_be_bytes(),
-            ],
-        )
+        let [program, query] = [
+            Digest::of("sealock/v1/job-program", &[&self.program]),
+            Digest::of("sealock/v1/job-query", &[&self.query]),
+        ];
+        let (deadline, round) = (self.deadline.to_be_bytes(), self.round.as_ref().map(round_digest));
+        let mut parts: Vec<&[u8]> = vec![
+            self.asset.as_bytes(),
+            program.as_bytes(),
+            query.as_bytes(),
+            &self.result_key,
+            self.policy.as_bytes(),
+            self.data.as_bytes(),
+            &deadline,
+        ];
+        parts.extend(round.as_ref().map(|round| round.as_bytes().as_slice()));
+        Scalar::hash("sealock/v1/job-message", &parts)
     }
 
     /// The digest that policies and receipts name the program by.
@@ -140,8 +161,14 @@ impl JobRequest {
     }
 
     /// What the mask of the request's public key is hashed from. Every part is fixed before the consumer makes the key, and
-    /// the nullifier makes it one of its own for each use.
+    /// the nullifier makes it one of its own for each use. That of a sum is the same for all parties, whose policies, data and
+    /// nullifiers the round names.
     pub(crate) fn context(&self) -> Context {
+        if let Some(round) = &self.round {
+            let program = Digest::of("sealock/v1/job-program", &[&self.program]);
+            let round = round_digest(round);
+            return Context::new(&[b"sealock/v1/federated-query-context", round.as_bytes(), program.as_bytes()]);
+        }
         Context::new(&[
             b"sealock/v1/query-context",
             self.asset.as_bytes(),

@@ -31,6 +31,7 @@ pub mod program;
 
 pub mod model;
 
+pub mod federation;
 pub mod policy;
 pub mod privacy;
 

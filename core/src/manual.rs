@@ -55,6 +55,14 @@
 //! [`Prediction`](crate::model::Prediction) whose scores are exact. One more vector than it has features tells a model's
 //! coefficients to whoever has the scores: see [`model`](crate::model).
 //!
+//! # Several owners, one total
+//!
+//! Owners whose policies name each other ([`Policy::federation`](crate::policy::Policy::federation),
+//! [`Owner::member`](crate::owner::Owner::member)) answer one question together.
+//! [`Consumer::request_federated`](crate::order::Consumer::request_federated) makes a request for each of their nodes, and
+//! [`FederatedTicket::open`](crate::order::FederatedTicket::open) opens the sum of all results; fewer open nothing. See
+//! [`federation`](crate::federation).
+//!
 //! # What an answer can be made of
 //!
 //! All answers of an asset are sums over one cube, whose cells are the combinations of all the policy's dimensions. Cells with

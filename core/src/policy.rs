@@ -6,13 +6,13 @@
 //! are large enough (see [`cube`](crate::cube)). A [privacy loss](Policy::epsilon) puts noise there instead, which protects
 //! every row by itself (see [`privacy`](crate::privacy)).
 
+mod federation;
 mod noise;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Digest;
 use crate::asset::{AssetError, Schema, Value};
 use crate::codec::{CodecError, to_canonical};
 use crate::cube::MAX_CUBE_SPAN;
@@ -21,6 +21,9 @@ use crate::model::Inference;
 use crate::privacy::{Epsilon, Rules};
 use crate::program::{Aggregate, Aggregation, Plan, Program, ProgramError, Series};
 use crate::time::Timestamp;
+use crate::{Address, Digest};
+
+pub use federation::Federation;
 
 /// The rule that a program breaks.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,29 @@ pub enum PolicyError {
     /// The owner lets nobody have vectors scored.
     #[error("rule inference: the asset scores no vectors")]
     Inference,
+    /// The owner answers only together with others.
+    #[error("rule federation: the asset answers together with at least {others} other owners', not alone")]
+    FederatedOnly {
+        /// How many others it takes.
+        others: u32,
+    },
+    /// The owner answers alone.
+    #[error("rule federation: the asset answers alone, not in sums with others")]
+    NotFederated,
+    /// Too few parties.
+    #[error("rule federation: {got} owners are asked together, it takes {limit} at least")]
+    FederationTooSmall {
+        /// Parties of the round.
+        got: usize,
+        /// The least.
+        limit: u32,
+    },
+    /// An owner that this one does not answer together with.
+    #[error("rule federation: {owner} is none of the owners that the asset answers together with")]
+    FederationStranger {
+        /// Whose asset was named.
+        owner: Address,
+    },
     /// More vectors than a job may have.
     #[error("rule inference: {got} vectors were asked of one job, at most {limit} are scored")]
     Vectors {
@@ -144,6 +170,13 @@ impl Classify for PolicyError {
             PolicyError::Aggregation { allowed, .. } => Some(format!("allowed: {allowed:?}")),
             PolicyError::NoisyExtreme { .. } => Some("ask for a histogram, or a quantile near the end".into()),
             PolicyError::Vectors { .. } => Some("ask in several jobs".into()),
+            PolicyError::FederatedOnly { .. } => {
+                Some("order assets of other members, too, and ask all with Consumer::request_federated".into())
+            }
+            PolicyError::NotFederated => Some("ask it alone; or ask its owner to join a federation".into()),
+            PolicyError::FederationTooSmall { .. } | PolicyError::FederationStranger { .. } => {
+                Some("the asset's policy names the members, and how many it takes".into())
+            }
             PolicyError::Program { .. } => Some("ask the owner to allow the program's digest".into()),
             PolicyError::BudgetExhausted { .. } => {
                 Some("the asset answers no more jobs: its owner can publish another".into())
@@ -190,6 +223,9 @@ pub struct Policy {
     /// How many vectors a job may have scored; left out where none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     inference: Option<u32>,
+    /// Left out where the asset answers alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    federation: Option<Federation>,
 }
 
 impl Policy {
@@ -212,6 +248,7 @@ impl Policy {
             privacy: Rules::default(),
             clamps: BTreeMap::new(),
             inference: None,
+            federation: None,
         }
     }
 
@@ -441,6 +478,7 @@ impl Policy {
         {
             return Err(PolicyError::Unfit(format!("{column:?} is not an entity in the schema: declare it as one")));
         }
+        self.check_members()?;
         let cells = self.cells(schema)?;
         if cells > MAX_CUBE_SPAN {
             return Err(PolicyError::Unfit(format!(
@@ -462,6 +500,9 @@ impl Policy {
             || self.allowed_programs != AllowedPrograms::Only(BTreeSet::new());
         if queries {
             return unfit("it allows queries, which a model does not answer: allow inference alone");
+        }
+        if self.federation.is_some() {
+            return unfit("it names a federation, which scores of a model are not added up in: leave it out");
         }
         if !self.privacy.is_none() || !self.clamps.is_empty() {
             return unfit("it asks for noise, which scores of a model do not get: leave the privacy loss out");

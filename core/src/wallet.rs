@@ -148,15 +148,28 @@ impl Wallet {
         epoch: Option<u64>,
         limit: u64,
     ) -> Result<Option<u64>, WalletError> {
-        let tally = tally(commitment, epoch);
+        Ok(self.take_uses(&[(*commitment, epoch, limit)])?.ok().map(|taken| taken[0]))
+    }
+
+    /// Takes the next use of each of some orders, or of none: then the place of the first that has none left is returned.
+    pub(crate) fn take_uses(
+        &self,
+        orders: &[([u8; 32], Option<u64>, u64)],
+    ) -> Result<Result<Vec<u64>, usize>, WalletError> {
         self.db.write(|txn| {
             let mut uses = txn.open_table(USES)?;
-            let taken = uses.get(&tally)?.map_or(0, |n| n.value());
-            if taken >= limit {
-                return Ok(None);
+            let mut all = Vec::with_capacity(orders.len());
+            for (commitment, epoch, _) in orders {
+                let tally = tally(commitment, *epoch);
+                all.push((tally, uses.get(&tally)?.map_or(0, |n| n.value())));
             }
-            uses.insert(&tally, taken + 1)?;
-            Ok(Some(taken))
+            if let Some(exhausted) = all.iter().zip(orders).position(|((_, taken), (.., limit))| taken >= limit) {
+                return Ok(Err(exhausted));
+            }
+            for (tally, taken) in &all {
+                uses.insert(tally, taken + 1)?;
+            }
+            Ok(Ok(all.into_iter().map(|(_, taken)| taken).collect()))
         })
     }
 
@@ -166,6 +179,22 @@ impl Wallet {
     }
 
     pub(crate) fn keep(&self, ticket: &Ticket) -> Result<(), WalletError> {
+        self.keep_all(&[ticket])
+    }
+
+    /// Keeps some tickets, or none.
+    pub(crate) fn keep_all(&self, tickets: &[&Ticket]) -> Result<(), WalletError> {
+        let sealed = tickets.iter().map(|ticket| self.seal(ticket)).collect::<Result<Vec<_>, _>>()?;
+        self.db.write(|txn| {
+            let mut table = txn.open_table(TICKETS)?;
+            for (id, sealed) in &sealed {
+                table.insert(id.digest().as_bytes(), sealed.as_slice())?;
+            }
+            Ok(())
+        })
+    }
+
+    fn seal(&self, ticket: &Ticket) -> Result<(JobId, Vec<u8>), WalletError> {
         let id = ticket.request.id();
         let row = Row {
             version: 1,
@@ -180,11 +209,7 @@ impl Wallet {
             result_secret: *ticket.result_key.expose_secret_bytes(),
         };
         let plain = Zeroizing::new(to_canonical("ticket", &row)?);
-        let sealed = envelope::seal_bytes(&self.ticket_key(id.digest().as_bytes()), &plain)?;
-        self.db.write(|txn| {
-            txn.open_table(TICKETS)?.insert(id.digest().as_bytes(), sealed.as_slice())?;
-            Ok(())
-        })
+        Ok((id, envelope::seal_bytes(&self.ticket_key(id.digest().as_bytes()), &plain)?))
     }
 
     pub(crate) fn tickets(&self) -> Result<Vec<Ticket>, WalletError> {
@@ -275,6 +300,7 @@ mod tests {
             nullifier: [use_index as u8; 32],
             now: 8,
             proof: ByteBuf::new(),
+            round: None,
         };
         let service = Service { chain_id: 1, ledger: any, nft: any, datatoken: any, service: 0, epoch_secs: None };
         Ticket {
@@ -327,6 +353,15 @@ mod tests {
                 "{point:?}"
             );
         });
+    }
+
+    #[test]
+    fn uses_of_several_orders_are_taken_together_or_not_at_all() {
+        let wallet = Wallet::in_memory(&Account::generate()).unwrap();
+        let orders = [([1; 32], None, 2), ([2; 32], None, 1)];
+        assert_eq!(wallet.take_uses(&orders).unwrap(), Ok(vec![0, 0]));
+        assert_eq!(wallet.take_uses(&orders).unwrap(), Err(1), "the second has none left");
+        assert_eq!(wallet.uses(&[1; 32], None).unwrap(), 1, "and the first kept its own");
     }
 
     #[test]

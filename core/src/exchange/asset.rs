@@ -104,6 +104,7 @@ impl Asset {
             Some(_) => policy.check_fits_model()?,
             None => policy.check_fits(&sealed.schema)?,
         }
+        policy.check_member(owner, None)?;
         if description.download.is_some() != policy.allows_download() {
             return Err(not_an_asset("its services and its policy disagree about downloads".into()).into());
         }

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use sealock_fhe::linear::{
-    CELLS_PER_CIPHERTEXT, Context, EncryptedQuery, Matrix, QueryKey, Row, SealedAnswer, Shape, evaluate,
+    AnswerShare, CELLS_PER_CIPHERTEXT, Context, EncryptedQuery, Matrix, QueryKey, Row, SealedAnswer, Shape, evaluate,
 };
 use sealock_zk::Proof;
 use serde_bytes::ByteBuf;
@@ -14,9 +14,10 @@ use crate::Digest;
 use crate::asset::Price;
 use crate::cube::noisy_series;
 use crate::error::Result;
+use crate::federation::{Party, Round};
 use crate::job::JobRequest;
 use crate::model::{Inference, ModelError, Vectors};
-use crate::node::{inference_shape, shape};
+use crate::node::{inference_shape, shape, summed};
 use crate::order::OrderError;
 use crate::privacy::{Delta, Epsilon, Noise, NumberError};
 use crate::program::{Plan, Program, ProgramError, Query, Series};
@@ -61,29 +62,34 @@ pub struct Estimate {
 }
 
 impl Asset {
-    /// Tells what a query will cost. Needs no order, takes nothing, and tells nobody.
+    /// Tells what a query will cost. Needs no order, takes nothing, and tells nobody. For an asset that answers
+    /// [together with others](crate::policy::Policy::federation), this is the part of its own in a round of as few parties as
+    /// its policy allows.
     ///
     /// # Errors
     /// As [`Order::request`](crate::order::Order::request): what is wrong with the query, or the rule that denies it by the
     /// system's clock.
     pub fn estimate(&self, query: &Query) -> Result<Estimate> {
         let now = SystemClock.now();
-        let (program, plan, shape) = self.lay_out(query, Some(now))?;
+        let (program, plan, mut shape) = self.lay_out(query, Some(now))?;
         plan.indicator(self.schema(), query)?;
         let policy = self.policy();
+        if let Some(rule) = policy.federated() {
+            let widths = &shape.value_bits()[..plan.width()];
+            shape = summed(&plan, widths, rule.min_parties() as usize).map_err(OrderError::Unanswerable)?;
+        }
         let spent = |noise| match noise {
             Noise::PerJob(loss) => loss.epsilon.to_f64(),
             Noise::Cube(_) => 0.0,
         };
         Ok(Estimate {
             groups: plan.groups() as u64,
-            numbers: plan.width() as u64,
             hidden_cells: plan.cells() as u64,
             epsilon: policy.noise().map(spent),
             delta: policy.noise().and_then(|noise| noise.loss().delta).map(Delta::to_f64),
             epsilon_limit: policy.privacy_limit().map(Epsilon::to_f64),
             errors: self.errors(&plan)?,
-            ..self.costs(program.to_bytes()?, &shape, now)?
+            ..self.costs(program.to_bytes()?, &shape, plan.width(), now)?
         })
     }
 
@@ -99,23 +105,26 @@ impl Asset {
         let (program, shape) = self.lay_out_vectors(vectors, Some(now))?;
         Ok(Estimate {
             groups: vectors.into(),
-            numbers: scores as u64,
             hidden_cells: u64::from(vectors) * shape.cells() as u64,
-            ..self.costs(program.to_bytes()?, &shape, now)?
+            ..self.costs(program.to_bytes()?, &shape, scores, now)?
         })
     }
 
-    /// What follows from a program's form and its shape alone.
-    fn costs(&self, program: Vec<u8>, shape: &Shape, now: Timestamp) -> Result<Estimate> {
+    /// What follows from a program's form and its shape alone, with so many numbers in each row.
+    fn costs(&self, program: Vec<u8>, shape: &Shape, numbers: usize, now: Timestamp) -> Result<Estimate> {
+        let answer = match shape.parties() {
+            1 => SealedAnswer::encoded_len(shape),
+            _ => AnswerShare::encoded_len(shape),
+        };
         Ok(Estimate {
             price: self.price().cloned(),
             uses_per_order: self.order_terms().limit,
             epoch_secs: self.order_terms().epoch_secs,
             groups: 0,
-            numbers: 0,
+            numbers: numbers as u64,
             hidden_cells: 0,
-            request_bytes: self.blank_request(program, shape, now)?.to_bytes()?.len() as u64,
-            result_bytes: SealedResult::encoded_len(SealedAnswer::encoded_len(shape))? as u64,
+            request_bytes: self.blank_request(program, shape, numbers, now)?.to_bytes()?.len() as u64,
+            result_bytes: SealedResult::encoded_len(answer)? as u64,
             compute_time: compute_time(shape),
             epsilon: None,
             delta: None,
@@ -189,8 +198,15 @@ impl Asset {
     }
 
     /// A request of the length that one for `program` will have.
-    fn blank_request(&self, program: Vec<u8>, shape: &Shape, now: Timestamp) -> Result<JobRequest> {
+    fn blank_request(&self, program: Vec<u8>, shape: &Shape, numbers: usize, now: Timestamp) -> Result<JobRequest> {
         let blank = Digest::from_bytes([0; 32]);
+        let round = match shape.parties() {
+            1 => None,
+            parties => Some(Round {
+                parties: vec![Party::of(self, [0; 32])?; parties],
+                widths: ByteBuf::from(shape.value_bits()[..numbers].to_vec()),
+            }),
+        };
         Ok(JobRequest {
             version: JobRequest::VERSION,
             asset: self.did().to_string(),
@@ -204,6 +220,7 @@ impl Asset {
             nullifier: [0; 32],
             now,
             proof: ByteBuf::from(vec![0; Proof::LEN]),
+            round,
         })
     }
 }

@@ -13,12 +13,12 @@ mod served;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sealock_fhe::linear::{EncryptedQuery, Matrix, Shape, evaluate};
+use sealock_fhe::linear::{Blinding, EncryptedQuery, Matrix, Shape, evaluate, evaluate_share};
 use sealock_zk::{Proof, VerifyingKey, verify};
 
 pub(crate) use budget::cube_key;
 use served::Task;
-pub(crate) use served::{Served, asset_key, inference_shape, protected_cube, shape};
+pub(crate) use served::{Served, asset_key, inference_shape, protected_cube, shape, shape_in, summed};
 
 use crate::access::{AccessGrant, MAX_CLOCK_SKEW, MAX_DEADLINE, Rejected, Rejection, Work};
 use crate::asset::Did;
@@ -28,10 +28,12 @@ use crate::download::{Download, Grant};
 use crate::envelope::RecipientPublicKey;
 use crate::error::{Classify, Error, ErrorKind, Result};
 use crate::exchange::{Asset, Exchange};
+use crate::federation::{FederationSecret, Round};
 use crate::job::{JobId, JobRequest};
 use crate::journal::{JobRecord, Journal, JournalError};
 use crate::keystore::{KeyStore, KeyStoreError};
 use crate::model::Model;
+use crate::policy::PolicyError;
 use crate::privacy::{Noise, PrivacyError};
 use crate::program::Plan;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
@@ -228,7 +230,7 @@ impl Node {
             }
         }
         let task = Task::of(&request, asset)?;
-        task.check(asset.policy(), now)?;
+        task.check(asset.policy(), request.round(), now)?;
         let (program, epsilon) = (task.digest()?, task.epsilon(asset.policy()));
         let grant = self.grant(request, Arc::clone(&served), task)?;
         let record = JobRecord {
@@ -268,7 +270,10 @@ impl Node {
         let work = match task {
             Task::Query(asked) => {
                 let (_, plan) = *asked;
-                let query = read_query(&request, &shape(asset, &plan)?)?;
+                let query = read_query(&request, &shape_in(asset, &plan, &request)?)?;
+                if let Some(round) = request.round() {
+                    self.blinding(asset, round)?;
+                }
                 Work::Query(Box::new((plan, query)))
             }
             Task::Inference(asked) => {
@@ -310,10 +315,23 @@ impl Node {
 
     fn evaluate(&self, grant: &AccessGrant, plan: &Plan, query: &EncryptedQuery) -> Result<Vec<u8>> {
         let asset = &grant.served.asset;
-        let shape = shape(asset, plan).map_err(Rejected::from)?;
+        let shape = shape_in(asset, plan, &grant.request).map_err(Rejected::from)?;
         let marginal = self.cube(&grant.served)?.marginal(asset.schema(), plan)?;
         let matrix = Matrix::new(&shape, marginal.iter().map(Vec::as_slice))?;
-        Ok(evaluate(query, &grant.request.context(), &matrix)?.to_bytes())
+        let context = grant.request.context();
+        match grant.request.round() {
+            None => Ok(evaluate(query, &context, &matrix)?.to_bytes()),
+            Some(round) => {
+                let blinding = self.blinding(asset, round).map_err(Rejected::from)?;
+                Ok(evaluate_share(query, &context, &matrix, &blinding)?.to_bytes())
+            }
+        }
+    }
+
+    /// What this owner's part of a round is blinded with.
+    fn blinding(&self, asset: &Asset, round: &Round) -> Result<Blinding, Rejection> {
+        let rule = asset.policy().federated().ok_or(PolicyError::NotFederated)?;
+        Ok(FederationSecret::of(self.account()).blinding(&rule.parties(round)?)?)
     }
 
     fn score(&self, grant: &AccessGrant, shape: &Shape, query: &EncryptedQuery) -> Result<Vec<u8>> {

@@ -16,6 +16,7 @@ use crate::cube::{Cube, CubeError, ProtectedCube};
 use crate::download::{self, DataReader, Download};
 use crate::error::Result;
 use crate::exchange::Asset;
+use crate::federation::{FederationError, Party, Round};
 use crate::job::JobRequest;
 use crate::model::{Inference, Model};
 use crate::policy::{Policy, PolicyError};
@@ -76,6 +77,14 @@ pub(super) enum Task {
 
 impl Task {
     pub(super) fn of(request: &JobRequest, asset: &Asset) -> Result<Self, Rejection> {
+        let task = Self::of_program(request, asset)?;
+        if let (Some(_), Task::Inference(_) | Task::Download) = (&request.round, &task) {
+            return Err(FederationError::Round("only queries are added up".into()).into());
+        }
+        Ok(task)
+    }
+
+    fn of_program(request: &JobRequest, asset: &Asset) -> Result<Self, Rejection> {
         if is_download(request) {
             return Ok(Task::Download);
         }
@@ -92,9 +101,12 @@ impl Task {
     }
 
     /// Checks it against every rule of the policy that needs no state.
-    pub(super) fn check(&self, policy: &Policy, now: Timestamp) -> Result<(), PolicyError> {
+    pub(super) fn check(&self, policy: &Policy, round: Option<&Round>, now: Timestamp) -> Result<(), PolicyError> {
         match self {
-            Task::Query(query) => policy.check(&query.0, &query.1, now),
+            Task::Query(query) => {
+                policy.check_round(round)?;
+                policy.check(&query.0, &query.1, now)
+            }
             Task::Inference(inference) => policy.check_inference(inference, now),
             Task::Download => policy.check_download(now),
         }
@@ -176,6 +188,33 @@ pub(crate) fn shape(asset: &Asset, plan: &Plan) -> Result<Shape, Rejection> {
         other => Rejection::Malformed(CodecError::Malformed { what: "program", why: other.to_string() }),
     })?;
     fitting(Shape::new(plan.cells(), &bits)?)
+}
+
+/// The shape of the answer to a plan in a round, which is the same for all parties.
+///
+/// # Errors
+/// As [`shape`]; [`Rejection::Federation`] if the round does not describe this asset's part.
+pub(crate) fn shape_in(asset: &Asset, plan: &Plan, request: &JobRequest) -> Result<Shape, Rejection> {
+    let alone = shape(asset, plan)?;
+    let Some(round) = &request.round else { return Ok(alone) };
+    let wrong = |why: &str| Err(FederationError::Round(why.into()).into());
+    round.check()?;
+    if round.widths.len() != plan.width() {
+        return wrong("it has another number of widths than the program has numbers");
+    }
+    if round.widths.iter().zip(alone.value_bits()).any(|(wide, own)| wide < own) {
+        return wrong("its numbers are narrower than this asset's");
+    }
+    let own = Party::of(asset, request.nullifier)?;
+    if !round.parties().contains(&own) {
+        return wrong("none of its parties is this asset under its policy, with its data and the request's nullifier");
+    }
+    summed(plan, &round.widths, round.parties().len())
+}
+
+/// The shape of a sum over so many parties.
+pub(crate) fn summed(plan: &Plan, widths: &[u8], parties: usize) -> Result<Shape, Rejection> {
+    fitting(Shape::new(plan.cells(), &widths.repeat(plan.groups()))?.summed(parties)?)
 }
 
 /// The shape of the answer to an inference of a model.

@@ -7,13 +7,15 @@ use sealock_zk::{IdentitySecret, Scalar};
 use sha2::Sha512;
 use zeroize::Zeroizing;
 
-use super::{DownloadOrder, DownloadTicket, InferenceTicket, JobTicket, Order, OrderError};
+use super::{DownloadOrder, DownloadTicket, FederatedTicket, InferenceTicket, JobTicket, Order, OrderError};
 use crate::access::Service;
 use crate::asset::Price;
 use crate::error::Result;
 use crate::exchange::{Asset, COMPUTE_SERVICE, DOWNLOAD_SERVICE, Exchange, Opened};
 use crate::job::JobId;
 use crate::ledger::{self, Amount, Ledger, LedgerError, OrderTerms};
+use crate::program::Query;
+use crate::progress::{Progress, quiet};
 use crate::wallet::{Ticket, Wallet};
 use crate::{Account, Digest};
 
@@ -139,7 +141,44 @@ impl Consumer {
     /// # Errors
     /// A wallet that does not decode.
     pub fn tickets(&self) -> Result<Vec<JobTicket>> {
-        Ok(self.kept(COMPUTE_SERVICE)?.into_iter().filter(|ticket| ticket.asset.model().is_none()).collect())
+        let alone = |ticket: &JobTicket| ticket.asset.model().is_none() && ticket.request().round().is_none();
+        Ok(self.kept(COMPUTE_SERVICE)?.into_iter().filter(alone).collect())
+    }
+
+    /// As [`Consumer::tickets`], the requests of sums over several owners' assets. One of whose parts some were forgotten
+    /// opens no more, and is left out.
+    ///
+    /// # Errors
+    /// A wallet that does not decode.
+    pub fn federated_tickets(&self) -> Result<Vec<FederatedTicket>> {
+        let kept = self.kept(COMPUTE_SERVICE)?;
+        FederatedTicket::gather(kept.into_iter().filter(|ticket| ticket.request().round().is_some()))
+    }
+
+    /// Makes the requests for one query to several owners' assets, of which only the sum can be opened, or none: checks it
+    /// against every asset's policy, encrypts its secrets once, and proves for each asset that some order of it pays. Takes
+    /// the next use of each order. Order of the parties is that of `orders`, one for each asset.
+    ///
+    /// Send each request to its owner's node, and open all results together.
+    ///
+    /// # Errors
+    /// [`FederationError`](crate::federation::FederationError) for orders of the same owner, of another consumer or of assets whose columns differ;
+    /// otherwise as [`Order::request`], for the first order that fails. Nothing was taken from any then.
+    pub fn request_federated(&self, orders: &[&Order], query: &Query) -> Result<FederatedTicket> {
+        self.request_federated_with(orders, query, &mut quiet())
+    }
+
+    /// As [`Consumer::request_federated`], and tells how far it is. It can be cancelled until the uses are taken.
+    ///
+    /// # Errors
+    /// As [`Consumer::request_federated`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    pub fn request_federated_with(
+        &self,
+        orders: &[&Order],
+        query: &Query,
+        progress: &mut Progress<'_>,
+    ) -> Result<FederatedTicket> {
+        FederatedTicket::request(&self.inner, orders, query, progress)
     }
 
     /// As [`Consumer::tickets`], the requests for vectors to be scored.

@@ -10,6 +10,7 @@
 
 mod consumer;
 mod download;
+mod federated;
 mod inference;
 mod request;
 mod ticket;
@@ -22,6 +23,7 @@ use crate::time::Timestamp;
 pub use consumer::Consumer;
 pub(crate) use consumer::find_order;
 pub use download::{DownloadOrder, DownloadTicket};
+pub use federated::FederatedTicket;
 pub use inference::InferenceTicket;
 pub use request::{DEFAULT_DEADLINE, Order};
 pub use ticket::JobTicket;

@@ -124,11 +124,15 @@ impl Order {
     }
 
     pub(super) fn finish_with_next_use(&self, prepared: Prepared, progress: &mut Progress<'_>) -> Result<JobTicket> {
-        let limit = self.credential.limit;
         let epoch = self.service.epoch(prepared.now);
-        let taken = self.consumer.wallet.take_use(&self.record.commitment, epoch, limit)?;
+        let taken = self.consumer.wallet.take_use(&self.record.commitment, epoch, self.credential.limit)?;
+        self.finish(prepared, taken.ok_or_else(|| self.exhausted(epoch))?, progress)
+    }
+
+    /// No use is left, in this epoch if uses are counted in epochs.
+    pub(super) fn exhausted(&self, epoch: Option<u64>) -> OrderError {
         let renewed = epoch.and_then(|epoch| epoch.checked_add(1)?.checked_mul(self.service.epoch_secs?));
-        self.finish(prepared, taken.ok_or(OrderError::Exhausted { limit, renewed })?, progress)
+        OrderError::Exhausted { limit: self.credential.limit, renewed }
     }
 
     /// Everything that can fail for the caller's reasons, before a use is taken.
@@ -137,6 +141,9 @@ impl Order {
         self.check_current()?;
         let now = self.now()?;
         let (program, plan, shape) = asset.lay_out(query, check_policy.then_some(now))?;
+        if check_policy {
+            asset.policy().check_round(None)?;
+        }
         let hidden = Hidden::Indicator(shape, Zeroizing::new(plan.indicator(asset.schema(), query)?));
         let (key, membership, now) = self.load(progress)?;
         tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
@@ -178,7 +185,7 @@ impl Order {
     }
 
     /// What a proof takes beside the request.
-    fn load(&self, progress: &mut Progress<'_>) -> Result<(Arc<ProvingKey>, MerkleProof, Timestamp)> {
+    pub(super) fn load(&self, progress: &mut Progress<'_>) -> Result<(Arc<ProvingKey>, MerkleProof, Timestamp)> {
         tell(progress, Step::out_of(Stage::LoadKey, 0, 1))?;
         let key = self.consumer.exchange.proving_key(&self.asset)?;
         tell(progress, Step::out_of(Stage::LoadKey, 1, 1))?;
@@ -234,12 +241,32 @@ impl Order {
 
     pub(super) fn finish(&self, prepared: Prepared, use_index: u64, progress: &mut Progress<'_>) -> Result<JobTicket> {
         let Prepared { now, program, outputs, hidden, membership, key } = prepared;
+        let mut ticket = self.blank(now, program, use_index)?;
+        ticket.outputs = outputs;
+        let (key_of, context) = (|| query_key(&ticket.seed), ticket.request.context());
+        let query = match &hidden {
+            Hidden::Nothing => None,
+            Hidden::Indicator(shape, indicator) => Some(key_of().encrypt(shape, indicator, &context)?),
+            Hidden::Weights(shape, weights) => Some(key_of().encrypt_weights(shape, weights, &context)?),
+        };
+        if let Some(query) = query {
+            ticket.request.query = ByteBuf::from(query.to_bytes());
+            inform(progress, Step::out_of(Stage::Encrypt, 1, 1));
+        }
+        inform(progress, Step::out_of(Stage::Prove, 0, 1));
+        self.prove(&mut ticket.request, &key, &membership, use_index)?;
+        inform(progress, Step::out_of(Stage::Prove, 1, 1));
+        self.consumer.wallet.keep(&ticket)?;
+        Ok(JobTicket { consumer: Arc::clone(&self.consumer), asset: self.asset.clone(), ticket })
+    }
+
+    /// A ticket with fresh keys, whose request lacks its query and its proof.
+    pub(super) fn blank(&self, now: Timestamp, program: Vec<u8>, use_index: u64) -> Result<Ticket> {
         let asset = &self.asset;
-        let scope = self.service.scope(now);
         let result_key = RecipientKey::generate();
         let mut seed = Zeroizing::new([0u8; 32]);
         getrandom::fill(seed.as_mut()).expect("the operating system provides randomness");
-        let mut request = JobRequest {
+        let request = JobRequest {
             version: JobRequest::VERSION,
             asset: asset.did().to_string(),
             program: ByteBuf::from(program),
@@ -249,36 +276,22 @@ impl Order {
             data: asset.data(),
             deadline: now.saturating_add(DEFAULT_DEADLINE),
             root: [0; 32],
-            nullifier: self.secret.nullifier(scope, use_index).to_bytes(),
+            nullifier: self.secret.nullifier(self.service.scope(now), use_index).to_bytes(),
             now,
             proof: ByteBuf::new(),
+            round: None,
         };
-        let (key_of, context) = (|| query_key(&seed), request.context());
-        let query = match &hidden {
-            Hidden::Nothing => None,
-            Hidden::Indicator(shape, indicator) => Some(key_of().encrypt(shape, indicator, &context)?),
-            Hidden::Weights(shape, weights) => Some(key_of().encrypt_weights(shape, weights, &context)?),
-        };
-        if let Some(query) = query {
-            request.query = ByteBuf::from(query.to_bytes());
-            inform(progress, Step::out_of(Stage::Encrypt, 1, 1));
-        }
-        inform(progress, Step::out_of(Stage::Prove, 0, 1));
-        self.prove(&mut request, &key, &membership, use_index)?;
-        inform(progress, Step::out_of(Stage::Prove, 1, 1));
-        let ticket = Ticket {
+        Ok(Ticket {
             service: self.service,
             owner: asset.owner(),
             ddo: asset.ddo().to_vec(),
             counter: self.counter,
             use_index,
             request,
-            outputs,
+            outputs: Vec::new(),
             seed,
             result_key,
-        };
-        self.consumer.wallet.keep(&ticket)?;
-        Ok(JobTicket { consumer: Arc::clone(&self.consumer), asset: asset.clone(), ticket })
+        })
     }
 
     /// Proves a request for its time and the group's root on the path.

@@ -8,6 +8,7 @@ use super::OrderError;
 use super::consumer::{Inner, bind, find_order, identity};
 use crate::error::{Error, Result};
 use crate::exchange::Asset;
+use crate::federation::FederationError;
 use crate::job::{JobId, JobRequest};
 use crate::node::shape;
 use crate::receipt::{Receipt, ReceiptError};
@@ -79,6 +80,10 @@ impl JobTicket {
     /// [`ReleaseError`](crate::release::ReleaseError): a receipt or a result that is not for this request, or that was changed.
     pub fn open(&self, result: &SealedResult, receipt: &Receipt) -> Result<Answer> {
         let Ticket { request, outputs, seed, result_key, .. } = &self.ticket;
+        if request.round.is_some() {
+            let why = "it is a part of a sum: open all parts together";
+            return Err(FederationError::Results(why.into()).into());
+        }
         self.check_receipt(result, receipt)?;
         let sealed = result.unseal(result_key)?;
         let program = crate::program::Program::from_bytes(&request.program)?;
@@ -86,7 +91,8 @@ impl JobTicket {
         let plan = program.plan(schema)?;
         let shape = shape(&self.asset, &plan).map_err(OrderError::Unanswerable)?;
         let numbers = query_key(seed).decrypt(&SealedAnswer::from_bytes(&sealed)?, &shape)?;
-        let numbers = Answer::assemble(schema, self.asset.policy(), &plan, self.asset.max_rows(), &numbers)?;
+        let exact = self.asset.policy().noise().is_none();
+        let numbers = Answer::assemble(schema, exact, &plan, self.asset.max_rows(), &numbers)?;
         Ok(numbers.select(outputs))
     }
 

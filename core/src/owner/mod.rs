@@ -25,6 +25,7 @@ use crate::error::Result;
 use crate::exchange::{
     Asset, COMPUTE_SERVICE, DOWNLOAD_SERVICE, Exchange, ExchangeError, MODEL_OBJECT, Opened, Published, TABLE_OBJECT,
 };
+use crate::federation::{FederationSecret, Member};
 use crate::journal::Journal;
 use crate::keystore::KeyStore;
 use crate::ledger::{self, Amount, Dispenser, FixedRate, METADATA_LIMIT, NAME_LIMIT};
@@ -228,6 +229,12 @@ impl Owner {
         self.node.address()
     }
 
+    /// This owner as a member of a [federation](crate::policy::Policy::federation): what the policies of the other members,
+    /// and its own, name it by. It follows from the account's key, so that it stays the same.
+    pub fn member(&self) -> Member {
+        FederationSecret::of(self.node.account()).member()
+    }
+
     /// The key store.
     pub fn keys(&self) -> &KeyStore {
         &self.node.keys
@@ -350,6 +357,8 @@ impl Owner {
         let (ledger, account) = (exchange.ledger(), self.node.account());
         let (schema, policy) = (offer.content.schema(), &offer.policy);
         let max_rows = offer.content.check_fits(policy)?;
+        let member = self.member();
+        policy.check_member(member.owner, Some(member.key))?;
         let model = match offer.content {
             Content::Table(_) => None,
             Content::Model(model) => Some(model.info()),

@@ -208,7 +208,9 @@ fn answered(table: &Table, query: &Query) -> Answer {
     let numbers: Vec<i128> = marginal.iter().map(product).collect();
     assert_eq!(numbers.len(), plan.groups() * plan.width());
     query.check_outputs().unwrap();
-    Answer::assemble(schema, &policy, &plan, table.len() as u64, &numbers).unwrap().select(query.outputs())
+    Answer::assemble(schema, policy.noise().is_none(), &plan, table.len() as u64, &numbers)
+        .unwrap()
+        .select(query.outputs())
 }
 
 fn close(got: Option<f64>, expected: Option<f64>) -> bool {

@@ -14,7 +14,6 @@ use super::{Numbers, ReleaseError};
 use crate::asset::Schema;
 use crate::codec::CodecError;
 use crate::cube::CubeError;
-use crate::policy::Policy;
 use crate::program::{Aggregate, Expr, Output, Plan, Series};
 
 /// The answer to a query: a table with one row per group.
@@ -58,15 +57,14 @@ impl TryFrom<AnswerForm> for Answer {
 }
 
 impl Answer {
+    /// Makes an answer of its numbers. Noise leaves nothing impossible: unless they are `exact`, they only have their width.
     pub(crate) fn assemble(
         schema: &Schema,
-        policy: &Policy,
+        exact: bool,
         plan: &Plan,
         max_rows: u64,
         numbers: &[i128],
     ) -> Result<Self, ReleaseError> {
-        // Noise leaves nothing impossible: the numbers only have their width.
-        let exact = policy.noise().is_none();
         for (number, series) in numbers.iter().zip(plan.numbers().cycle()) {
             let counts = matches!(series, Series::Count | Series::Valid(_) | Series::Bins(_));
             if exact && counts && !(0..=i128::from(max_rows)).contains(number) {

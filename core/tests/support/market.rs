@@ -50,12 +50,16 @@ pub fn schema() -> Schema {
 }
 
 pub fn table(people: &[Person]) -> Table {
+    table_under(schema(), people)
+}
+
+pub fn table_under(schema: Schema, people: &[Person]) -> Table {
     let columns: [(&str, ArrayRef); 3] = [
         ("plan", Arc::new(StringArray::from_iter_values(people.iter().map(|p| PLANS[p.plan])))),
         ("age", Arc::new(Int64Array::from_iter_values(people.iter().map(|p| p.age)))),
         ("visits", Arc::new(people.iter().map(|p| p.visits).collect::<Int64Array>())),
     ];
-    Table::from_batches(schema(), [RecordBatch::try_from_iter(columns).unwrap()]).unwrap()
+    Table::from_batches(schema, [RecordBatch::try_from_iter(columns).unwrap()]).unwrap()
 }
 
 pub fn policy() -> Policy {
