@@ -153,6 +153,8 @@ typedef struct sealock_model sealock_model;
 typedef struct sealock_inference_ticket sealock_inference_ticket;
 typedef struct sealock_inference_tickets sealock_inference_tickets;
 typedef struct sealock_prediction sealock_prediction;
+typedef struct sealock_federated_ticket sealock_federated_ticket;
+typedef struct sealock_federated_tickets sealock_federated_tickets;
 typedef struct sealock_product_key sealock_product_key;
 typedef struct sealock_product sealock_product;
 typedef struct sealock_identity sealock_identity;
@@ -1331,6 +1333,17 @@ sealock_status sealock_policy_allow_inference(sealock_policy *policy,
                                               uint32_t max_vectors,
                                               sealock_error **error);
 
+// Answers **only in sums** with assets of other owners: of at least `min_parties`, this owner among them, all of them
+// `members`. Each is the text that its `sealock_owner_member` puts out. See Federated sums.
+//
+// Every other rule holds for this owner's part as if it were an answer of its own. **Members are trusted not to help the
+// consumer, and to name the same members**: it takes two honest ones to hide the part of either.
+sealock_status sealock_policy_federation(sealock_policy *policy,
+                                         const char *const *members,
+                                         size_t count,
+                                         uint32_t min_parties,
+                                         sealock_error **error);
+
 // Answers at most this many jobs, over all orders.
 sealock_status sealock_policy_max_jobs(sealock_policy *policy, uint64_t jobs, sealock_error **error);
 
@@ -1702,6 +1715,8 @@ sealock_status sealock_asset_max_rows(const sealock_asset *asset, uint64_t *out,
 
 // Tells what a query will cost. Needs no order, takes nothing, and tells nobody. Set `out->struct_size` before.
 //
+// Of an asset that answers only in federated sums, it tells the part of a sum of as few parties as its policy allows.
+//
 // Fails as `sealock_order_request` would: with what is wrong with the query, or the rule that denies it.
 sealock_status sealock_asset_estimate(const sealock_asset *asset,
                                       const sealock_query *query,
@@ -1944,8 +1959,9 @@ sealock_status sealock_ticket_free(sealock_ticket *ticket);
 
 // A request for one job.
 //
-// Made by: `sealock_ticket_request`, `sealock_download_ticket_request`, `sealock_request_from_bytes`. Freed by:
-// `sealock_request_free`. It never changes; thread-safe.
+// Made by: `sealock_ticket_request`, `sealock_download_ticket_request`, `sealock_inference_ticket_request`,
+// `sealock_federated_ticket_request`, `sealock_request_from_bytes`. Freed by: `sealock_request_free`. It never changes;
+// thread-safe.
 struct sealock_request;
 
 // A result that only the consumer can open.
@@ -1975,6 +1991,12 @@ sealock_status sealock_request_job(const sealock_request *request,
 sealock_status sealock_request_asset(const sealock_request *request,
                                      sealock_buffer **out,
                                      sealock_error **error);
+
+// The identifiers of all assets that are asked together, its own among them, if the request is a part of a federated sum;
+// none if it is not.
+sealock_status sealock_request_parties(const sealock_request *request,
+                                       sealock_texts **out,
+                                       sealock_error **error);
 
 // When it lapses, in seconds since 1970-01-01 UTC.
 sealock_status sealock_request_deadline(const sealock_request *request, uint64_t *out, sealock_error **error);
@@ -3072,7 +3094,8 @@ sealock_status sealock_program_free(sealock_program *program);
 
 // The answer to a query.
 //
-// Made by: `sealock_ticket_open`. Freed by: `sealock_answer_free`. It never changes; thread-safe.
+// Made by: `sealock_ticket_open`, `sealock_federated_ticket_open`. Freed by: `sealock_answer_free`. It never changes;
+// thread-safe.
 struct sealock_answer;
 
 // How many rows there are: groups, or one.
@@ -3378,6 +3401,111 @@ sealock_status sealock_prediction_kind(const sealock_prediction *prediction,
 
 // Frees a prediction. NULL is fine.
 sealock_status sealock_prediction_free(sealock_prediction *prediction);
+
+// ==============
+// Federated sums
+//
+// One query to the tables of several owners, of which the consumer can open the total alone. Each owner publishes under a
+// policy that names the others, see `sealock_policy_federation`. The consumer orders every asset, makes a request for each
+// node, and opens all results together. The owners need not talk to each other, nor be there at the same time.
+//
+// **Owners who help the consumer give away their own part**, and so narrow the total down to that of the others.
+
+// The consumer's half of a federated sum: the requests to send, one to each owner's node, and the keys that open the sum of
+// the results.
+//
+// Made by: `sealock_consumer_request_federated`, `sealock_federated_tickets_get`. Freed by: `sealock_federated_ticket_free`;
+// the keys stay in the wallet until `sealock_consumer_forget`. Thread-safe.
+struct sealock_federated_ticket;
+
+// A list of tickets.
+//
+// Made by: `sealock_consumer_federated_tickets`. Freed by: `sealock_federated_tickets_free`. It never changes; thread-safe.
+struct sealock_federated_tickets;
+
+// This owner as a member of a federation, as text: its address, a slash and the 64 hex digits of a public key. The policies of
+// the other members, and its own, name it by this. It follows from the account's key, so that it stays the same.
+sealock_status sealock_owner_member(const sealock_owner *owner,
+                                    sealock_buffer **out,
+                                    sealock_error **error);
+
+// Makes the requests for one query to the assets of `count` orders, each of another owner: checks it against every asset's
+// policy, encrypts its secrets once, and proves for each asset that some order pays for it. Takes the next use of every order.
+// The keys are in the wallet before this returns. `watch` may be NULL.
+//
+// Send each request to its owner's node, and open all results together.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for orders of the same owner or of another consumer, and for assets that declare
+// the columns of the query differently; otherwise as `sealock_order_request`, for the first order that fails. Nothing was
+// taken from any order then.
+sealock_status sealock_consumer_request_federated(const sealock_consumer *consumer,
+                                                  const sealock_order *const *orders,
+                                                  size_t count,
+                                                  const sealock_query *query,
+                                                  const sealock_watch *watch,
+                                                  sealock_federated_ticket **out,
+                                                  sealock_error **error);
+
+// The requests for federated sums that were made and whose answers have not been forgotten. One that a part of was forgotten
+// opens no more, and is left out.
+sealock_status sealock_consumer_federated_tickets(const sealock_consumer *consumer,
+                                                  sealock_federated_tickets **out,
+                                                  sealock_error **error);
+
+// How many parts the sum has: as many as it was made with orders.
+sealock_status sealock_federated_ticket_parts(const sealock_federated_ticket *ticket,
+                                              size_t *out,
+                                              sealock_error **error);
+
+// The request of a part, counted from 0 in the order of the orders, to send to its owner's node: see
+// `sealock_ticket_request`. A node runs it like any other.
+sealock_status sealock_federated_ticket_request(const sealock_federated_ticket *ticket,
+                                                size_t index,
+                                                sealock_request **out,
+                                                sealock_error **error);
+
+// The name of a part's job, a digest. Parts are counted from 0.
+sealock_status sealock_federated_ticket_job(const sealock_federated_ticket *ticket,
+                                            size_t index,
+                                            uint8_t *out,
+                                            size_t out_length,
+                                            sealock_error **error);
+
+// Proves every request again, see `sealock_ticket_renew`.
+//
+// Fails as that does, for the first request that fails: those before it are renewed, and the others as they were.
+sealock_status sealock_federated_ticket_renew(sealock_federated_ticket *ticket,
+                                              sealock_error **error);
+
+// Opens the sum of `count` results, one of each part, in any order; `receipts` has the receipt of each result at the same
+// place. Checks that each receipt is its owner's and is about its job and its result, adds up, and decrypts.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT unless there is one result for each part; with SEALOCK_ERROR_BAD_SIGNATURE or
+// SEALOCK_ERROR_WRONG_KEY for a receipt or a result that does not fit, or was changed; with SEALOCK_ERROR_OUT_OF_DOMAIN if the
+// results add up to no answer, since a node computed something else.
+sealock_status sealock_federated_ticket_open(const sealock_federated_ticket *ticket,
+                                             const sealock_result *const *results,
+                                             const sealock_receipt *const *receipts,
+                                             size_t count,
+                                             sealock_answer **out,
+                                             sealock_error **error);
+
+// Frees a ticket. NULL is fine.
+sealock_status sealock_federated_ticket_free(sealock_federated_ticket *ticket);
+
+// How many tickets the list holds.
+sealock_status sealock_federated_tickets_count(const sealock_federated_tickets *tickets,
+                                               size_t *out,
+                                               sealock_error **error);
+
+// A ticket of the list, counted from 0. It outlives the list.
+sealock_status sealock_federated_tickets_get(const sealock_federated_tickets *tickets,
+                                             size_t index,
+                                             sealock_federated_ticket **out,
+                                             sealock_error **error);
+
+// Frees a list of tickets. NULL is fine.
+sealock_status sealock_federated_tickets_free(sealock_federated_tickets *tickets);
 
 // ===============
 // Matrix products

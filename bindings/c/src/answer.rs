@@ -18,7 +18,8 @@ use crate::handle::{find, handles};
 
 /// The answer to a query.
 ///
-/// Made by: `sealock_ticket_open`. Freed by: `sealock_answer_free`. It never changes; thread-safe.
+/// Made by: `sealock_ticket_open`, `sealock_federated_ticket_open`. Freed by: `sealock_answer_free`. It never changes;
+/// thread-safe.
 pub struct sealock_answer {
     _opaque: (),
 }

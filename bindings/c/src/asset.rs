@@ -351,6 +351,8 @@ pub unsafe extern "C" fn sealock_asset_max_rows(
 
 /// Tells what a query will cost. Needs no order, takes nothing, and tells nobody. Set `out->struct_size` before.
 ///
+/// Of an asset that answers only in federated sums, it tells the part of a sum of as few parties as its policy allows.
+///
 /// Fails as `sealock_order_request` would: with what is wrong with the query, or the rule that denies it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_asset_estimate(

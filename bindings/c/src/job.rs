@@ -2,18 +2,20 @@
 //!
 //! What travels between consumer and node. Both are public: they hold ciphertext alone.
 
+use sealock::federation::{Party, Round};
 use sealock::job::JobRequest;
 use sealock::release::SealedResult;
 
-use crate::buffer::{Buffer, sealock_buffer};
+use crate::buffer::{Buffer, Texts, sealock_buffer, sealock_texts};
 use crate::call::{call, free};
 use crate::error::{sealock_error, sealock_status};
 use crate::handle::{find, handles};
 
 /// A request for one job.
 ///
-/// Made by: `sealock_ticket_request`, `sealock_download_ticket_request`, `sealock_request_from_bytes`. Freed by:
-/// `sealock_request_free`. It never changes; thread-safe.
+/// Made by: `sealock_ticket_request`, `sealock_download_ticket_request`, `sealock_inference_ticket_request`,
+/// `sealock_federated_ticket_request`, `sealock_request_from_bytes`. Freed by: `sealock_request_free`. It never changes;
+/// thread-safe.
 pub struct sealock_request {
     _opaque: (),
 }
@@ -79,6 +81,22 @@ pub unsafe extern "C" fn sealock_request_asset(
     call!(error, |c| {
         let out = c.out("out", out)?;
         out.issue(Buffer::from(find(request)?.asset().to_owned()));
+    })
+}
+
+/// The identifiers of all assets that are asked together, its own among them, if the request is a part of a federated sum;
+/// none if it is not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_request_parties(
+    request: *const sealock_request,
+    out: *mut *mut sealock_texts,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        let request = find(request)?;
+        let parties = request.round().map(Round::parties).unwrap_or_default();
+        out.issue(Texts::from_iter(parties.iter().map(Party::asset)));
     })
 }
 

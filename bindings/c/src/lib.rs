@@ -29,6 +29,7 @@ pub mod download;
 pub mod epoch;
 pub mod error;
 pub mod exchange;
+pub mod federation;
 pub mod group;
 pub mod identity;
 pub mod ipfs;

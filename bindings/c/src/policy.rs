@@ -7,6 +7,7 @@ use std::sync::Mutex;
 
 use sealock::Digest;
 use sealock::asset::Value;
+use sealock::federation::Member;
 use sealock::policy::Policy;
 use sealock::privacy::{Delta, Epsilon};
 use sealock::program::Aggregation;
@@ -175,6 +176,28 @@ pub unsafe extern "C" fn sealock_policy_allow_inference(
 ) -> sealock_status {
     call!(error, |_| {
         change(policy, |policy: Policy| Ok(policy.allow_inference(max_vectors)))?;
+    })
+}
+
+/// Answers **only in sums** with assets of other owners: of at least `min_parties`, this owner among them, all of them
+/// `members`. Each is the text that its `sealock_owner_member` puts out. See Federated sums.
+///
+/// Every other rule holds for this owner's part as if it were an answer of its own. **Members are trusted not to help the
+/// consumer, and to name the same members**: it takes two honest ones to hide the part of either.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_policy_federation(
+    policy: *mut sealock_policy,
+    members: *const *const c_char,
+    count: usize,
+    min_parties: u32,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let members = c.texts("members", members, count)?;
+        change(policy, |policy: Policy| {
+            let members = members.iter().map(|member| member.parse()).collect::<Result<Vec<Member>, _>>()?;
+            Ok(policy.federation(members, min_parties))
+        })?;
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sealock::ErrorKind;
 
 /// One section of the header each, in its order.
-const SECTIONS: [&str; 41] = [
+const SECTIONS: [&str; 42] = [
     "error",
     "buffer",
     "library",
@@ -41,6 +41,7 @@ const SECTIONS: [&str; 41] = [
     "query",
     "answer",
     "model",
+    "federation",
     "linear",
     "scalar",
     "identity",

@@ -234,6 +234,45 @@ static void open_model(const struct market *m) {
     MUST(sealock_product_new(1, 1, 1, 8, 8, &valid_sealock_product, &error));
 }
 
+// A federated sum over the assets of two owners.
+static void open_federation(const struct market *m) {
+    sealock_account *account;
+    sealock_owner *owners[2] = {m->owner};
+    sealock_buffer *members[2];
+    sealock_policy *policy = people_policy();
+    sealock_offer *offer;
+    sealock_order *orders[2];
+    sealock_query *query = people_query(0);
+    MUST(sealock_account_generate(&account, &error));
+    MUST(sealock_exchange_owner(m->exchange, account, &owners[1], &error));
+    for (size_t i = 0; i < 2; i++) MUST(sealock_owner_member(owners[i], &members[i], &error));
+    const char *const names[] = {sealock_buffer_text(members[0]), sealock_buffer_text(members[1])};
+    MUST(sealock_policy_federation(policy, names, COUNT(names), 2, &error));
+    MUST(sealock_offer_new("People", m->table, policy, m->terms, &offer, &error));
+    for (size_t i = 0; i < 2; i++) {
+        sealock_published *published;
+        sealock_asset *asset;
+        MUST(sealock_owner_publish(owners[i], offer, NULL, &published, &error));
+        MUST(sealock_published_asset(published, &asset, &error));
+        MUST(sealock_consumer_buy(m->consumer, asset, 1, &error));
+        MUST(sealock_consumer_order(m->consumer, asset, &orders[i], &error));
+        sealock_asset_free(asset);
+        sealock_published_free(published);
+    }
+    MUST(sealock_consumer_request_federated(m->consumer, (const sealock_order *const *)orders, 2, query, NULL,
+                                            &valid_sealock_federated_ticket, &error));
+    MUST(sealock_consumer_federated_tickets(m->consumer, &valid_sealock_federated_tickets, &error));
+    for (size_t i = 0; i < 2; i++) {
+        sealock_order_free(orders[i]);
+        sealock_buffer_free(members[i]);
+    }
+    sealock_query_free(query);
+    sealock_offer_free(offer);
+    sealock_policy_free(policy);
+    sealock_owner_free(owners[1]);
+    sealock_account_free(account);
+}
+
 // What leads to the data itself.
 static void open_data(const struct market *m) {
     sealock_download_ticket *ticket;
@@ -335,6 +374,7 @@ static void make_all(const char *ceremony) {
     CHECK(sealock_schema_from_json(NULL, 0, &valid_sealock_schema, &valid_sealock_error) == SEALOCK_ERROR_MALFORMED);
     open_data(&m);
     open_model(&m);
+    open_federation(&m);
     open_proofs();
     open_semaphore(ceremony);
     open_node();
