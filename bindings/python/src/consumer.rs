@@ -12,6 +12,7 @@ use crate::call::{Call, quick};
 use crate::convert;
 use crate::download::{DownloadOrder, DownloadTicket};
 use crate::error::{Failure, Result};
+use crate::federated::FederatedTicket;
 use crate::job::{JobRequest, Receipt, SealedResult};
 use crate::model::{self, InferenceTicket};
 use crate::owner::revocation;
@@ -87,6 +88,37 @@ impl Consumer {
         let consumer = Arc::clone(&self.0);
         Call::default()
             .run(py, move |_| Ok(consumer.inference_tickets()?.into_iter().map(InferenceTicket::new).collect()))
+    }
+
+    /// As `tickets`, the requests of sums over several owners' assets.
+    fn federated_tickets(&self, py: Python<'_>) -> Result<Vec<FederatedTicket>> {
+        let consumer = Arc::clone(&self.0);
+        Call::default()
+            .run(py, move |_| Ok(consumer.federated_tickets()?.into_iter().map(FederatedTicket::new).collect()))
+    }
+
+    /// Makes the requests for one query to several owners' assets, of which only the sum can be opened: one order for each
+    /// asset, whose policies name each other (see `Policy`). Takes the next use of every order, or of none.
+    ///
+    /// Run each of `ticket.requests` at its owner's node, and open all results together.
+    #[pyo3(signature = (orders, query, *, progress = None))]
+    fn request_federated<'py>(
+        &self,
+        py: Python<'py>,
+        orders: &Bound<'py, PyAny>,
+        query: &Query,
+        progress: Option<Bound<'py, PyAny>>,
+    ) -> Result<FederatedTicket> {
+        let order = |order: &Bound<'_, PyAny>| match order.cast::<Order>() {
+            Ok(order) => Ok(Arc::clone(&order.get().0)),
+            Err(_) => Err(Failure::wrong_type(format!("orders: expected Order, got {}", convert::type_name(order)))),
+        };
+        let orders = convert::items("orders", orders)?.iter().map(order).collect::<Result<Vec<_>>>()?;
+        let (consumer, query) = (Arc::clone(&self.0), query.inner.clone());
+        Call::default().progress(progress)?.run(py, move |progress| {
+            let orders: Vec<&order::Order> = orders.iter().map(|order| &**order).collect();
+            Ok(FederatedTicket::new(consumer.request_federated_with(&orders, &query, progress)?))
+        })
     }
 
     /// Removes the keys of a job's request. Its result cannot be opened afterwards.

@@ -42,6 +42,7 @@ from_sealock! {
     sealock::asset::AssetError,
     sealock::codec::CodecError,
     sealock::envelope::EnvelopeError,
+    sealock::federation::FederationError,
     sealock::fhe::Error,
     sealock::keystore::KeyStoreError,
     sealock::ledger::LedgerError,

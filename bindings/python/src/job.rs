@@ -26,6 +26,12 @@ impl JobRequest {
         self.0.asset()
     }
 
+    /// The DIDs of all assets that are asked together, if the request is a part of a sum.
+    #[getter]
+    fn parties(&self) -> Option<Vec<&str>> {
+        self.0.round().map(|round| round.parties().iter().map(|party| party.asset()).collect())
+    }
+
     /// When the request lapses.
     #[getter]
     fn deadline<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -12,6 +12,7 @@ mod convert;
 mod download;
 mod error;
 mod exchange;
+mod federated;
 mod file;
 mod frame;
 mod job;
@@ -76,6 +77,7 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<download::DownloadTicket>()?;
     module.add_class::<download::Reader>()?;
     module.add_class::<exchange::Exchange>()?;
+    module.add_class::<federated::FederatedTicket>()?;
     module.add_class::<frame::Table>()?;
     module.add_class::<job::DestructionReceipt>()?;
     module.add_class::<job::JobRequest>()?;

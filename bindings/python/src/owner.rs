@@ -113,6 +113,13 @@ impl Owner {
         self.0.address().to_string()
     }
 
+    /// This owner as a member of a federation, as text: what the policies of the other members, and its own, name it by. It
+    /// follows from the account's key.
+    #[getter]
+    fn member(&self) -> String {
+        self.0.member().to_string()
+    }
+
     /// The node that serves this owner's assets.
     #[getter]
     fn node(&self) -> Node {

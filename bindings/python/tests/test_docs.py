@@ -67,6 +67,17 @@ def test_the_answers_about_flights_are_those_of_pandas() -> None:
     assert done.stdout.splitlines().count("  pandas says the same.") == 3
 
 
+def test_three_airports_answer_together_as_pandas_does() -> None:
+    example = REPOSITORY / "examples/federation.py"
+    done = subprocess.run([sys.executable, example], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not done.stderr
+    lines = done.stdout.splitlines()
+    assert any(line.startswith("One airport alone answers nothing: rule federation") for line in lines)
+    assert any(line.startswith("Two of the three answers open nothing") for line in lines)
+    assert lines[-1] == "pandas says the same."
+
+
 @pytest.mark.filterwarnings("default")
 def test_the_notebook_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
@@ -78,7 +89,7 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
 
 
 def test_the_snippet_of_a_matrix_product_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (snippet,) = snippets(REPOSITORY / "docs/sealed-queries.md")
+    _, snippet = snippets(REPOSITORY / "docs/sealed-queries.md")
     exec(snippet, {})
     assert capsys.readouterr().out == snippet.rsplit("# ", 1)[1]
 
