@@ -16,7 +16,7 @@ use sealock::order::JobTicket;
 use sealock::owner::{NewEpoch, Offer};
 use sealock::policy::{Policy, PolicyError};
 use sealock::privacy::{Delta, Epsilon};
-use sealock::program::{Aggregation, Plan, Query, col, count, mean, secret, sum};
+use sealock::program::{Aggregation, Plan, Query, col, count, max, mean, median, min, secret, sum};
 use sealock::receipt::Receipt;
 use sealock::release::Answer;
 use sealock::time::ManualClock;
@@ -379,6 +379,38 @@ fn an_order_with_more_uses_than_its_budget_is_not_offered() {
     assert_eq!(publish(daily(2)).unwrap_err().kind(), ErrorKind::InvalidArgument);
     publish(daily(1)).unwrap();
     publish(Terms::free(1).uses_per_order(3)).unwrap();
+}
+
+#[test]
+fn the_least_and_the_greatest_of_noisy_bins_are_refused() {
+    let table = rows(1000, &[(0, 1)]);
+    let policy = open_policy().aggregations([Aggregation::Histogram]);
+    for asked in [min("cell"), max("cell")] {
+        let program = Query::select([asked]).program();
+        let plan = program.plan(table.schema()).unwrap();
+        policy.check(&program, &plan, START).unwrap();
+        let noisy = policy.clone().epsilon(epsilon("1")).check(&program, &plan, START).unwrap_err();
+        assert!(matches!(noisy, PolicyError::NoisyExtreme { .. }), "{noisy}");
+    }
+    let program = Query::select([median("cell")]).program();
+    let plan = program.plan(table.schema()).unwrap();
+    policy.epsilon(epsilon("1")).check(&program, &plan, START).unwrap();
+}
+
+#[test]
+fn noise_that_leaves_no_room_is_refused_at_publication() {
+    let schema =
+        Schema::new(vec![Column::integer("cell", 0, 9).dimension(), Column::integer("x", 0, 1 << 45).measure()]);
+    let columns: [(&str, ArrayRef); 2] =
+        [("cell", Arc::new(Int64Array::from(vec![1; 20]))), ("x", Arc::new(Int64Array::from(vec![7; 20])))];
+    let table = Table::from_batches(schema.unwrap(), [RecordBatch::try_from_iter(columns).unwrap()]).unwrap();
+    let exchange = Exchange::in_memory().unwrap();
+    let owner = exchange.owner(Account::generate()).unwrap();
+    let publish = |policy: Policy| owner.publish(&Offer::new("wide", &table, policy, Terms::free(1))).map(drop);
+    let error = publish(open_policy().epsilon(epsilon("0.000001"))).unwrap_err();
+    assert!(matches!(error, sealock::Error::Cube(_)), "{error:?}");
+    publish(open_policy().epsilon(epsilon("0.000001")).clamp("x", 0, 1000)).unwrap();
+    publish(open_policy().epsilon(epsilon("1"))).unwrap();
 }
 
 #[test]

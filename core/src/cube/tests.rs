@@ -5,7 +5,7 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use super::*;
 use crate::asset::{Column, Table};
 use crate::policy::Policy;
-use crate::program::{Aggregation, Query, col, count, mean, secret};
+use crate::program::{Aggregation, Query, col, count, mean, secret, variance};
 
 /// Rows of (town, age, income); age and income may be missing.
 type Row = (usize, Option<i64>, Option<i64>);
@@ -268,6 +268,26 @@ fn small_cells_and_sums_over_few_values_are_zeroed_once_and_for_every_marginal()
     };
     assert_eq!(marginal(&open), [100, sums, 100, 4, 200, 4, 20, 180, 3]);
     assert_eq!(marginal(&protected), [100, sums, 100, 0, 0, 0, 20, 0, 0]);
+}
+
+#[test]
+fn sums_of_squares_are_zeroed_with_their_sums() {
+    let mut rows: Vec<Row> = (0..100).map(|i| (0, Some(1), Some(i % 7))).collect();
+    rows.extend([(1, Some(1), Some(50)); 4]);
+    // Enough rows, too few incomes.
+    rows.extend((0..20).map(|i| (2, Some(1), (i < 3).then_some(60))));
+    let table = table(&rows);
+    let plan = Query::select([variance("income")]).group_by(["town"]).program().plan(table.schema()).unwrap();
+    let squares = plan.series().iter().position(|(s, _)| matches!(s, Series::SumOfSquares(_))).unwrap();
+    let of = |min_group_size| -> Vec<i64> {
+        let policy = policy(min_group_size).aggregations([Aggregation::Variance]);
+        let cube = Cube::fold(&table, &policy).unwrap().suppress(min_group_size);
+        let marginal = cube.marginal(table.schema(), &plan).unwrap();
+        marginal.chunks_exact(plan.series().len()).map(|group| group[squares][0]).collect()
+    };
+    let large: i64 = (0..100).map(|i| (i % 7) * (i % 7)).sum();
+    assert_eq!(of(1), [large, 4 * 2500, 3 * 3600]);
+    assert_eq!(of(5), [large, 0, 0]);
 }
 
 #[test]
