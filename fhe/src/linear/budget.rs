@@ -26,7 +26,7 @@
 
 use crate::Error;
 
-use super::{MAX_CELLS, MAX_PARTIES, packing, ring::N};
+use super::{MAX_CELLS, MAX_PARTIES, packing::Sharing, ring::N};
 
 /// log2 of the bound of fresh noise: `TUniform(30)` at q = 2^128, that of tfhe-rs's
 /// `NOISE_SQUASHING_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` (k·N = 4096).
@@ -83,11 +83,11 @@ impl Weights {
 /// How the 128 bits of a coefficient are spent for a given number of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NoiseBudget {
-    cells: usize,
     limb_bits: u32,
     message_bits: u32,
     parties: usize,
     terms: usize,
+    results: usize,
     data_bound: u128,
     rest_bound: u128,
     flood_log2: u32,
@@ -116,6 +116,16 @@ impl NoiseBudget {
     /// # Errors
     /// As [`Self::for_weights`], and [`Error::Parties`] unless `1 ≤ parties ≤ 64`.
     pub fn for_sum(cells: usize, weights: Weights, parties: usize) -> Result<Self, Error> {
+        Self::for_sharing(cells, weights, parties, Sharing::whole(cells))
+    }
+
+    /// As [`Self::for_sum`], of ring ciphertexts that are shared like this.
+    pub(crate) fn for_sharing(
+        cells: usize,
+        weights: Weights,
+        parties: usize,
+        sharing: Sharing,
+    ) -> Result<Self, Error> {
         if !(1..=MAX_PARTIES).contains(&parties) {
             return Err(Error::Parties { got: parties });
         }
@@ -127,15 +137,15 @@ impl NoiseBudget {
             return Err(no_budget);
         }
         let growth = log2_up(cells) + weights.growth_log2() + log2_up(parties);
+        let Sharing { columns, results } = sharing;
         LIMB_BITS
             .rev()
-            .map(|limb_bits| Self::with_limb(cells, parties, limb_bits, limb_bits + growth))
+            .map(|limb_bits| Self::with_limb(cells * columns, results, parties, limb_bits, limb_bits + growth))
             .find(|b| b.noise_bound() <= (b.delta() >> 1) / 8 * 7)
             .ok_or(no_budget)
     }
 
-    fn with_limb(cells: usize, parties: usize, limb_bits: u32, message_bits: u32) -> Self {
-        let terms = cells * packing::room(cells);
+    fn with_limb(terms: usize, results: usize, parties: usize, limb_bits: u32, message_bits: u32) -> Self {
         let digit = 1u128 << (limb_bits - 1);
         let zero_secret = 1u128 << ZERO_SECRET_LOG2;
         let variance = (2 * (1u128 << (2 * NOISE_LOG2)) + 1).div_ceil(6);
@@ -145,12 +155,17 @@ impl NoiseBudget {
         let truncation = (digit * terms as u128 + zero_secret * N as u128) << (TRUNCATED_BITS - 1);
         let rest_bound = truncation + ((N as u128 + 1) << NOISE_LOG2);
         let flood_log2 = FLOOD_RATIO_LOG2 + (data_bound + rest_bound).next_power_of_two().trailing_zeros();
-        Self { cells, limb_bits, message_bits, parties, terms, data_bound, rest_bound, flood_log2 }
+        Self { limb_bits, message_bits, parties, terms, results, data_bound, rest_bound, flood_log2 }
     }
 
     /// Width of one balanced digit of a matrix entry, in bits.
     pub fn limb_bits(&self) -> u32 {
         self.limb_bits
+    }
+
+    /// Digits of an entry of so many signed bits. One bit more than that, so that the top digit never overflows.
+    pub(crate) fn limbs(&self, value_bits: u8) -> usize {
+        (u32::from(value_bits) + 1).div_ceil(self.limb_bits) as usize
     }
 
     /// log2 of Δ, the distance between two messages.
@@ -216,10 +231,10 @@ impl NoiseBudget {
         127 - self.flood_log2
     }
 
-    /// Share of the coordinates of a zero's secret `u` that a malicious consumer reads in all results of one ring
-    /// ciphertext: their bits above the flooding, at 13 bits a coordinate.
+    /// Share of the coordinates of a zero's secret `u` that a malicious consumer reads in as many results as one ring
+    /// ciphertext can have: their bits above the flooding, at 13 bits a coordinate.
     pub fn hint_share(&self) -> f64 {
-        let bits = packing::room(self.cells) as u32 * self.bits_above_flood();
+        let bits = self.results as u32 * self.bits_above_flood();
         f64::from(bits) / f64::from((ZERO_SECRET_LOG2 + 1) * N as u32)
     }
 

@@ -1,9 +1,9 @@
 //! The executor's side: inner products on ciphertexts, released at once.
 //!
 //! Weights and digits are packed as [`packing`](super::packing) says. The mask of a product is needed whole; of its
-//! body only the coefficients that are results are computed, as plain dot products. Each ciphertext's mask is
-//! transformed once, and so is each tile of columns for up to 16 tiles of vectors; products add up in the transform
-//! domain.
+//! body only the coefficients that are results, which are computed as plain dot products where they are few. Each
+//! ciphertext is transformed once, and so is each tile of columns for up to 16 tiles of vectors; products add up in the
+//! transform domain.
 
 use rayon::prelude::*;
 use tfhe::core_crypto::{
@@ -17,7 +17,7 @@ use super::{
     entropy::{Context, Entropy},
     query::EncryptedQuery,
     release::{Fresh, ZeroKey},
-    ring::{Accumulator, N, Operand, Transformed, coefficient},
+    ring::{Accumulator, Factor, N, Operand, Selection, Transformed},
     shape::Matrix,
 };
 use crate::Error;
@@ -78,7 +78,7 @@ pub(crate) fn evaluate_any(
             let first = columns * tiles + vectors.start;
             let raw = product.raw(columns, vectors);
             let release = |(index, raw): (usize, Raw)| {
-                let fresh = Fresh::sample(shape.budget(), raw.results.len(), entropy, (first + index) as u64);
+                let fresh = Fresh::sample(shape.budget(), raw.body.at().len(), entropy, (first + index) as u64);
                 raw.release(&zero, &fresh).round(shape.budget())
             };
             raw.into_iter().enumerate().map(release).collect()
@@ -91,16 +91,14 @@ pub(crate) fn evaluate_any(
 pub(crate) struct Raw {
     /// Transformed, so that the zero is added before anything is read.
     pub(crate) mask: Accumulator,
-    /// Coefficients of the body that are results.
-    pub(crate) results: Vec<usize>,
-    /// The body at those.
-    pub(crate) bodies: Zeroizing<Vec<u128>>,
+    /// The results.
+    pub(crate) body: Selection,
 }
 
 /// A query made ready to be multiplied with a matrix.
 pub(crate) struct Product<'a> {
     masks: Vec<Transformed>,
-    bodies: Vec<u128>,
+    bodies: Vec<Factor<'static>>,
     matrix: &'a Matrix<'a>,
     columns: Vec<(usize, usize)>,
 }
@@ -114,6 +112,7 @@ impl<'a> Product<'a> {
     /// Of ciphertexts given by their masks and whole bodies.
     pub(crate) fn with_masks(masks: &[Vec<u128>], bodies: Vec<u128>, matrix: &'a Matrix<'a>) -> Self {
         let masks = masks.par_iter().map(|mask| Transformed::new(mask)).collect();
+        let bodies = bodies.chunks_exact(N).map(|body| Factor::new(body.to_vec())).collect();
         Self { masks, bodies, matrix, columns: matrix.columns() }
     }
 
@@ -127,25 +126,21 @@ impl<'a> Product<'a> {
                 let rows = 0..packing.vectors_of(tile).len();
                 let results: Vec<usize> =
                     rows.flat_map(|i| (0..columns.len()).map(move |k| packing.result(i, k))).collect();
-                let bodies = Zeroizing::new(vec![0u128; results.len()]);
-                (tile, Accumulator::new(), results, bodies)
+                (tile, Raw { mask: Accumulator::new(), body: Selection::new(results) })
             })
             .collect();
-        let mut digits = Zeroizing::new(vec![0i32; N]);
+        let mut digits = Zeroizing::new(vec![0i32; packing.width()]);
         let mut operand = Operand::new();
         for block in 0..packing.blocks() {
             self.digits(columns.clone(), block, &mut digits);
             operand.set(&digits);
-            for (tile, mask, results, bodies) in &mut sums {
+            for (tile, sum) in &mut sums {
                 let ciphertext = *tile * packing.blocks() + block;
-                mask.add_product(&self.masks[ciphertext], &operand);
-                let query = &self.bodies[ciphertext * N..(ciphertext + 1) * N];
-                for (&at, body) in results.iter().zip(bodies.iter_mut()) {
-                    *body = body.wrapping_add(coefficient(query, &digits, at));
-                }
+                sum.mask.add_product(&self.masks[ciphertext], &operand);
+                sum.body.add_product(&self.bodies[ciphertext], &operand);
             }
         }
-        sums.into_iter().map(|(_, mask, results, bodies)| Raw { mask, results, bodies }).collect()
+        sums.into_iter().map(|(_, sum)| sum).collect()
     }
 
     /// The ring element that holds one block of some columns.

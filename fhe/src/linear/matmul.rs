@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn large_products_are_cut_into_parts_that_cover_them() {
         assert_eq!(Product::new(1, 2048, 2048, 8, 8).expect("supported sizes").parts.len(), 1);
-        for (rows, inner, columns) in [(2048, 2048, 2048), (1, 4096, 100_000), (5000, 1000, 3)] {
+        for (rows, inner, columns) in [(2048, 2048, 2048), (1, 4096, 64 * 40_000), (5000, 1000, 3)] {
             let product = Product::new(rows, inner, columns, 8, 8).expect("supported sizes");
             assert!(product.parts.len() > 1);
             let area: usize = product.parts.iter().map(|part| part.rows.len() * part.columns.len()).sum();

@@ -111,6 +111,7 @@ mod entropy;
 mod evaluate;
 pub mod matmul;
 mod packing;
+mod plan;
 mod query;
 mod release;
 mod ring;

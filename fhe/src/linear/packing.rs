@@ -1,27 +1,27 @@
 //! Which coefficient holds what: several vectors and several columns in one ring product.
 //!
 //! The coefficient packing of matrix products of Cheetah (Huang, Lu, Hong, Ding, USENIX Security 2022,
-//! <https://eprint.iacr.org/2022/207>). A vector of d ≤ N cells takes d coefficients; `p` vectors and `q` columns share
-//! one product when `p·q·d ≤ N`:
+//! <https://eprint.iacr.org/2022/207>). Cells are cut into blocks of s; the last one may be shorter. `p` vectors and `q`
+//! columns share the products of a block when `p·q·s ≤ N`:
 //!
 //! ```text
-//! weights a_ij of vector i    X^(i·q·d + d−1−j)
-//! column digits b_jk          X^(k·d + j)
-//! result (i, k)               X^((i·q + k)·d + d−1)
+//! weights a_ij of vector i    X^((i·q + 1)·s − 1 − j)
+//! column digits b_jk          X^(k·s + j)
+//! result (i, k)               X^((i·q + k + 1)·s − 1)
 //! ```
 //!
-//! The product's degree is at most `p·q·d + d − 2`, so what wraps around lands below `d − 1`, under every result. Two
-//! terms meet at a result only if `(i − i')·q + (k − k')` blocks of d equal a difference of two cells, which is below
-//! d: so only its own do. Longer vectors are cut into blocks of N cells, and one product makes one result, at
-//! `X^(N−1)`.
+//! A product's degree is at most `(p·q + 1)·s − 2`, so what wraps around lands below `s − 1`, under every result. Two
+//! terms meet at a result only if `(i − i')·q + (k − k')` times s equals a difference of two cells of a block, which is
+//! below s: so only its own do. The products of all blocks add up.
+//!
+//! Up to [`room`] results go with vectors in one block. More results than that cut the vectors: a ring ciphertext of the
+//! answer then holds more, and a query has more ring ciphertexts.
 
 use super::{MAX_PACKED, ring::N};
 
 /// Bodies that a query may take for every 2,048 cells, so that it stays under 40 kB for them: 39,936 bytes.
 const BODIES_PER_UNIT: usize = 3072;
 const UNIT: usize = 2048;
-/// How much smaller than the answer a query must be to take more than that.
-const SHARE_OF_ANSWER: usize = 16;
 
 /// How vectors, cells and columns (limbs of outputs) are laid out in ring elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,61 +34,80 @@ pub(crate) struct Packing {
     pub(crate) columns: usize,
 }
 
+/// Bounds of what shares one ring ciphertext of an answer: what noise and hints depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Sharing {
+    /// Columns, whose digits all meet in every result.
+    pub(crate) columns: usize,
+    pub(crate) results: usize,
+}
+
+impl Sharing {
+    /// Of vectors that are cut no more than they must be.
+    pub(crate) fn whole(cells: usize) -> Self {
+        Self { columns: room(cells), results: room(cells) }
+    }
+
+    /// Of vectors that are cut so that so many columns share.
+    pub(crate) fn cut(columns: usize) -> Self {
+        Self { columns, results: MAX_PACKED }
+    }
+}
+
 /// Most results that one product over so many cells can hold.
-pub(crate) fn room(cells: usize) -> usize {
-    (N / cells).clamp(1, MAX_PACKED)
+fn room(cells: usize) -> usize {
+    (N / cells.max(1)).clamp(1, MAX_PACKED)
 }
 
 impl Packing {
-    /// The packing with the fewest bits on the wire, query and answer together. `coefficient_bits` are those of
-    /// a body of the query and of a coefficient of the answer.
-    ///
-    /// Where columns share a ring element, the query carries the coefficients between the weights too. It may do so
-    /// within the bytes for the cells of the cube (hidden cells × outputs; with more than N/4 hidden cells, for those
-    /// alone), or where the answer is much larger anyway.
-    pub(crate) fn choose(
-        vectors: usize,
-        cells: usize,
-        outputs: usize,
-        columns: usize,
-        coefficient_bits: [usize; 2],
-    ) -> Self {
+    /// All that come into question, those of one [`Sharing`] one after the other. The first is the plainest.
+    pub(crate) fn candidates(vectors: usize, cells: usize) -> impl Iterator<Item = Self> {
+        let of = move |rows, columns| Self { vectors, cells, rows, columns };
         let room = room(cells);
-        let shared = if cells <= N / 4 { outputs } else { 1 };
-        let allowed = (vectors * cells).saturating_mul(shared).div_ceil(UNIT).saturating_mul(BODIES_PER_UNIT);
-        let mut best = (usize::MAX, Self { vectors, cells, rows: 1, columns: 1 });
-        for rows in 1..=room.min(vectors) {
-            for q in 1..=(room / rows).min(columns) {
-                let packing = Self { vectors, cells, rows, columns: q };
-                let bodies = packing.bodies();
-                let query = bodies * coefficient_bits[0];
-                let answer = packing.tiles() * columns.div_ceil(q) * N * coefficient_bits[1];
-                if bodies > allowed && query > answer / SHARE_OF_ANSWER {
-                    continue;
-                }
-                let cost = query + answer;
-                if cost < best.0 {
-                    best = (cost, packing);
-                }
-            }
-        }
-        best.1
+        let whole = (1..=room.min(vectors)).flat_map(move |rows| (1..=room / rows).map(move |q| of(rows, q)));
+        let cut = (0..=MAX_PACKED.ilog2())
+            .map(|log2| 1 << log2)
+            .flat_map(move |q| (1..=(MAX_PACKED / q).min(vectors)).map(move |rows| of(rows, q)))
+            .filter(Self::is_cut);
+        whole.chain(cut)
     }
 
-    /// Whether vectors and columns fit as the module says. True of every value that [`Self::choose`] makes.
+    /// Whether the query stays within the bytes for the cells of the cube (hidden cells × outputs; with more than N/4
+    /// hidden cells, for those alone), though it may carry the coefficients between the weights too.
+    pub(crate) fn is_small(&self, outputs: usize) -> bool {
+        let shared = if self.cells <= N / 4 { outputs } else { 1 };
+        let units = (self.vectors * self.cells).saturating_mul(shared).div_ceil(UNIT);
+        self.bodies() <= units.saturating_mul(BODIES_PER_UNIT)
+    }
+
+    /// Whether vectors and columns fit as the module says. True of every candidate.
     pub(crate) fn is_sound(&self) -> bool {
         let results = self.rows * self.columns;
-        (1..=room(self.cells)).contains(&results) && self.rows <= self.vectors
+        (1..=MAX_PACKED).contains(&results) && self.rows <= self.vectors
     }
 
-    /// Coefficients from one result to the next.
-    fn step(&self) -> usize {
-        self.cells.min(N)
+    /// Whether vectors are cut for more results in one ring element.
+    fn is_cut(&self) -> bool {
+        self.rows * self.columns > room(self.cells)
+    }
+
+    pub(crate) fn sharing(&self) -> Sharing {
+        if self.is_cut() { Sharing::cut(self.columns) } else { Sharing::whole(self.cells) }
     }
 
     /// Ring elements that one vector takes.
     pub(crate) fn blocks(&self) -> usize {
-        self.cells.div_ceil(N)
+        self.cells.div_ceil(N / (self.rows * self.columns))
+    }
+
+    /// Cells of a block: as equal as they can be. Also the coefficients from one result to the next.
+    fn step(&self) -> usize {
+        self.cells.div_ceil(self.blocks())
+    }
+
+    /// Coefficients of a ring element that columns take.
+    pub(crate) fn width(&self) -> usize {
+        self.columns * self.step()
     }
 
     /// Groups of vectors that share ring elements.
@@ -107,7 +126,7 @@ impl Packing {
 
     /// Cells of a block.
     pub(crate) fn cells_of(&self, block: usize) -> std::ops::Range<usize> {
-        block * N..((block + 1) * N).min(self.cells)
+        block * self.step()..((block + 1) * self.step()).min(self.cells)
     }
 
     /// Coefficient of the weight of the `j`-th cell of a block, in the `i`-th vector of a tile.
@@ -127,13 +146,10 @@ impl Packing {
 
     /// The coefficients of a query's body that any result depends on: so many from this index on, modulo N.
     pub(crate) fn window(&self, block: usize) -> (usize, usize) {
-        if self.blocks() > 1 {
-            let len = self.cells_of(block).len();
-            return (N - len, len);
-        }
-        let before = (self.columns - 1) * self.cells;
-        let len = before + self.rows * self.columns * self.cells;
-        if len >= N { (0, N) } else { ((N - before) % N, len) }
+        let missing = self.step() - self.cells_of(block).len();
+        let before = (self.columns - 1) * self.step();
+        let len = before + self.rows * self.columns * self.step() - missing;
+        if len >= N { (0, N) } else { ((N - before + missing) % N, len) }
     }
 
     /// Indices of the coefficients of a block's [`Self::window`].
@@ -158,20 +174,61 @@ mod tests {
         (degree % N, degree >= N)
     }
 
+    fn packing(cells: usize, rows: usize, columns: usize) -> Packing {
+        let p = Packing { vectors: rows, cells, rows, columns };
+        assert!(p.is_sound(), "{p:?}");
+        p
+    }
+
+    /// Whole vectors, cut ones, and short last blocks.
+    const CASES: [(usize, usize, usize); 20] = [
+        (1, 8, 8),
+        (3, 2, 32),
+        (7, 64, 1),
+        (31, 4, 16),
+        (82, 1, 9),
+        (82, 1, 49),
+        (97, 3, 14),
+        (1000, 1, 4),
+        (2048, 2, 1),
+        (4096, 1, 1),
+        (5001, 1, 1),
+        (82, 1, 64),
+        (97, 3, 21),
+        (1000, 7, 8),
+        (1025, 5, 1),
+        (2048, 1, 16),
+        (2048, 64, 1),
+        (3001, 8, 4),
+        (5000, 1, 2),
+        (10_000, 3, 3),
+    ];
+
+    #[test]
+    fn blocks_cover_the_cells_and_fit() {
+        for (cells, rows, columns) in CASES {
+            let p = packing(cells, rows, columns);
+            let covered: Vec<usize> = (0..p.blocks()).flat_map(|block| p.cells_of(block)).collect();
+            assert!(covered.into_iter().eq(0..cells), "{p:?}");
+            assert!((0..p.blocks()).all(|block| (1..=p.step()).contains(&p.cells_of(block).len())), "{p:?}");
+            assert!(rows * columns * p.step() <= N && (p.blocks() == 1 || p.is_cut() || cells > N), "{p:?}");
+        }
+        assert!(CASES.iter().filter(|&&(cells, rows, columns)| packing(cells, rows, columns).is_cut()).count() > 8);
+    }
+
     #[test]
     fn only_a_results_own_products_meet_at_its_coefficient() {
-        for (cells, rows, columns) in
-            [(1, 8, 8), (3, 2, 32), (7, 64, 1), (31, 4, 16), (82, 1, 49), (97, 3, 14), (1000, 1, 4), (2048, 2, 1)]
-        {
-            let p = Packing { vectors: rows, cells, rows, columns };
-            assert!(p.is_sound(), "{p:?}");
+        for (cells, rows, columns) in CASES {
+            let p = packing(cells, rows, columns);
             let results: Vec<usize> =
                 (0..rows).flat_map(|i| (0..columns).map(move |k| (i, k))).map(|(i, k)| p.result(i, k)).collect();
             let mut met = vec![0; N];
             for i in 0..rows {
                 for k in 0..columns {
-                    // By the difference of two cells alone, every product of a vector and a column.
-                    for difference in 1 - cells as isize..cells as isize {
+                    // By the difference of two cells alone, every product of a vector and a column. Of the first block:
+                    // the last one has no others.
+                    let cells = p.cells_of(0).len() as isize;
+                    for difference in 1 - cells..cells {
                         let (j, j2) = ((-difference).max(0) as usize, difference.max(0) as usize);
                         let (at, wrapped) = lands(&p, i, j, j2, k);
                         assert!(!wrapped || !results.contains(&at));
@@ -190,42 +247,37 @@ mod tests {
 
     #[test]
     fn every_coefficient_that_a_result_depends_on_is_in_the_window() {
-        for (cells, rows, columns) in
-            [(1, 8, 8), (3, 2, 32), (7, 64, 1), (82, 1, 9), (82, 1, 49), (97, 3, 14), (4096, 1, 1)]
-        {
-            let p = Packing { vectors: rows, cells, rows, columns };
-            let sent: std::collections::HashSet<usize> = p.window_indices(0).collect();
-            assert_eq!(sent.len(), p.window(0).1);
-            let mut used = std::collections::HashSet::new();
-            for (i, k) in (0..rows).flat_map(|i| (0..columns).map(move |k| (i, k))) {
-                // A result at r takes body coefficient r − c for every coefficient c of the digits.
-                used.extend((0..columns * cells).map(|c| (p.result(i, k) + N - c) % N));
+        for (cells, rows, columns) in CASES {
+            let p = packing(cells, rows, columns);
+            for block in 0..p.blocks() {
+                let sent: std::collections::HashSet<usize> = p.window_indices(block).collect();
+                assert_eq!(sent.len(), p.window(block).1);
+                let mut used = std::collections::HashSet::new();
+                for (i, k) in (0..rows).flat_map(|i| (0..columns).map(move |k| (i, k))) {
+                    // A result at r takes body coefficient r − c for every coefficient c of the digits.
+                    let digits = (0..columns).flat_map(|k| (0..p.cells_of(block).len()).map(move |j| p.column(k) + j));
+                    used.extend(digits.map(|c| (p.result(i, k) + N - c) % N));
+                }
+                assert!(used.is_subset(&sent), "{p:?}");
+                // No more are sent, but between results those that the cells of a short block leave out.
+                let gaps = (p.step() - p.cells_of(block).len()) * ((rows + 1) * columns - 2);
+                assert!(sent.len() <= used.len() + gaps || sent.len() == N, "{p:?} sends no more");
+                let weights = (0..rows).flat_map(|i| (0..p.cells_of(block).len()).map(move |j| p.weight(i, j)));
+                assert!(weights.into_iter().all(|at| sent.contains(&at)), "{p:?}");
             }
-            assert!(used.is_subset(&sent), "{p:?}");
-            assert!(sent.len() == used.len() || sent.len() == N, "{p:?} sends no more");
         }
-        let p = Packing { vectors: 1, cells: 5000, rows: 1, columns: 1 };
-        assert_eq!((p.window(0), p.window(1), p.bodies()), ((0, N), (N - 904, 904), 5000));
+        let p = packing(5001, 1, 1);
+        assert_eq!((p.window(0), p.window(1), p.bodies()), ((0, 2501), (1, 2500), 5001));
     }
 
     #[test]
-    fn choices_are_sound_and_keep_the_query_small() {
-        for vectors in [1, 2, 7, 100, 1000] {
-            for cells in [1, 2, 30, 82, 784, 1024, 1500, 2048, 2049, 4096, 4097, 8192, 100_000] {
-                for columns in [1, 3, 8] {
-                    let p = Packing::choose(vectors, cells, 1, columns, [104, 42]);
-                    assert!(p.is_sound(), "{p:?}");
-                    assert!(vectors > 1 || p.bodies() * 13 <= cells.div_ceil(UNIT) * 40_000, "{p:?}");
-                }
+    fn a_vector_that_shares_nothing_takes_its_cells_alone() {
+        for cells in [1, 82, 4096, 4097, 8192, 12_289, 1 << 22] {
+            for rows in [1, 2, 64] {
+                assert_eq!(Packing { vectors: 1, cells, rows: 1, columns: 1 }.bodies(), cells);
+                let full = packing(cells, rows, 1);
+                assert!(full.bodies() >= rows * cells && full.bodies() <= rows * (cells + full.blocks()));
             }
         }
-        assert_eq!(Packing::choose(1, 82, 100, 500, [104, 42]).columns, 46, "11 products");
-        assert_eq!(Packing::choose(1, 8192, 2, 6, [104, 42]).bodies(), 8192);
-        assert_eq!(Packing::choose(1, 2048, 2, 6, [104, 42]).bodies(), 2048);
-        assert_eq!(
-            Packing::choose(1, 2048, 2048, 2048, [104, 42]).columns,
-            2,
-            "beside such an answer no query is large"
-        );
     }
 }

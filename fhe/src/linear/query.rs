@@ -6,7 +6,7 @@
 //!                                                                                          all little-endian
 //! ```
 //!
-//! Rows and columns say how vectors and results share a ring element. Of each ciphertext's body only the coefficients
+//! Rows and columns say how vectors and results share a ring element, and so into how many blocks the cells are cut. Of each ciphertext's body only the coefficients
 //! that a result depends on are sent, and of each coefficient the top 104 bits. The masks are the stream of tfhe's
 //! default generator (AES-128 in counter mode) under the mask seed, so that stream is part of the format.
 
@@ -17,7 +17,7 @@ use shake::{
 
 use super::{
     MAX_CELLS,
-    budget::{TRUNCATED_BITS, Weights},
+    budget::{NoiseBudget, TRUNCATED_BITS, Weights},
     entropy::Context,
     packing::Packing,
     ring::N,
@@ -132,12 +132,12 @@ impl EncryptedQuery {
         if !(1..=MAX_CELLS).contains(&all) {
             return Err(Error::Cells { got: all });
         }
-        super::NoiseBudget::for_weights(cells, weights)?;
         let [rows, columns] = [reader.u8(), reader.u8()].map(usize::from);
         let packing = Packing { vectors, cells, rows, columns };
         if !packing.is_sound() {
             return Err(Error::Packing { rows, columns });
         }
+        NoiseBudget::for_sharing(cells, weights, 1, packing.sharing())?;
         wire::exact(WHAT, encoded_len(&packing), bytes)?;
         let context = Context::from_id(reader.array());
         let mask_seed = u128::from_le_bytes(reader.array());

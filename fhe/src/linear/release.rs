@@ -8,7 +8,7 @@ use super::{
     budget::{NOISE_LOG2, NoiseBudget, ZERO_SECRET_LOG2},
     entropy::Entropy,
     evaluate::Raw,
-    ring::{N, Operand, Transformed, coefficient},
+    ring::{Factor, N, Operand, Transformed},
 };
 
 /// The request's public key, `(a, b = a·s + e)`: encryptions of zero under it re-randomise the outputs.
@@ -16,12 +16,12 @@ use super::{
 /// The mask is the executor's, from the request's context; the body is the consumer's and may be anything.
 pub(crate) struct ZeroKey<'a> {
     mask: Transformed,
-    body: &'a [u128],
+    body: Factor<'a>,
 }
 
 impl<'a> ZeroKey<'a> {
     pub(crate) fn new(mask: &[u128], body: &'a [u128]) -> Self {
-        Self { mask: Transformed::new(mask), body }
+        Self { mask: Transformed::new(mask), body: Factor::new(body) }
     }
 }
 
@@ -64,15 +64,18 @@ pub(crate) struct Released {
 impl Raw {
     /// Adds a fresh public-key encryption of zero, `(a·u + e1, b·u + e2)`, and the flooding noise.
     pub(crate) fn release(self, zero: &ZeroKey<'_>, fresh: &Fresh) -> Released {
-        let Self { mut mask, results, mut bodies } = self;
+        let Self { mut mask, mut body } = self;
         let mut secret = Operand::new();
         secret.set(&fresh.u);
         mask.add_product(&zero.mask, &secret);
         let mut mask = mask.finish();
         mask.iter_mut().zip(fresh.e1.iter()).for_each(|(sum, noise)| *sum = sum.wrapping_add(*noise));
-        for (((body, &at), e2), flood) in bodies.iter_mut().zip(&results).zip(fresh.e2.iter()).zip(fresh.flood.iter()) {
-            let hidden = coefficient(zero.body, &fresh.u, at).wrapping_add(*e2).wrapping_add(*flood);
-            *body = body.wrapping_add(hidden);
+        body.add_product(&zero.body, &secret);
+        #[cfg(test)]
+        let results = body.at().to_vec();
+        let mut bodies = body.finish();
+        for ((body, e2), flood) in bodies.iter_mut().zip(fresh.e2.iter()).zip(fresh.flood.iter()) {
+            *body = body.wrapping_add(*e2).wrapping_add(*flood);
         }
         Released {
             mask,

@@ -9,7 +9,7 @@
 //! <https://eprint.iacr.org/2018/117>): double precision tells it with certainty. The factor `(Q/p_i)^−1`, and the
 //! `1/N` of the inverse transform, are put into the transforms of the large operands.
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, sync::OnceLock};
 
 use tfhe_ntt::prime32;
 use zeroize::Zeroizing;
@@ -18,6 +18,8 @@ use zeroize::Zeroizing;
 pub(crate) const N: usize = 4096;
 /// Residue primes: the six largest below 2^30 that are 1 modulo 2N.
 const PRIMES: [u32; 6] = [1073692673, 1073668097, 1073651713, 1073643521, 1073569793, 1073479681];
+/// Most coefficients of a product that dot products compute faster than transforms.
+const FEW: usize = 8;
 /// Small operands stay below every prime in absolute value.
 #[cfg(test)]
 const SMALL_BITS: u32 = 29;
@@ -97,23 +99,30 @@ impl Transformed {
     }
 }
 
-/// The transform of one polynomial with small coefficients, wiped on drop.
-pub(crate) struct Operand(Zeroizing<Vec<u32>>);
+/// One polynomial with small coefficients and its transform, wiped on drop.
+pub(crate) struct Operand {
+    /// The others are zeros.
+    first: Zeroizing<Vec<i32>>,
+    words: Zeroizing<Vec<u32>>,
+}
 
 impl Operand {
     pub(crate) fn new() -> Self {
-        Self(Zeroizing::new(vec![0; PRIMES.len() * N]))
+        Self { first: Zeroizing::new(Vec::with_capacity(N)), words: Zeroizing::new(vec![0; PRIMES.len() * N]) }
     }
 
-    /// Transforms `small`, where `|small[i]| < 2^29`.
+    /// Transforms the polynomial whose first coefficients are `small`, where `|small[i]| < 2^29`.
     pub(crate) fn set(&mut self, small: &[i32]) {
-        assert_eq!(small.len(), N, "ring elements have N coefficients");
-        for (plan, words) in plans().iter().zip(self.0.chunks_exact_mut(N)) {
+        assert!(small.len() <= N, "ring elements have N coefficients");
+        self.first.clear();
+        self.first.extend_from_slice(small);
+        for (plan, words) in plans().iter().zip(self.words.chunks_exact_mut(N)) {
             let p = plan.modulus();
             for (word, &digit) in words.iter_mut().zip(small) {
                 // p when the digit is negative, else 0: no branch on a secret digit.
                 *word = (digit as u32).wrapping_add(p & ((digit >> 31) as u32));
             }
+            words[small.len()..].fill(0);
             plan.fwd(words);
         }
     }
@@ -128,7 +137,7 @@ impl Accumulator {
     }
 
     pub(crate) fn add_product(&mut self, transformed: &Transformed, small: &Operand) {
-        let operands = transformed.0.chunks_exact(N).zip(small.0.chunks_exact(N));
+        let operands = transformed.0.chunks_exact(N).zip(small.words.chunks_exact(N));
         for ((plan, sum), (a, b)) in plans().iter().zip(self.0.chunks_exact_mut(N)).zip(operands) {
             plan.mul_accumulate(sum, a, b);
         }
@@ -161,13 +170,77 @@ fn lift(y: [u32; PRIMES.len()]) -> u128 {
     low.wrapping_add(u128::from(high) << 64).wrapping_sub(u128::from(whole).wrapping_mul(ALL))
 }
 
-/// Coefficient `at` of `a · small`, without computing the others.
+/// Coefficient `at` of `a · small`, without computing the others. `small` may leave out zeros at its end.
 pub(crate) fn coefficient(a: &[u128], small: &[i32], at: usize) -> u128 {
-    debug_assert_eq!((a.len(), small.len()), (N, N));
+    debug_assert!(a.len() == N && small.len() <= N);
     let dot = |a: &[u128], small: &[i32]| {
         a.iter().zip(small.iter().rev()).fold(0u128, |sum, (&a, &s)| sum.wrapping_add(a.wrapping_mul(s as u128)))
     };
-    dot(&a[..=at], &small[..=at]).wrapping_sub(dot(&a[at + 1..], &small[at + 1..]))
+    let (below, wrapped) = small.split_at(small.len().min(at + 1));
+    dot(&a[at + 1 - below.len()..=at], below).wrapping_sub(dot(&a[N - wrapped.len()..], wrapped))
+}
+
+/// A large operand of products of which some coefficients are wanted.
+pub(crate) struct Factor<'a> {
+    coefficients: Cow<'a, [u128]>,
+    transformed: OnceLock<Transformed>,
+}
+
+impl<'a> Factor<'a> {
+    pub(crate) fn new(coefficients: impl Into<Cow<'a, [u128]>>) -> Self {
+        Self { coefficients: coefficients.into(), transformed: OnceLock::new() }
+    }
+}
+
+/// Some coefficients of a sum of products: few as dot products, many by way of the transforms.
+pub(crate) struct Selection {
+    at: Vec<usize>,
+    sum: Sum,
+}
+
+enum Sum {
+    Few(Zeroizing<Vec<u128>>),
+    Many(Accumulator),
+}
+
+impl Selection {
+    pub(crate) fn new(at: Vec<usize>) -> Self {
+        let sum = match at.len() {
+            0..=FEW => Sum::Few(Zeroizing::new(vec![0; at.len()])),
+            _ => Sum::Many(Accumulator::new()),
+        };
+        Self { at, sum }
+    }
+
+    /// Indices of the coefficients.
+    pub(crate) fn at(&self) -> &[usize] {
+        &self.at
+    }
+
+    pub(crate) fn add_product(&mut self, factor: &Factor<'_>, small: &Operand) {
+        match &mut self.sum {
+            Sum::Few(sums) => {
+                for (sum, &at) in sums.iter_mut().zip(&self.at) {
+                    *sum = sum.wrapping_add(coefficient(&factor.coefficients, &small.first, at));
+                }
+            }
+            Sum::Many(sum) => {
+                let transformed = factor.transformed.get_or_init(|| Transformed::new(&factor.coefficients));
+                sum.add_product(transformed, small);
+            }
+        }
+    }
+
+    /// The coefficients modulo 2^128.
+    pub(crate) fn finish(self) -> Zeroizing<Vec<u128>> {
+        match self.sum {
+            Sum::Few(sums) => sums,
+            Sum::Many(sum) => {
+                let all = sum.finish();
+                Zeroizing::new(self.at.iter().map(|&at| all[at]).collect())
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use super::{
     MAX_CELLS, MAX_CIPHERTEXTS, MAX_SAMPLES, MAX_VALUE_BITS,
-    budget::{NoiseBudget, TRUNCATED_BITS, Weights},
+    budget::{NoiseBudget, Weights},
     packing::Packing,
+    plan::Plan,
 };
 use crate::Error;
 
@@ -17,9 +18,7 @@ use crate::Error;
 pub struct Shape {
     weights: Weights,
     value_bits: Vec<u8>,
-    budget: NoiseBudget,
-    packing: Packing,
-    columns: usize,
+    plan: Plan,
 }
 
 impl Shape {
@@ -81,28 +80,25 @@ impl Shape {
                 return Err(Error::ValueBits { bits });
             }
         }
-        let outputs = value_bits.len();
-        let columns = value_bits.iter().map(|&bits| limbs(bits, &budget)).sum();
-        let bits = [128 - TRUNCATED_BITS as usize, budget.answer_bits() as usize];
-        let packing = Packing::choose(vectors, cells, outputs, columns, bits);
-        let shape = Self { weights, value_bits: value_bits.to_vec(), budget, packing, columns };
+        let plan = Plan::choose(vectors, cells, weights, value_bits, budget);
+        let shape = Self { weights, value_bits: value_bits.to_vec(), plan };
         if shape.ciphertexts() > MAX_CIPHERTEXTS {
             return Err(Error::Vectors { vectors, ciphertexts: shape.ciphertexts() });
         }
         if !(1..=MAX_SAMPLES).contains(&shape.samples()) {
-            return Err(Error::Outputs { outputs, samples: shape.samples() });
+            return Err(Error::Outputs { outputs: shape.outputs(), samples: shape.samples() });
         }
         Ok(shape)
     }
 
     /// Hidden vectors.
     pub fn vectors(&self) -> usize {
-        self.packing.vectors
+        self.packing().vectors
     }
 
     /// Cells of one hidden vector, columns of the matrix.
     pub fn cells(&self) -> usize {
-        self.packing.cells
+        self.packing().cells
     }
 
     /// Kind of weights.
@@ -122,66 +118,62 @@ impl Shape {
 
     /// Parties whose answers are added up; 1 for an answer of its own.
     pub fn parties(&self) -> usize {
-        self.budget.parties()
+        self.budget().parties()
     }
 
-    /// The noise budget that follows from cells, weights and parties.
+    /// The noise budget that follows from cells, weights, parties and what shares ring ciphertexts.
     pub fn budget(&self) -> &NoiseBudget {
-        &self.budget
+        &self.plan.budget
     }
 
-    /// Balanced digits of an output's entries. One bit more than their width, so that the top digit never overflows.
+    /// Balanced digits of an output's entries.
     pub(crate) fn limbs(&self, output: usize) -> usize {
-        limbs(self.value_bits[output], &self.budget)
+        self.budget().limbs(self.value_bits[output])
     }
 
     /// Ring ciphertexts of an answer, each with a mask of 4,096 coefficients.
     pub fn samples(&self) -> usize {
-        self.packing.tiles() * self.column_tiles()
+        self.plan.samples()
     }
 
     /// Ring ciphertexts that hold the weights.
     pub fn ciphertexts(&self) -> usize {
-        self.packing.ciphertexts()
+        self.packing().ciphertexts()
     }
 
     /// Ring products that an answer takes, those of its release left out: what its time grows with, beside
     /// [`Self::samples`].
     pub fn products(&self) -> usize {
-        self.samples() * self.packing.blocks()
+        self.samples() * self.packing().blocks()
     }
 
     pub(crate) fn packing(&self) -> &Packing {
-        &self.packing
+        &self.plan.packing
     }
 
     /// Limbs of all outputs: results per vector.
     pub(crate) fn columns(&self) -> usize {
-        self.columns
+        self.plan.columns
     }
 
     /// Groups of columns that share ring elements.
     pub(crate) fn column_tiles(&self) -> usize {
-        self.columns.div_ceil(self.packing.columns)
+        self.plan.column_tiles()
     }
 
     /// Columns of a tile.
     pub(crate) fn columns_of(&self, tile: usize) -> std::ops::Range<usize> {
-        let columns = self.packing.columns;
-        tile * columns..((tile + 1) * columns).min(self.columns)
+        let columns = self.packing().columns;
+        tile * columns..((tile + 1) * columns).min(self.columns())
     }
 
     /// Vectors and columns that meet in each sample, in the order of an answer: column tile by column tile.
     pub(crate) fn tiles(&self) -> impl Iterator<Item = (std::ops::Range<usize>, std::ops::Range<usize>)> {
-        let tiles = move |columns| (0..self.packing.tiles()).map(move |tile| (tile, columns));
+        let tiles = move |columns| (0..self.packing().tiles()).map(move |tile| (tile, columns));
         (0..self.column_tiles())
             .flat_map(tiles)
-            .map(|(tile, columns)| (self.packing.vectors_of(tile), self.columns_of(columns)))
+            .map(|(tile, columns)| (self.packing().vectors_of(tile), self.columns_of(columns)))
     }
-}
-
-fn limbs(value_bits: u8, budget: &NoiseBudget) -> usize {
-    (u32::from(value_bits) + 1).div_ceil(budget.limb_bits()) as usize
 }
 
 /// One row of the matrix: an output's entry for every cell. Debug shows its length, never its entries.
@@ -274,11 +266,11 @@ impl<'a> Matrix<'a> {
     ///
     /// `v = Σ d_j·2^(l·j)` with `−2^(l−1) ≤ d_j < 2^(l−1)`: adding `2^(l−1)` to every digit makes them ordinary ones.
     pub(crate) fn digits(&self, (output, limb): (usize, usize), block: usize, digits: &mut [i32]) {
-        let bits = self.shape.budget.limb_bits() as usize;
+        let bits = self.shape.budget().limb_bits() as usize;
         let half = 1i128 << (bits - 1);
         let offset: i128 = (0..self.shape.limbs(output)).map(|j| half << (bits * j)).sum();
         let digit = |v: i128| ((((v + offset) >> (bits * limb)) & (2 * half - 1)) - half) as i32;
-        let range = self.shape.packing.cells_of(block);
+        let range = self.shape.packing().cells_of(block);
         match self.rows[output] {
             Row::I64(entries) => digits.iter_mut().zip(&entries[range]).for_each(|(d, &v)| *d = digit(v.into())),
             Row::I128(entries) => digits.iter_mut().zip(&entries[range]).for_each(|(d, &v)| *d = digit(v)),

@@ -50,7 +50,8 @@ fn phases(key: &QueryKey, mask: &[u128], results: &[usize], bodies: &[u128]) -> 
 
 impl Raw {
     pub(super) fn phases(self, key: &QueryKey) -> Vec<u128> {
-        phases(key, &self.mask.finish(), &self.results, &self.bodies)
+        let results = self.body.at().to_vec();
+        phases(key, &self.mask.finish(), &results, &self.body.finish())
     }
 }
 

@@ -46,7 +46,7 @@ fn measure(cells: usize, queries: u8, rows: usize) -> (NoiseBudget, Measured) {
             measured.raw.extend(noises(&mut product.raw(tile, 0..1).remove(0).phases(&key).into_iter()));
             let fresh = Fresh::sample(&budget, columns.len(), &entropy(seed), tile as u64);
             let sample = raw.release(&zero, &fresh).round(&budget);
-            measured.released.extend(noises(&mut phases(&key.bits(), &sample, &shape, columns.len())));
+            measured.released.extend(noises(&mut phases(&key.operand(), &sample, &shape, columns.len())));
         }
     }
     (budget, measured)
