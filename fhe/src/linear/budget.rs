@@ -10,7 +10,7 @@
 //!               data                      rest                      2^40 ×
 //! ```
 //!
-//! * `terms` digits meet in one coefficient: the number of cells, or those of all columns that share a ring element.
+//! * `terms` digits meet in one coefficient: those of all cells of all columns that share a ring element.
 //! * **data**: `TUniform(b)` is a sum of independent signed bits (`±2^(j−1)`, j = 0..b, and one `±1/2`), hence strictly
 //!   sub-Gaussian with its own variance `σ² = (2·4^b + 1)/6`; with `U = 2^12` the bound of `u`,
 //!   `P(|<e,w> + (e_pk·u)| > t·σ·√(W²·terms + U²·N)) ≤ 2·exp(−t²/2)`, and `t² = 210` makes that 2^-150. The
@@ -120,12 +120,7 @@ impl NoiseBudget {
     }
 
     /// As [`Self::for_sum`], of ring ciphertexts that are shared like this.
-    pub(crate) fn for_sharing(
-        cells: usize,
-        weights: Weights,
-        parties: usize,
-        sharing: Sharing,
-    ) -> Result<Self, Error> {
+    pub(crate) fn for_sharing(cells: usize, weights: Weights, parties: usize, sharing: Sharing) -> Result<Self, Error> {
         if !(1..=MAX_PARTIES).contains(&parties) {
             return Err(Error::Parties { got: parties });
         }
@@ -251,7 +246,7 @@ fn log2_up(n: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::linear::{MAX_PACKED, MAX_SAMPLES};
+    use crate::linear::{MAX_PACKED, MAX_SAMPLES, Shape, packing::tests::sharings};
     use tfhe::{
         core_crypto::prelude::{CiphertextModulus, DynamicDistribution},
         shortint::parameters::NOISE_SQUASHING_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128 as PUBLISHED,
@@ -296,11 +291,39 @@ mod tests {
         assert_eq!(NoiseBudget::for_cells(1 << 20).map(|b| b.limb_bits()), Ok(11));
     }
 
-    /// Every number of cells near a power of two, and every width of weights that has a budget, for so many parties.
+    /// Every number of cells near a power of two, every width of weights and everything that may share, as far as there
+    /// is a budget, for so many parties.
     fn budgets(parties: usize) -> impl Iterator<Item = NoiseBudget> {
         let cells = (0..=22).flat_map(|i| [(1 << i) - 1, 1 << i, (1 << i) + 1]);
-        let weights = || (0..=32).map(Weights::from_code);
-        cells.flat_map(move |cells| weights().filter_map(move |w| NoiseBudget::for_sum(cells, w, parties).ok()))
+        let of = move |cells, weights| {
+            sharings(cells).filter_map(move |s| NoiseBudget::for_sharing(cells, weights, parties, s).ok())
+        };
+        cells.flat_map(move |cells| (0..=32).map(Weights::from_code).flat_map(move |weights| of(cells, weights)))
+    }
+
+    #[test]
+    fn every_budget_decodes_whatever_shares() {
+        for budget in [1, 2, 5, 64].into_iter().flat_map(budgets) {
+            assert!(budget.margin_bits() > 0.19, "{budget:?}");
+            let hidden = budget.data_noise_bound() + budget.rest_noise_bound();
+            assert!((1u128 << budget.flood_log2()) >= hidden << FLOOD_RATIO_LOG2);
+            assert!(budget.answer_bits() < 64 && budget.bits_above_flood() <= 35, "{budget:?}");
+            assert!(budget.results <= MAX_PACKED);
+        }
+    }
+
+    #[test]
+    fn vectors_that_are_not_cut_have_the_budget_of_their_cells() {
+        for cells in [1, 82, 2048, 4096, 8192, 1 << 20] {
+            let shape = Shape::new(cells, &[40]).expect("valid shape");
+            assert_eq!(NoiseBudget::for_cells(cells), Ok(*shape.budget()));
+        }
+        let whole = NoiseBudget::for_weights(2048, Weights::Signed { bits: 8 }).expect("a budget");
+        let shape = Shape::with_weights(2048, Weights::Signed { bits: 8 }, &[8; 2048]).expect("valid shape");
+        let cut = shape.budget();
+        println!("2048 cells: limbs of {} bits, cut {}", whole.limb_bits(), cut.limb_bits());
+        assert_eq!((whole.terms, cut.terms), (2 * 2048, shape.packing().columns * 2048));
+        assert!(cut.data_noise_bound() > whole.data_noise_bound() >> (whole.limb_bits() - cut.limb_bits()));
     }
 
     fn coordinates_read(parties: usize) -> f64 {

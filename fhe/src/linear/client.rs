@@ -13,7 +13,7 @@ use super::{
     entropy::{Context, Entropy},
     evaluate::expand_masks,
     query::{EncryptedQuery, truncate},
-    ring::{Accumulator, Factor, N, Operand, Selection, Transformed},
+    ring::{Accumulator, N, Operand, Transformed, coefficient},
     shape::{Shape, recompose},
 };
 use crate::Error;
@@ -140,7 +140,7 @@ impl QueryKey {
         zero(key_mask, &self.operand(), &mut entropy.generator("public-key-noise", 0)).to_vec()
     }
 
-    pub(crate) fn operand(&self) -> Operand {
+    fn operand(&self) -> Operand {
         let mut secret = Operand::new();
         secret.set(&self.bits());
         secret
@@ -157,10 +157,10 @@ impl QueryKey {
         if answer.shape() != shape {
             return Err(Error::Shape { what: "answer" });
         }
-        let secret = self.operand();
+        let bits = self.bits();
         let mut results = vec![0i64; shape.vectors() * shape.columns()];
         for ((vectors, columns), sample) in shape.tiles().zip(answer.samples()) {
-            let decoded = phases(&secret, sample, shape, columns.len()).map(|phase| decode(phase, shape.budget()));
+            let decoded = phases(&bits, sample, shape, columns.len()).map(|phase| decode(phase, shape.budget()));
             let places =
                 vectors.flat_map(|vector| columns.clone().map(move |column| vector * shape.columns() + column));
             places.zip(decoded).for_each(|(place, result)| results[place] = result);
@@ -198,16 +198,14 @@ fn check_count(shape: &Shape, got: usize, what: &'static str) -> Result<(), Erro
 }
 
 /// Phases `body − (mask·s)` at the results of a sample with so many columns, as multiples of 1 modulo 2^128.
-pub(crate) fn phases(secret: &Operand, sample: &Sample, shape: &Shape, columns: usize) -> impl Iterator<Item = u128> {
+pub(crate) fn phases(bits: &[i32], sample: &Sample, shape: &Shape, columns: usize) -> impl Iterator<Item = u128> {
     let dropped = 128 - shape.budget().answer_bits();
-    let widened = |&word: &u64| u128::from(word) << dropped;
-    let mask: Vec<u128> = sample.mask.iter().map(widened).collect();
-    let result = |index| shape.packing().result(index / columns, index % columns);
-    let mut masked = Selection::new((0..sample.bodies.len()).map(result).collect());
-    masked.add_product(&Factor::new(mask), secret);
-    let phase = |(body, masked): (u128, &u128)| body.wrapping_sub(*masked);
-    let phases: Vec<u128> = sample.bodies.iter().map(widened).zip(masked.finish().iter()).map(phase).collect();
-    phases.into_iter()
+    let mask: Vec<u128> = sample.mask.iter().map(|&word| u128::from(word) << dropped).collect();
+    let packing = *shape.packing();
+    sample.bodies.iter().enumerate().map(move |(index, &body)| {
+        let at = packing.result(index / columns, index % columns);
+        (u128::from(body) << dropped).wrapping_sub(coefficient(&mask, bits, at))
+    })
 }
 
 fn decode(phase: u128, budget: &NoiseBudget) -> i64 {

@@ -18,10 +18,15 @@ use super::{
     query::EncryptedQuery,
     release::{Fresh, ZeroKey},
     ring::{Accumulator, Factor, N, Operand, Selection, Transformed},
-    shape::Matrix,
+    shape::{Matrix, Shape},
 };
 use crate::Error;
 
+/// Times of a body's transform, of a product in the transform domain and of the way back from it, in those of a dot
+/// product of N terms (measured).
+const TRANSFORM: usize = 32;
+const PRODUCT: usize = 2;
+const INVERSE: usize = 26;
 /// Tiles of vectors that share one transform of a tile of columns.
 const STRIPE: usize = 16;
 
@@ -121,12 +126,13 @@ impl<'a> Product<'a> {
         let shape = self.matrix.shape();
         let packing = shape.packing();
         let columns = shape.columns_of(column_tile);
+        let transformed = prefers_transforms(shape);
         let mut sums: Vec<_> = tiles
             .map(|tile| {
                 let rows = 0..packing.vectors_of(tile).len();
                 let results: Vec<usize> =
                     rows.flat_map(|i| (0..columns.len()).map(move |k| packing.result(i, k))).collect();
-                (tile, Raw { mask: Accumulator::new(), body: Selection::new(results) })
+                (tile, Raw { mask: Accumulator::new(), body: Selection::new(results, transformed) })
             })
             .collect();
         let mut digits = Zeroizing::new(vec![0i32; packing.width()]);
@@ -152,6 +158,16 @@ impl<'a> Product<'a> {
             self.matrix.digits(column, block, &mut digits[first..first + packing.cells_of(block).len()]);
         }
     }
+}
+
+/// Whether bodies are computed faster in the transform domain than as dot products with the digits and with the zero's
+/// secret.
+fn prefers_transforms(shape: &Shape) -> bool {
+    let (packing, tiles) = (shape.packing(), shape.column_tiles());
+    let (blocks, results) = (packing.blocks(), packing.rows * packing.columns);
+    let dots = results * (blocks * packing.width() + N);
+    let transforms = (blocks + 1) * PRODUCT + INVERSE + (blocks * TRANSFORM).div_ceil(tiles);
+    dots > transforms * N
 }
 
 /// The masks of a seeded list, in the order in which tfhe's encryption drew them.

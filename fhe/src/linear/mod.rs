@@ -29,13 +29,15 @@
 //! `R = Z_{2^128}[X]/(X^4096 + 1)`, binary keys, noise `TUniform(30)`. Dimension, modulus and noise are those of
 //! tfhe-rs's `NOISE_SQUASHING_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` (k·N = 2·2048 there, 1·4096 here, so that
 //! a public key is an ordinary RLWE sample); a test compares the two. Entries are cut into balanced digits whose width,
-//! like Δ and the flooding, follows from the number of cells: see [`NoiseBudget`] and `docs/noise-budget.md`.
+//! like Δ and the flooding, follows from the number of cells and of columns that share ring elements: see [`NoiseBudget`]
+//! and `docs/noise-budget.md`.
 //!
 //! # What the consumer learns
 //!
 //! Vectors and columns (one per limb of each output) are packed as Cheetah packs them (Huang, Lu, Hong, Ding, USENIX
-//! Security 2022, <https://eprint.iacr.org/2022/207>), up to [`MAX_PACKED`] results in one ring product; no evaluation
-//! key is needed. Let `w` be the ring element that holds a tile of columns. A raw product is `(Σ a_c·w_c, Σ b_c·w_c)`.
+//! Security 2022, <https://eprint.iacr.org/2022/207>), up to [`MAX_PACKED`] results in one ring ciphertext; no evaluation
+//! key is needed. Cells are cut into as many blocks as that takes. Let `w_c` be the ring element that holds block `c` of a
+//! tile of columns. A raw product is `(Σ a_c·w_c, Σ b_c·w_c)`.
 //! Its mask is a public polynomial times the tile: whoever knows the masks `a_c` inverts them and has **every cell** of
 //! every column in it. So each product leaves as
 //!
@@ -46,7 +48,7 @@
 //!
 //! with `u ~ TUniform(12)`, `e1, e2 ~ TUniform(30)` and `flood ~ TUniform(f)` drawn afresh for every product (`e2`,
 //! `flood` for every result), then rounded to 39 to 48 bits per coefficient (post-processing). Body coefficients that
-//! are no results hold sums of other products; they are not computed. This is public-key re-randomisation with noise
+//! are no results hold sums of other products; none of them leaves. This is public-key re-randomisation with noise
 //! flooding, as in circuit-private homomorphic encryption (Gentry, STOC 2009; Asharov et al., EUROCRYPT 2012,
 //! <https://eprint.iacr.org/2011/613>).
 //!
@@ -131,7 +133,7 @@ pub use query::EncryptedQuery;
 pub use shape::{Matrix, Row, Shape};
 pub use share::{AnswerShare, Blinding, evaluate_share, evaluate_share_with_entropy};
 
-/// Cells that one ring ciphertext holds.
+/// Most cells that one ring ciphertext of a query holds.
 pub const CELLS_PER_CIPHERTEXT: usize = ring::N;
 /// Most cells of one query, all its vectors together.
 pub const MAX_CELLS: usize = 1 << 22;

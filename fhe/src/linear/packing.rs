@@ -14,8 +14,8 @@
 //! terms meet at a result only if `(i − i')·q + (k − k')` times s equals a difference of two cells of a block, which is
 //! below s: so only its own do. The products of all blocks add up.
 //!
-//! Up to [`room`] results go with vectors in one block. More results than that cut the vectors: a ring ciphertext of the
-//! answer then holds more, and a query has more ring ciphertexts.
+//! Vectors of at most N cells stay whole for up to [`room`] results. For more of them in one ring ciphertext of the
+//! answer, up to [`MAX_PACKED`], vectors are cut, and a query has more ring ciphertexts.
 
 use super::{MAX_PACKED, ring::N};
 
@@ -43,12 +43,12 @@ pub(crate) struct Sharing {
 }
 
 impl Sharing {
-    /// Of vectors that are cut no more than they must be.
+    /// The bound for vectors that are cut no more than they must be.
     pub(crate) fn whole(cells: usize) -> Self {
         Self { columns: room(cells), results: room(cells) }
     }
 
-    /// Of vectors that are cut so that so many columns share.
+    /// The bound for vectors that are cut so that so many columns share.
     pub(crate) fn cut(columns: usize) -> Self {
         Self { columns, results: MAX_PACKED }
     }
@@ -165,8 +165,14 @@ impl Packing {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// What may share the ring ciphertexts of an answer.
+    pub(crate) fn sharings(cells: usize) -> impl Iterator<Item = Sharing> {
+        let cut = (0..=MAX_PACKED.ilog2()).map(|log2| Sharing::cut(1 << log2));
+        std::iter::once(Sharing::whole(cells)).chain(cut)
+    }
 
     /// Where the product of weight (i, j) and digit (j', k) lands, and whether it wrapped around.
     fn lands(p: &Packing, i: usize, j: usize, j2: usize, k: usize) -> (usize, bool) {

@@ -6,9 +6,10 @@
 //!                                                                                          all little-endian
 //! ```
 //!
-//! Rows and columns say how vectors and results share a ring element, and so into how many blocks the cells are cut. Of each ciphertext's body only the coefficients
-//! that a result depends on are sent, and of each coefficient the top 104 bits. The masks are the stream of tfhe's
-//! default generator (AES-128 in counter mode) under the mask seed, so that stream is part of the format.
+//! Rows and columns say how many vectors and results share a ring element, and with the number of cells into what blocks
+//! vectors are cut. Of each ciphertext's body only the coefficients that a result depends on are sent, and of each
+//! coefficient the top 104 bits. The masks are the stream of tfhe's default generator (AES-128 in counter mode) under the
+//! mask seed, so that stream is part of the format.
 
 use shake::{
     Shake256,
@@ -79,8 +80,8 @@ impl EncryptedQuery {
         self.context.id()
     }
 
-    /// Length of [`Self::to_bytes`] for a shape, in bytes: 53,248 for the public key, 13 per cell where one product
-    /// makes one result, else at most 53,248 per ring ciphertext, and 60 for the header.
+    /// Length of [`Self::to_bytes`] for a shape, in bytes: 53,248 for the public key, 13 per cell where columns do not
+    /// share ring elements, else at most 53,248 per ring ciphertext, and 60 for the header.
     pub fn encoded_len(shape: &Shape) -> usize {
         encoded_len(shape.packing())
     }

@@ -18,8 +18,6 @@ use zeroize::Zeroizing;
 pub(crate) const N: usize = 4096;
 /// Residue primes: the six largest below 2^30 that are 1 modulo 2N.
 const PRIMES: [u32; 6] = [1073692673, 1073668097, 1073651713, 1073643521, 1073569793, 1073479681];
-/// Most coefficients of a product that dot products compute faster than transforms.
-const FEW: usize = 8;
 /// Small operands stay below every prime in absolute value.
 #[cfg(test)]
 const SMALL_BITS: u32 = 29;
@@ -180,7 +178,7 @@ pub(crate) fn coefficient(a: &[u128], small: &[i32], at: usize) -> u128 {
     dot(&a[at + 1 - below.len()..=at], below).wrapping_sub(dot(&a[N - wrapped.len()..], wrapped))
 }
 
-/// A large operand of products of which some coefficients are wanted.
+/// A large operand of products of which some coefficients are wanted; transformed when it is first needed so.
 pub(crate) struct Factor<'a> {
     coefficients: Cow<'a, [u128]>,
     transformed: OnceLock<Transformed>,
@@ -192,7 +190,7 @@ impl<'a> Factor<'a> {
     }
 }
 
-/// Some coefficients of a sum of products: few as dot products, many by way of the transforms.
+/// Some coefficients of a sum of products: few as dot products, many in the transform domain.
 pub(crate) struct Selection {
     at: Vec<usize>,
     sum: Sum,
@@ -204,11 +202,9 @@ enum Sum {
 }
 
 impl Selection {
-    pub(crate) fn new(at: Vec<usize>) -> Self {
-        let sum = match at.len() {
-            0..=FEW => Sum::Few(Zeroizing::new(vec![0; at.len()])),
-            _ => Sum::Many(Accumulator::new()),
-        };
+    pub(crate) fn new(at: Vec<usize>, many: bool) -> Self {
+        let few = || Sum::Few(Zeroizing::new(vec![0; at.len()]));
+        let sum = if many { Sum::Many(Accumulator::new()) } else { few() };
         Self { at, sum }
     }
 
@@ -246,8 +242,9 @@ impl Selection {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::linear::budget::{Weights, ZERO_SECRET_LOG2};
+    use crate::linear::budget::{NoiseBudget, Weights, ZERO_SECRET_LOG2};
     use crate::linear::entropy::Entropy;
+    use crate::linear::packing::tests::sharings;
     use tfhe::core_crypto::prelude::{Polynomial, polynomial_algorithms};
     use tfhe_ntt::native128::Plan32;
 
@@ -257,12 +254,14 @@ pub(crate) mod tests {
         assert!(log2 > f64::from(LARGEST_LOG2 + 15), "so that k is told with certainty");
         for cells in (0..=22).map(|i| 1usize << i) {
             for weights in (0..=32).map(Weights::from_code) {
-                let Ok(budget) = crate::linear::NoiseBudget::for_weights(cells, weights) else { continue };
-                // The digits of a ring element's columns, in all blocks, and the zero's secret.
-                let terms = cells.max(N) as f64;
-                let digits = terms.log2() + f64::from(budget.limb_bits() - 1);
-                let secret = (N as f64).log2() + f64::from(ZERO_SECRET_LOG2);
-                assert!(127.0 + (digits.exp2() + secret.exp2()).log2() < f64::from(LARGEST_LOG2), "{budget:?}");
+                for sharing in sharings(cells) {
+                    let Ok(budget) = NoiseBudget::for_sharing(cells, weights, 1, sharing) else { continue };
+                    // The digits of a ring element's columns, in all blocks, and the zero's secret.
+                    let terms = (cells * sharing.columns) as f64;
+                    let digits = terms.log2() + f64::from(budget.limb_bits() - 1);
+                    let secret = (N as f64).log2() + f64::from(ZERO_SECRET_LOG2);
+                    assert!(127.0 + (digits.exp2() + secret.exp2()).log2() < f64::from(LARGEST_LOG2), "{budget:?}");
+                }
             }
         }
     }
@@ -314,8 +313,15 @@ pub(crate) mod tests {
         sum.add_product(&Transformed::new(&a), &operand);
         assert_eq!(sum.finish().as_slice(), expected.as_ref());
         assert_eq!(multiply(&a, &wide), expected.as_ref());
-        for at in [0, 1, 1234, N - 1] {
-            assert_eq!(coefficient(&a, &small, at), expected.as_ref()[at]);
+        let at = vec![0, 1, 1234, N - 1];
+        let expected: Vec<u128> = at.iter().map(|&at| expected.as_ref()[at]).collect();
+        for many in [false, true] {
+            let mut selection = Selection::new(at.clone(), many);
+            selection.add_product(&Factor::new(&a), &operand);
+            assert_eq!(*selection.finish(), expected);
         }
+        // Zeros at the end may be left out.
+        let zeros = [&small[..1000], &[0; N - 1000]].concat();
+        assert!((0..N).step_by(37).all(|at| coefficient(&a, &zeros, at) == coefficient(&a, &small[..1000], at)));
     }
 }

@@ -141,7 +141,7 @@ impl Shape {
         self.packing().ciphertexts()
     }
 
-    /// Ring products that an answer takes, those of its release left out: what its time grows with, beside
+    /// Ring products that the masks of an answer take, those of its release left out: what its time grows with, beside
     /// [`Self::samples`].
     pub fn products(&self) -> usize {
         self.samples() * self.packing().blocks()

@@ -190,6 +190,35 @@ fn shapes_and_weights_beyond_the_limits_are_refused() {
 }
 
 #[test]
+fn products_of_cut_vectors_are_exact() {
+    for (seed, vectors, cells, widths) in [
+        // Few and many results to a mask, the last block shorter, tiles that are not full.
+        (90, 1, 1500, vec![40; 30]),
+        (91, 1, 4099, vec![9; 150]),
+        (92, 3, 2500, vec![33]),
+        (93, 70, 600, vec![20]),
+        (94, 9, 700, vec![8, 60, 17, 17, 30]),
+    ] {
+        let mut rng = rng(seed);
+        let shape = Shape::batch(vectors, cells, Weights::Signed { bits: 8 }, &widths).expect("valid shape");
+        println!("{:?}, {} blocks", shape.packing(), shape.packing().blocks());
+        assert!(shape.packing().blocks() > cells.div_ceil(4096) && shape.packing().is_sound());
+        let weights: Vec<i64> = (0..vectors * cells).map(|_| value(&mut rng, 8) as i64).collect();
+        let rows: Vec<Vec<i128>> =
+            widths.iter().map(|&bits| (0..cells).map(|_| value(&mut rng, bits)).collect()).collect();
+        check(&shape, &weights, &rows, seed);
+        let lowest: Vec<Vec<i128>> = widths.iter().map(|&bits| vec![-(1i128 << (bits - 1)); cells]).collect();
+        check(&shape, &vec![-128; vectors * cells], &lowest, seed);
+        // Through the wire.
+        let key = key(seed);
+        let query = key.encrypt_weights(&shape, &weights, &context()).expect("valid weights");
+        let bytes = query.to_bytes();
+        assert_eq!(bytes.len(), EncryptedQuery::encoded_len(&shape));
+        assert_eq!(EncryptedQuery::from_bytes(&bytes), Ok(query));
+    }
+}
+
+#[test]
 fn batches_of_vectors_are_exact() {
     for (seed, vectors, cells, widths) in [
         (80, 3, 30, vec![20; 5]),

@@ -22,8 +22,11 @@ struct Measured {
 
 /// `queries` fresh encryptions, each multiplied with `rows` rows whose lowest limb is at its bound everywhere.
 fn measure(cells: usize, queries: u8, rows: usize) -> (NoiseBudget, Measured) {
-    let budget = NoiseBudget::for_cells(cells).expect("supported size");
-    let shape = Shape::new(cells, &vec![budget.limb_bits() as u8 - 1; rows]).expect("valid shape");
+    // Entries of one limb of whatever width the shape then has.
+    let widths = (1..=27).rev().map(|bits| Shape::new(cells, &vec![bits; rows]).expect("valid shape"));
+    let shape = widths.into_iter().find(|shape| shape.limbs(0) == 1).expect("a limb is wider than a bit");
+    let budget = *shape.budget();
+    assert_eq!(u32::from(shape.value_bits()[0]), budget.limb_bits() - 1);
     let half = 1i64 << (budget.limb_bits() - 2);
     let mut measured = Measured { raw: Vec::new(), released: Vec::new() };
     for seed in 0..queries {
@@ -46,7 +49,7 @@ fn measure(cells: usize, queries: u8, rows: usize) -> (NoiseBudget, Measured) {
             measured.raw.extend(noises(&mut product.raw(tile, 0..1).remove(0).phases(&key).into_iter()));
             let fresh = Fresh::sample(&budget, columns.len(), &entropy(seed), tile as u64);
             let sample = raw.release(&zero, &fresh).round(&budget);
-            measured.released.extend(noises(&mut phases(&key.operand(), &sample, &shape, columns.len())));
+            measured.released.extend(noises(&mut phases(&key.bits(), &sample, &shape, columns.len())));
         }
     }
     (budget, measured)
@@ -103,6 +106,13 @@ fn one_full_ciphertext_is_within_the_budget() {
 #[test]
 fn two_ciphertexts_are_within_the_budget() {
     check(8192, 8, 8);
+}
+
+#[test]
+fn many_columns_of_cut_vectors_are_within_the_budget() {
+    check(82, 1, 512);
+    check(2048, 1, 1024);
+    check(8192, 1, 512);
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn noise_of_a_sum_stays_inside_its_budget() {
             .map(|(i, b)| share(&query, &matrix(&shape, &rows), b, 91 + i as u8))
             .collect::<Vec<_>>();
         let sum = AnswerShare::sum(shares).expect("one of each");
-        let digit = phases(&key.operand(), &sum.samples()[0], &shape, 1).next().expect("one result");
+        let digit = phases(&key.bits(), &sum.samples()[0], &shape, 1).next().expect("one result");
         let noise = digit.wrapping_sub((message << budget.delta_log2()) as u128) as i128;
         println!(
             "{cells} cells, {parties} parties: noise 2^{:.1}, bound 2^{:.1}, decodes below 2^{}",

@@ -99,6 +99,13 @@ fn headers_that_claim_too_much_are_refused_before_allocation() {
     let mut bytes = answer.clone();
     bytes[2..6].copy_from_slice(&(1u32 << 19).to_le_bytes());
     assert!(matches!(SealedAnswer::from_bytes(&bytes), Err(Error::Vectors { .. })));
+    // A query for vectors that are cut, of a length that does not go with it.
+    let mut bytes = query.clone();
+    bytes[6..10].copy_from_slice(&3000u32.to_le_bytes());
+    bytes[11] = 64;
+    let expected = 60 + (47 * 4096 + 4096) * 13;
+    let got = bytes.len();
+    assert_eq!(EncryptedQuery::from_bytes(&bytes), Err(Error::Length { what: "encrypted query", expected, got }));
     for (rows, columns) in [(0, 1), (1, 0), (2, 1), (1, 65), (255, 255)] {
         let mut bytes = query.clone();
         bytes[10..12].copy_from_slice(&[rows, columns]);
