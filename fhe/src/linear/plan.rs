@@ -18,7 +18,8 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The one whose query and answer together are smallest on the wire, of those within the limits if there are any. A
-    /// query that is no longer [small](Packing::is_small) is at most as large as the answer. `budget` is that of vectors that are not cut, and `value_bits` are at most [`MAX_VALUE_BITS`].
+    /// query that is not [small](Packing::is_small) is at most as large as the answer. `budget` is that of vectors that
+    /// are not cut, and `value_bits` are at most [`MAX_VALUE_BITS`].
     pub(crate) fn choose(
         vectors: usize,
         cells: usize,

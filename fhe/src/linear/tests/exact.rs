@@ -161,6 +161,7 @@ fn shapes_and_weights_beyond_the_limits_are_refused() {
     assert_eq!(Shape::new(0, &[8]), Err(Error::Cells { got: 0 }));
     assert_eq!(Shape::new((1 << 22) + 1, &[8]), Err(Error::Cells { got: (1 << 22) + 1 }));
     assert_eq!(Shape::new(1, &[]), Err(Error::Outputs { outputs: 0, samples: 0 }));
+    assert_eq!(Shape::new(4096, &[1; 40_000]).map(|shape| shape.samples()), Ok(625));
     let (outputs, samples) = (64 * 40_000, 40_000);
     assert_eq!(Shape::new(4096, &vec![1; outputs]).err(), Some(Error::Outputs { outputs, samples }));
     let batch = |vectors, cells| Shape::batch(vectors, cells, Weights::Indicator, &[8]);
