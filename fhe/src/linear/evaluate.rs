@@ -115,9 +115,9 @@ impl<'a> Product<'a> {
     }
 
     /// Of ciphertexts given by their masks and whole bodies.
-    pub(crate) fn with_masks(masks: &[Vec<u128>], bodies: Vec<u128>, matrix: &'a Matrix<'a>) -> Self {
+    pub(crate) fn with_masks(masks: &[Vec<u128>], bodies: Vec<Vec<u128>>, matrix: &'a Matrix<'a>) -> Self {
         let masks = masks.par_iter().map(|mask| Transformed::new(mask)).collect();
-        let bodies = bodies.par_chunks_exact(N).map(|body| Factor::new(body.to_vec())).collect();
+        let bodies = bodies.into_iter().map(Factor::new).collect();
         Self { masks, bodies, matrix, columns: matrix.columns() }
     }
 

@@ -87,13 +87,14 @@ impl EncryptedQuery {
     }
 
     /// The ciphertexts' bodies, N coefficients each; those that are not sent are zero and meet no digit.
-    pub(crate) fn ring_bodies(&self) -> Vec<u128> {
-        let mut bodies = vec![0; self.packing.ciphertexts() * N];
+    pub(crate) fn ring_bodies(&self) -> Vec<Vec<u128>> {
         let mut sent = self.bodies.iter();
-        for (index, body) in bodies.chunks_exact_mut(N).enumerate() {
+        let body = |index: usize| {
+            let mut body = vec![0; N];
             self.packing.window_indices(index % self.packing.blocks()).zip(&mut sent).for_each(|(i, &c)| body[i] = c);
-        }
-        bodies
+            body
+        };
+        (0..self.packing.ciphertexts()).map(body).collect()
     }
 
     /// Names the query by all its bytes: SHAKE256, 256 bits.

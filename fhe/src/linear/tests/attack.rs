@@ -224,7 +224,7 @@ fn attack_key_mask_chosen_by_the_consumer_gives_the_cube_and_a_hashed_one_does_n
     let mut mask = vec![0u128; N];
     mask[0] = 1 << 96;
     let body: Vec<u128> = key.secret().iter().map(|s| s << 96).collect();
-    let product = Product::with_masks(&[mask], body, &matrix);
+    let product = Product::with_masks(&[mask], vec![body], &matrix);
     let truth = digits(&product, &shape, 0, 0);
     let release = |key_mask: &[u128]| {
         let zero_body = key.zero_body(key_mask, &entropy(6));
@@ -287,7 +287,7 @@ fn attack_many_released_coefficients_read_the_zeros_secret_and_a_few_of_a_wide_o
     let matrix = Matrix::new(&shape, rows.iter().map(|r| r.as_slice())).expect("entries fit");
     let mut ciphertext = vec![0u128; N];
     ciphertext[0] = 1 << 96;
-    let product = Product::with_masks(&[ciphertext], vec![0; N], &matrix);
+    let product = Product::with_masks(&[ciphertext], vec![vec![0; N]], &matrix);
     let truth = digits(&product, &shape, 0, 0);
     let (key_mask, shift) = (context().key_mask(), shape.budget().flood_log2() + 2);
     let mut body = vec![0u128; N];
@@ -385,7 +385,7 @@ fn noise_over_hidden_cell(cells: usize, hidden: &[i64], planted: u128, flooded: 
     let shape = Shape::new(cells, &[11; 8]).expect("valid shape");
     let query = key.encrypt_with_entropy(&shape, &indicator, &context(), entropy(16)).expect("valid indicator");
     let mut bodies = query.ring_bodies();
-    let place = &mut bodies[shape.packing().weight(0, 0)];
+    let place = &mut bodies[0][shape.packing().weight(0, 0)];
     *place = place.wrapping_add(planted);
     let zero = ZeroKey::new(&context().key_mask(), &query.zero_body);
     let message = (cells as u128 - 1) << shape.budget().delta_log2();
