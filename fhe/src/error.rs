@@ -83,7 +83,7 @@ pub enum Error {
         bits: u8,
     },
     /// A declared weight width cannot be computed exactly over that many cells.
-    #[error("weights of {bits} bits over {cells} cells leave no room for noise; use fewer bits or fewer cells")]
+    #[error("weights of {bits} bits over {cells} cells leave no room for noise; use fewer bits, cells or parties")]
     NoBudget {
         /// The declared width; 0 stands for 0/1 indicators.
         bits: u8,

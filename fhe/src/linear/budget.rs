@@ -273,7 +273,12 @@ mod tests {
             assert!((1u128 << b.flood_log2()) >= (b.data_noise_bound() + b.rest_noise_bound()) << FLOOD_RATIO_LOG2);
             assert!(b.answer_bits() <= 48, "coefficients fit 64 bits, and a sample 26 kB");
             for parties in [2, 3, 5, 16, 33, MAX_PARTIES] {
-                let sum = NoiseBudget::for_sum(cells, Weights::Indicator, parties).expect("a budget for every sum");
+                let sum = match NoiseBudget::for_sum(cells, Weights::Indicator, parties) {
+                    Ok(sum) => sum,
+                    // The documented end of it.
+                    Err(_) if cells > 1 << 20 && parties > 32 => continue,
+                    Err(error) => panic!("{cells} cells of {parties} parties: {error}"),
+                };
                 assert!(sum.margin_bits() > 0.19, "{cells} cells of {parties} parties: {sum:?}");
                 assert!(sum.failure_log2() + ((MAX_SAMPLES * MAX_PACKED) as f64).log2() < -122.0);
                 assert!((1u128 << sum.flood_log2()) >= (sum.data_noise_bound() + sum.rest_noise_bound()) << 40);

@@ -143,7 +143,7 @@ pub const MAX_VALUE_BITS: u8 = 96;
 pub const MAX_SAMPLES: usize = 1 << 15;
 /// Most ring ciphertexts of one query.
 pub const MAX_CIPHERTEXTS: usize = 1 << 11;
-/// Most parties whose answers are added up.
+/// Most parties whose answers are added up; over more than 2^20 cells at most 32.
 pub const MAX_PARTIES: usize = 64;
 /// Most results that one ring ciphertext of an answer carries. Each is a hint on the secret that hides its mask: see
 /// above.
