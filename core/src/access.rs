@@ -321,8 +321,13 @@ impl Group {
     /// Among how many accounts a member hides at `now`, at most: those with a valid order, without `owner`'s own. Which of
     /// them have uses left, and which belong to one person, nobody can see.
     pub fn crowd(&self, now: Timestamp, owner: Address) -> usize {
+        self.hiding(now, owner).len()
+    }
+
+    /// The accounts of [`Group::crowd`].
+    pub(crate) fn hiding(&self, now: Timestamp, owner: Address) -> HashSet<Address> {
         let hiding = self.members.iter().filter(|member| member.until >= now && member.consumer != owner);
-        hiding.map(|member| member.consumer).collect::<HashSet<_>>().len()
+        hiding.map(|member| member.consumer).collect()
     }
 
     /// The path of a leaf.

@@ -7,6 +7,17 @@
 //! with each other owner: see [`AnswerShare`](sealock_fhe::linear::AnswerShare), which has the argument why nothing but the
 //! sum opens. The owners need not talk to each other, nor be there at the same time.
 //!
+//! # Why sums tell no part
+//!
+//! One sum tells no part, but several could:
+//!
+//! * Sums over *different parties*: {A, B, C} less {A, B} is C's part. So a round is of **all members**, always; and each member
+//!   should have one asset under the rule, since of two, one that is known takes the other's place.
+//! * Sums over *different cells*: numbers are added by their place. If one owner lists categories in another order, or declares
+//!   columns in another, honest sums and misplaced ones together can be solved for parts. So the round names the
+//!   [`layout`] of its cells and numbers, each node compares it with that of its own schema, and pads depend on it.
+//! * Sums over *different data*: a part before and after an update differs by the rows that changed, as with any answer.
+//!
 //! # Keys
 //!
 //! An owner's secret is 32 bytes that HKDF-SHA512 (RFC 5869) derives from the account's key; its public key (X25519, RFC
@@ -18,22 +29,23 @@
 //! ```
 //!
 //! An all-zero Diffie-Hellman value (RFC 7748, section 6.1) is refused. The keys are static: whoever steals an owner's later,
-//! **and** has kept the shares of a round, strips its pads then.
+//! **and** has kept the shares of a round, strips its pads then, and so learns its part and the total of the others.
 //!
 //! # Why a round is answered once
 //!
 //! Pads depend on the round, and the round lists the nullifier that pays at each party. A node spends its own for one request
-//! and keeps one result for it, so that it never blinds two answers with the same pads. Policy and data of every party are
+//! and keeps one result for it, so that it never blinds two answers with the same pads. (A node whose journal is put back to an
+//! older copy could; its data, named in the round, would be the same, so that the two differ by their noise alone.) Policy and data of every party are
 //! named too: if one was changed since the consumer looked, its node refuses, and the round has no sum.
 //!
 //! # What each party learns
 //!
-//! * The consumer: the total, as if it were of one table. A group that only one owner has rows of is that owner's alone; its
+//! * The consumer: the totals, as if they were of one table. A group that only one owner has rows of is that owner's alone; its
 //!   policy's `min_group_size` and noise protect it there, since each owner's part is protected before it is added.
-//! * An owner: that the same consumer asks the other parties, and the nullifier that pays there; and never the others' data,
-//!   their answers or the total.
-//! * Owners who help the consumer give their own part away, and so narrow the total down to that of the others. The rule
-//!   says how many parties there must be; choose members who would not.
+//! * An owner: that the same consumer asks the other parties, and the nullifier that pays there; never the others' data, their
+//!   answers or the total. So whoever asks hides only among the accounts that have orders of **all** the assets.
+//! * Owners who help the consumer, or are one, give their own part away, and so narrow the total down to that of the others:
+//!   of two members, each can buy the other's part. Choose members who would not, and more than two.
 
 use std::fmt;
 
@@ -47,10 +59,12 @@ use zeroize::Zeroizing;
 use sealock_fhe::linear::{Blinding, MAX_PARTIES};
 
 use crate::account::AccountError;
-use crate::asset::Did;
+use crate::asset::{Did, Schema};
 use crate::codec::{CodecError, to_canonical};
 use crate::error::{Classify, ErrorKind};
 use crate::exchange::Asset;
+use crate::policy::{Policy, PolicyError};
+use crate::program::{Aggregate, Plan};
 use crate::{Account, Address, Digest};
 
 /// Fewest parties of a round.
@@ -67,7 +81,7 @@ pub enum FederationError {
         got: String,
     },
     /// A key with which everybody shares the same secret.
-    #[error("the federation key of {owner} is a point of small order, which nothing can be hidden with")]
+    #[error("the key of {owner} is a point of small order, which nothing can be hidden with")]
     WeakKey {
         /// Whose key.
         owner: Address,
@@ -84,6 +98,14 @@ pub enum FederationError {
         first: Did,
         /// What differs.
         why: String,
+    },
+    /// The policies do not name the same members.
+    #[error("the policy of {did} names other members, or other keys of them, than that of {first}")]
+    OtherMembers {
+        /// The asset.
+        did: Did,
+        /// What it is compared with.
+        first: Did,
     },
     /// The orders cannot be asked together.
     #[error("these orders cannot be asked together: {0}")]
@@ -119,6 +141,7 @@ impl Classify for FederationError {
                 "the owners must declare the columns of the query alike: type, categories or range, bins, scale, nullability"
                     .into()
             }
+            FederationError::OtherMembers { .. } => "the owners must publish under the same members and keys".into(),
             FederationError::Results(_) => "every node's result is needed: ask those that are missing again".into(),
             FederationError::NoAnswer => "compare the receipts with the owners".into(),
             _ => return None,
@@ -158,6 +181,10 @@ impl std::str::FromStr for Member {
         let owner = owner.parse().map_err(|_: AccountError| invalid())?;
         let mut key = [0; 32];
         hex::decode_to_slice(digits, &mut key).map_err(|_| invalid())?;
+        // Whether a point is of small order shows with any secret.
+        if agree(&StaticSecret::from([1; 32]), key).is_none() {
+            return Err(FederationError::WeakKey { owner });
+        }
         Ok(Self { owner, key })
     }
 }
@@ -204,6 +231,26 @@ impl FederationSecret {
     }
 }
 
+/// Names what the cells, groups and numbers of a plan are, in their order: two assets whose parts are added up have it in
+/// common. A node that took a consumer's word for it would add its numbers to others that mean something else, from which parts
+/// can be solved for.
+///
+/// Ranges of measures may differ, since sums do not depend on them; clamps may not.
+pub(crate) fn layout(schema: &Schema, policy: &Policy, plan: &Plan) -> Result<Digest, PolicyError> {
+    let mut columns = Vec::new();
+    for name in plan.dimensions() {
+        let column = schema.column(name)?;
+        columns.push((name, Some((&column.kind, &column.bins)), None, column.nullable));
+    }
+    for name in plan.aggregates().iter().filter_map(Aggregate::measure) {
+        let column = schema.column(name)?;
+        columns.push((name, None, Some((column.scale(), policy.clamped(name))), column.nullable));
+    }
+    let numbers: Vec<(String, usize)> = plan.series().iter().map(|(series, n)| (series.to_string(), *n)).collect();
+    let laid_out = (columns, plan.hidden(), plan.group_by(), numbers, plan.cells(), plan.groups());
+    Ok(Digest::of("sealock/v1/federation-layout", &[&to_canonical("layout", &laid_out)?]))
+}
+
 /// X25519 (RFC 7748), unless the other key is a point of small order.
 fn agree(secret: &StaticSecret, other: [u8; 32]) -> Option<SharedSecret> {
     Some(secret.diffie_hellman(&PublicKey::from(other))).filter(SharedSecret::was_contributory)
@@ -225,7 +272,7 @@ pub struct Party {
 }
 
 impl Party {
-    pub(crate) fn of(asset: &Asset, nullifier: [u8; 32]) -> Result<Self, crate::policy::PolicyError> {
+    pub(crate) fn of(asset: &Asset, nullifier: [u8; 32]) -> Result<Self, PolicyError> {
         let (owner, data, policy) = (asset.owner(), asset.data(), asset.policy().digest()?);
         Ok(Self { owner, asset: asset.did().to_string(), policy, data, nullifier })
     }
@@ -248,6 +295,8 @@ pub struct Round {
     pub(crate) parties: Vec<Party>,
     /// Signed width in bits of each number of a group, the widest of all parties'.
     pub(crate) widths: ByteBuf,
+    /// What the program's cells, groups and numbers are at every party: see [`layout`].
+    pub(crate) layout: Digest,
 }
 
 impl Round {
@@ -313,7 +362,9 @@ mod tests {
         let points = ["00".repeat(32), format!("01{}", "00".repeat(31)), order_8.into()];
         for point in points {
             let owner = secret(2).owner;
-            let member: Member = format!("{owner}/{point}").parse().unwrap();
+            let read = format!("{owner}/{point}").parse::<Member>();
+            assert!(matches!(read, Err(FederationError::WeakKey { owner: o }) if o == owner));
+            let member = Member { owner, key: hex::decode(point).unwrap().try_into().unwrap() };
             assert!(matches!(secret(1).shared(&member), Err(FederationError::WeakKey { owner: o }) if o == owner));
         }
     }

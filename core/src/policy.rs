@@ -74,21 +74,21 @@ pub enum PolicyError {
     #[error("rule inference: the asset scores no vectors")]
     Inference,
     /// The owner answers only together with others.
-    #[error("rule federation: the asset answers together with at least {others} other owners', not alone")]
+    #[error("rule federation: the asset answers together with those of {others} other owners, not alone")]
     FederatedOnly {
-        /// How many others it takes.
-        others: u32,
+        /// How many others there are.
+        others: usize,
     },
     /// The owner answers alone.
     #[error("rule federation: the asset answers alone, not in sums with others")]
     NotFederated,
-    /// Too few parties.
-    #[error("rule federation: {got} owners are asked together, it takes {limit} at least")]
-    FederationTooSmall {
+    /// Not all members, or more.
+    #[error("rule federation: {got} owners are asked together, it takes all {expected} members and nobody else")]
+    FederationSize {
         /// Parties of the round.
         got: usize,
-        /// The least.
-        limit: u32,
+        /// Members.
+        expected: usize,
     },
     /// An owner that this one does not answer together with.
     #[error("rule federation: {owner} is none of the owners that the asset answers together with")]
@@ -171,11 +171,11 @@ impl Classify for PolicyError {
             PolicyError::NoisyExtreme { .. } => Some("ask for a histogram, or a quantile near the end".into()),
             PolicyError::Vectors { .. } => Some("ask in several jobs".into()),
             PolicyError::FederatedOnly { .. } => {
-                Some("order assets of other members, too, and ask all with Consumer::request_federated".into())
+                Some("order the assets of all members, and ask them with Consumer::request_federated".into())
             }
             PolicyError::NotFederated => Some("ask it alone; or ask its owner to join a federation".into()),
-            PolicyError::FederationTooSmall { .. } | PolicyError::FederationStranger { .. } => {
-                Some("the asset's policy names the members, and how many it takes".into())
+            PolicyError::FederationSize { .. } | PolicyError::FederationStranger { .. } => {
+                Some("the asset's policy names the members".into())
             }
             PolicyError::Program { .. } => Some("ask the owner to allow the program's digest".into()),
             PolicyError::BudgetExhausted { .. } => {

@@ -2,6 +2,7 @@
 //!
 //! Tickets hold secrets, so each is kept as a sealed envelope under a key derived from the account's.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use hkdf::Hkdf;
@@ -158,18 +159,24 @@ impl Wallet {
     ) -> Result<Result<Vec<u64>, usize>, WalletError> {
         self.db.write(|txn| {
             let mut uses = txn.open_table(USES)?;
-            let mut all = Vec::with_capacity(orders.len());
-            for (commitment, epoch, _) in orders {
+            let mut next: HashMap<[u8; 32], u64> = HashMap::new();
+            let mut taken = Vec::with_capacity(orders.len());
+            for (place, (commitment, epoch, limit)) in orders.iter().enumerate() {
                 let tally = tally(commitment, *epoch);
-                all.push((tally, uses.get(&tally)?.map_or(0, |n| n.value())));
+                let use_index = match next.get(&tally) {
+                    Some(next) => *next,
+                    None => uses.get(&tally)?.map_or(0, |n| n.value()),
+                };
+                if use_index >= *limit {
+                    return Ok(Err(place));
+                }
+                next.insert(tally, use_index + 1);
+                taken.push(use_index);
             }
-            if let Some(exhausted) = all.iter().zip(orders).position(|((_, taken), (.., limit))| taken >= limit) {
-                return Ok(Err(exhausted));
+            for (tally, next) in &next {
+                uses.insert(tally, next)?;
             }
-            for (tally, taken) in &all {
-                uses.insert(tally, taken + 1)?;
-            }
-            Ok(Ok(all.into_iter().map(|(_, taken)| taken).collect()))
+            Ok(Ok(taken))
         })
     }
 
@@ -362,6 +369,8 @@ mod tests {
         assert_eq!(wallet.take_uses(&orders).unwrap(), Ok(vec![0, 0]));
         assert_eq!(wallet.take_uses(&orders).unwrap(), Err(1), "the second has none left");
         assert_eq!(wallet.uses(&[1; 32], None).unwrap(), 1, "and the first kept its own");
+        let twice = [([3; 32], None, 2), ([3; 32], None, 2)];
+        assert_eq!(wallet.take_uses(&twice).unwrap(), Ok(vec![0, 1]), "no use is handed out twice");
     }
 
     #[test]

@@ -1333,15 +1333,15 @@ sealock_status sealock_policy_allow_inference(sealock_policy *policy,
                                               uint32_t max_vectors,
                                               sealock_error **error);
 
-// Answers **only in sums** with assets of other owners: of at least `min_parties`, this owner among them, all of them
-// `members`. Each is the text that its `sealock_owner_member` puts out. See Federated sums.
+// Answers **only in sums** with assets of all the other `members`, this owner among them. Each is the text that its
+// `sealock_owner_member` puts out. See Federated sums. Each member should publish one asset under a rule: of two, whoever
+// knows one learns the others' parts.
 //
 // Every other rule holds for this owner's part as if it were an answer of its own. **Members are trusted not to help the
 // consumer, and to name the same members**: it takes two honest ones to hide the part of either.
 sealock_status sealock_policy_federation(sealock_policy *policy,
                                          const char *const *members,
                                          size_t count,
-                                         uint32_t min_parties,
                                          sealock_error **error);
 
 // Answers at most this many jobs, over all orders.

@@ -179,8 +179,9 @@ pub unsafe extern "C" fn sealock_policy_allow_inference(
     })
 }
 
-/// Answers **only in sums** with assets of other owners: of at least `min_parties`, this owner among them, all of them
-/// `members`. Each is the text that its `sealock_owner_member` puts out. See Federated sums.
+/// Answers **only in sums** with assets of all the other `members`, this owner among them. Each is the text that its
+/// `sealock_owner_member` puts out. See Federated sums. Each member should publish one asset under a rule: of two, whoever
+/// knows one learns the others' parts.
 ///
 /// Every other rule holds for this owner's part as if it were an answer of its own. **Members are trusted not to help the
 /// consumer, and to name the same members**: it takes two honest ones to hide the part of either.
@@ -189,14 +190,13 @@ pub unsafe extern "C" fn sealock_policy_federation(
     policy: *mut sealock_policy,
     members: *const *const c_char,
     count: usize,
-    min_parties: u32,
     error: *mut *mut sealock_error,
 ) -> sealock_status {
     call!(error, |c| {
         let members = c.texts("members", members, count)?;
         change(policy, |policy: Policy| {
             let members = members.iter().map(|member| member.parse()).collect::<Result<Vec<Member>, _>>()?;
-            Ok(policy.federation(members, min_parties))
+            Ok(policy.federation(members))
         })?;
     })
 }

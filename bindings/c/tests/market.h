@@ -43,7 +43,7 @@ static inline sealock_schema *people_schema(void) {
     return schema;
 }
 
-static inline sealock_policy *people_policy(void) {
+static inline sealock_policy *people_policy_of_queries(void) {
     sealock_policy *policy;
     MUST(sealock_policy_deny_all(&policy, &error));
     MUST(sealock_policy_dimensions(policy, LIST("plan", "age"), &error));
@@ -54,6 +54,11 @@ static inline sealock_policy *people_policy(void) {
     MUST(sealock_policy_aggregation(policy, SEALOCK_AGGREGATION_HISTOGRAM, &error));
     MUST(sealock_policy_any_program(policy, &error));
     MUST(sealock_policy_min_group_size(policy, 1, &error));
+    return policy;
+}
+
+static inline sealock_policy *people_policy(void) {
+    sealock_policy *policy = people_policy_of_queries();
     MUST(sealock_policy_allow_download(policy, &error));
     return policy;
 }

@@ -239,7 +239,7 @@ static void open_federation(const struct market *m) {
     sealock_account *account;
     sealock_owner *owners[2] = {m->owner};
     sealock_buffer *members[2];
-    sealock_policy *policy = people_policy();
+    sealock_policy *policy = people_policy_of_queries();
     sealock_offer *offer;
     sealock_order *orders[2];
     sealock_query *query = people_query(0);
@@ -247,7 +247,7 @@ static void open_federation(const struct market *m) {
     MUST(sealock_exchange_owner(m->exchange, account, &owners[1], &error));
     for (size_t i = 0; i < 2; i++) MUST(sealock_owner_member(owners[i], &members[i], &error));
     const char *const names[] = {sealock_buffer_text(members[0]), sealock_buffer_text(members[1])};
-    MUST(sealock_policy_federation(policy, names, COUNT(names), 2, &error));
+    MUST(sealock_policy_federation(policy, names, COUNT(names), &error));
     MUST(sealock_offer_new("People", m->table, policy, m->terms, &offer, &error));
     for (size_t i = 0; i < 2; i++) {
         sealock_published *published;

@@ -24,8 +24,8 @@ use crate::query::Program;
 /// are answered from. `epsilon_per_order` and `epsilon_per_asset` limit what is spent. They are exact decimals of at most six
 /// places, `delta` of twelve. `clamp` narrows the range of measures: `{"income": (0, 200_000)}`.
 ///
-/// With `federation`, the asset answers only in sums with assets of other owners: at least `min_parties` of these members, all
-/// of them if not said. Each owner tells its own: `Owner.member`.
+/// With `federation`, the asset answers only in sums with assets of all these members, its owner among them. Each owner tells its
+/// own: `Owner.member`. Each should publish one asset under a rule: of two, whoever knows one learns the others' parts.
 #[pyclass(frozen, eq, module = "sealock")]
 #[derive(Clone, PartialEq)]
 pub struct Policy(pub policy::Policy);
@@ -107,7 +107,7 @@ impl Policy {
         *, dimensions = None, measures = None, aggregations = None, programs = None, min_group_size = None, entity = None,
         max_jobs = None, expires = None, purpose = None, allow_download = false, allow_inference = None, epsilon = None,
         epsilon_per_order = None, epsilon_per_asset = None, delta = None, protected_cube = None, clamp = None,
-        federation = None, min_parties = None
+        federation = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
@@ -129,7 +129,6 @@ impl Policy {
         protected_cube: Option<&Bound<'_, PyAny>>,
         clamp: Option<&Bound<'_, PyAny>>,
         federation: Option<&Bound<'_, PyAny>>,
-        min_parties: Option<&Bound<'_, PyAny>>,
     ) -> Result<Self> {
         let mut policy = policy::Policy::deny_all();
         if let Some(columns) = dimensions {
@@ -197,21 +196,9 @@ impl Policy {
         for (column, (low, high)) in clamp.map_or(Ok(Vec::new()), bounds)? {
             policy = policy.clamp(column, low, high);
         }
-        match (federation, min_parties) {
-            (Some(members), least) => {
-                let members = convert::texts("federation", members)?;
-                let members = members.iter().map(|member| Ok(member.parse()?)).collect::<Result<Vec<Member>>>()?;
-                let all = u32::try_from(members.len()).unwrap_or(u32::MAX);
-                let least = least.map_or(Ok(all), |least| convert::whole("min_parties", least))?;
-                policy = policy.federation(members, least);
-            }
-            (None, Some(_)) => {
-                return Err(Failure::argument(
-                    "min_parties: there is no federation",
-                    "name its members with federation",
-                ));
-            }
-            (None, None) => {}
+        if let Some(members) = federation {
+            let members = convert::texts("federation", members)?;
+            policy = policy.federation(members.iter().map(|m| Ok(m.parse()?)).collect::<Result<Vec<Member>>>()?);
         }
         Ok(Self(policy))
     }
@@ -322,12 +309,6 @@ impl Policy {
     fn federation<'py>(&self, py: Python<'py>) -> Result<Option<Bound<'py, PyFrozenSet>>> {
         let members = |rule: &policy::Federation| rule.members().map(|member| member.to_string()).collect::<Vec<_>>();
         Ok(self.0.federated().map(|rule| PyFrozenSet::new(py, members(rule))).transpose()?)
-    }
-
-    /// Fewest parties of a sum; `None` if the asset answers alone.
-    #[getter]
-    fn min_parties(&self) -> Option<u32> {
-        self.0.federated().map(policy::Federation::min_parties)
     }
 
     /// The digest that proofs and receipts name the policy by.

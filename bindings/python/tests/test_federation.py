@@ -41,7 +41,7 @@ class Federation:
         return [by_asset[request.asset].node.run(request) for request in ticket.requests]
 
 
-def policy(members: list[str], least: int | None = None) -> sl.Policy:
+def policy(members: list[str]) -> sl.Policy:
     return sl.Policy(
         dimensions=["plan", "region", "visits"],
         measures=["visits", "cost"],
@@ -49,7 +49,6 @@ def policy(members: list[str], least: int | None = None) -> sl.Policy:
         programs="any",
         min_group_size=2,
         federation=members,
-        min_parties=least,
     )
 
 
@@ -68,7 +67,7 @@ def federation() -> Federation:
     exchange = sl.Exchange.in_memory()
     owners = [exchange.owner(sl.Account.generate()) for _ in ROWS]
     members = [owner.member for owner in owners]
-    assets = [publish(owner, frame(place), policy(members, 2)) for place, owner in enumerate(owners)]
+    assets = [publish(owner, frame(place), policy(members)) for place, owner in enumerate(owners)]
     consumer = exchange.consumer(sl.Account.generate())
     for asset in assets:
         consumer.buy(asset)
@@ -100,7 +99,7 @@ def test_the_total_is_that_of_all_rows(federation: Federation) -> None:
 
 
 def test_parts_open_nothing(federation: Federation) -> None:
-    ticket = federation.consumer.request_federated(federation.orders[:2], sl.select(sl.count()))
+    ticket = federation.consumer.request_federated(federation.orders, sl.select(sl.count()))
     results = federation.run(ticket)
     with pytest.raises(sl.errors.InvalidArgument, match="is missing") as raised:
         ticket.open(results[:1])
@@ -108,17 +107,17 @@ def test_parts_open_nothing(federation: Federation) -> None:
     for wrong in ([results[0][0]], [(results[0][1], results[0][0])], 7, "ab"):
         with pytest.raises(TypeError):
             ticket.open(wrong)  # type: ignore[arg-type]
-    assert counts(ticket.open(results)) == [ROWS[0] + ROWS[1]]
+    assert counts(ticket.open(results)) == [sum(ROWS)]
 
 
 def test_a_wallet_finds_it_again(federation: Federation) -> None:
     before = len(federation.consumer.federated_tickets())
-    ticket = federation.consumer.request_federated(federation.orders[1:], sl.select(sl.count()))
+    ticket = federation.consumer.request_federated(federation.orders, sl.select(sl.count()))
     ticket.renew()
     kept = {tuple(kept.jobs): kept for kept in federation.consumer.federated_tickets()}
     assert len(kept) == before + 1
     answer = kept[tuple(ticket.jobs)].open(federation.run(ticket))
-    assert counts(answer) == [ROWS[1] + ROWS[2]]
+    assert counts(answer) == [sum(ROWS)]
     assert not federation.consumer.tickets()
     federation.consumer.forget(ticket.jobs[0])
     assert len(federation.consumer.federated_tickets()) == before
@@ -128,12 +127,14 @@ def test_a_wallet_finds_it_again(federation: Federation) -> None:
 
 def test_alone_it_is_denied(federation: Federation) -> None:
     left = federation.orders[0].uses_left
-    with pytest.raises(sl.errors.PolicyDenied, match="at least 1 other") as raised:
+    with pytest.raises(sl.errors.PolicyDenied, match="of 2 other owners") as raised:
         federation.orders[0].request(sl.select(sl.count()))
     assert "request_federated" in raised.value.hint
     for orders in ([], federation.orders[:1], [federation.orders[0]] * 2):
         with pytest.raises(sl.errors.InvalidArgument):
             federation.consumer.request_federated(orders, sl.select(sl.count()))
+    with pytest.raises(sl.errors.PolicyDenied, match="all 3 members"):
+        federation.consumer.request_federated(federation.orders[:2], sl.select(sl.count()))
     with pytest.raises(TypeError, match="orders"):
         federation.consumer.request_federated([federation.assets[0]], sl.select(sl.count()))  # type: ignore[list-item]
     assert federation.orders[0].uses_left == left
@@ -141,14 +142,11 @@ def test_alone_it_is_denied(federation: Federation) -> None:
 
 def test_rules_are_read_as_they_are_written(federation: Federation) -> None:
     members = [owner.member for owner in federation.owners]
-    rules = policy(members, 2)
-    assert rules.federation == frozenset(members) and rules.min_parties == 2
+    rules = policy(members)
+    assert rules.federation == frozenset(members)
     assert sl.Policy.from_json(rules.to_json()) == rules and pickle.loads(pickle.dumps(rules)) == rules
-    assert policy(members).min_parties == 3
     alone = sl.Policy(aggregations=["count"], programs="any")
-    assert alone.federation is None and alone.min_parties is None
-    with pytest.raises(sl.errors.InvalidArgument, match="no federation"):
-        sl.Policy(min_parties=2)
+    assert alone.federation is None
     for wrong in ("", "0x12/ab", members[0][:60]):
         with pytest.raises(sl.errors.InvalidArgument, match="64 hex digits"):
             sl.Policy(federation=[wrong])

@@ -63,8 +63,7 @@ pub struct Estimate {
 
 impl Asset {
     /// Tells what a query will cost. Needs no order, takes nothing, and tells nobody. For an asset that answers
-    /// [together with others](crate::policy::Policy::federation), this is the part of its own in a round of as few parties as
-    /// its policy allows.
+    /// [together with others](crate::policy::Policy::federation), this is its part of a round.
     ///
     /// # Errors
     /// As [`Order::request`](crate::order::Order::request): what is wrong with the query, or the rule that denies it by the
@@ -76,7 +75,7 @@ impl Asset {
         let policy = self.policy();
         if let Some(rule) = policy.federated() {
             let widths = &shape.value_bits()[..plan.width()];
-            shape = summed(&plan, widths, rule.min_parties() as usize).map_err(OrderError::Unanswerable)?;
+            shape = summed(&plan, widths, rule.parties()).map_err(OrderError::Unanswerable)?;
         }
         let spent = |noise| match noise {
             Noise::PerJob(loss) => loss.epsilon.to_f64(),
@@ -205,6 +204,7 @@ impl Asset {
             parties => Some(Round {
                 parties: vec![Party::of(self, [0; 32])?; parties],
                 widths: ByteBuf::from(shape.value_bits()[..numbers].to_vec()),
+                layout: blank,
             }),
         };
         Ok(JobRequest {

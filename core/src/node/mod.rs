@@ -331,7 +331,7 @@ impl Node {
     /// What this owner's part of a round is blinded with.
     fn blinding(&self, asset: &Asset, round: &Round) -> Result<Blinding, Rejection> {
         let rule = asset.policy().federated().ok_or(PolicyError::NotFederated)?;
-        Ok(FederationSecret::of(self.account()).blinding(&rule.parties(round)?)?)
+        Ok(FederationSecret::of(self.account()).blinding(&rule.in_order_of(round)?)?)
     }
 
     fn score(&self, grant: &AccessGrant, shape: &Shape, query: &EncryptedQuery) -> Result<Vec<u8>> {

@@ -16,7 +16,7 @@ use crate::cube::{Cube, CubeError, ProtectedCube};
 use crate::download::{self, DataReader, Download};
 use crate::error::Result;
 use crate::exchange::Asset;
-use crate::federation::{FederationError, Party, Round};
+use crate::federation::{FederationError, Party, Round, layout};
 use crate::job::JobRequest;
 use crate::model::{Inference, Model};
 use crate::policy::{Policy, PolicyError};
@@ -204,6 +204,9 @@ pub(crate) fn shape_in(asset: &Asset, plan: &Plan, request: &JobRequest) -> Resu
     }
     if round.widths.iter().zip(alone.value_bits()).any(|(wide, own)| wide < own) {
         return wrong("its numbers are narrower than this asset's");
+    }
+    if round.layout != layout(asset.schema(), asset.policy(), plan)? {
+        return wrong("its cells or numbers are not laid out as this asset's are");
     }
     let own = Party::of(asset, request.nullifier)?;
     if !round.parties().contains(&own) {

@@ -1,9 +1,10 @@
 //! One query to several owners, of which only the sum opens. See [`federation`](crate::federation).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use sealock_fhe::linear::{AnswerShare, MAX_PARTIES};
+use sealock_fhe::linear::{AnswerShare, MAX_PARTIES, Shape};
+use sealock_zk::SMALLEST_ANONYMOUS_GROUP;
 use serde_bytes::ByteBuf;
 use zeroize::Zeroizing;
 
@@ -12,13 +13,14 @@ use super::ticket::query_key;
 use super::{JobTicket, Order, OrderError};
 use crate::error::Result;
 use crate::exchange::Asset;
-use crate::federation::{FederationError, MIN_PARTIES, Party, Round};
+use crate::federation::{FederationError, MIN_PARTIES, Party, Round, layout};
 use crate::job::{JobId, JobRequest};
 use crate::node::summed;
 use crate::program::{Plan, Program, Query};
 use crate::progress::{Progress, Stage, Step, inform, tell};
 use crate::receipt::Receipt;
 use crate::release::{Answer, SealedResult};
+use crate::{Address, Digest};
 
 /// The consumer's half of a sum: the requests to send, one to each owner's node, and the keys that open the sum of the
 /// results.
@@ -26,6 +28,19 @@ use crate::release::{Answer, SealedResult};
 pub struct FederatedTicket {
     /// In the order of the round's parties, at least one.
     parts: Vec<JobTicket>,
+}
+
+impl JobTicket {
+    /// The part of a sum that a result holds.
+    fn share(&self, result: &SealedResult, shape: &Shape, place: usize) -> Result<AnswerShare> {
+        let bytes = result.unseal(&self.ticket.result_key)?;
+        if bytes.len() != AnswerShare::encoded_len(shape) {
+            return Err(FederationError::NoAnswer.into());
+        }
+        let share = AnswerShare::from_bytes(&bytes)?;
+        let fits = share.shape() == shape && share.place() == place;
+        if fits { Ok(share) } else { Err(FederationError::NoAnswer.into()) }
+    }
 }
 
 impl FederatedTicket {
@@ -45,12 +60,14 @@ impl FederatedTicket {
         self.parts.iter().map(JobTicket::job)
     }
 
-    /// Proves every request again: see [`JobTicket::renew`].
+    /// Proves every request again: see [`JobTicket::renew`]. Where one cannot be, because its asset was changed after its node
+    /// had answered for instance, the others are nevertheless.
     ///
     /// # Errors
-    /// As [`JobTicket::renew`], for the first that fails.
+    /// As [`JobTicket::renew`], the first one after all were tried.
     pub fn renew(&mut self) -> Result<()> {
-        self.parts.iter_mut().try_for_each(JobTicket::renew)
+        let renewed: Vec<Result<()>> = self.parts.iter_mut().map(JobTicket::renew).collect();
+        renewed.into_iter().collect()
     }
 
     /// Opens the sum of the results, which may come in any order: checks that each receipt is its owner's and is about its job
@@ -72,11 +89,9 @@ impl FederatedTicket {
             let why = format!("{} came for {} parts", results.len(), self.parts.len());
             return Err(FederationError::Results(why).into());
         }
-        let mut shares = Vec::with_capacity(self.parts.len());
-        for ticket in &self.parts {
-            let (result, receipt) = results_of(ticket)?;
+        let results = self.parts.iter().map(results_of).collect::<Result<Vec<_>, _>>()?;
+        for (ticket, (result, receipt)) in self.parts.iter().zip(&results) {
             ticket.check_receipt(result, receipt)?;
-            shares.push(AnswerShare::from_bytes(&result.unseal(&ticket.ticket.result_key)?)?);
         }
         let first = &self.parts[0];
         let (asset, ticket) = (&first.asset, &first.ticket);
@@ -84,12 +99,24 @@ impl FederatedTicket {
         let plan = Program::from_bytes(&ticket.request.program)?.plan(schema)?;
         let round = ticket.request.round().ok_or_else(|| FederationError::Round("it is missing".into()))?;
         let shape = summed(&plan, &round.widths, self.parts.len()).map_err(OrderError::Unanswerable)?;
-        let numbers = query_key(&ticket.seed).decrypt(&AnswerShare::sum(shares)?, &shape)?;
-        let widest = |bits: u8| (self.parts.len() as i128) << (bits - 1);
-        if numbers.iter().zip(shape.value_bits()).any(|(number, &bits)| number.abs() > widest(bits)) {
+        // One at a time: what an owner signs and sends may be large, and of any shape.
+        let mut failed = None;
+        let shares = self.parts.iter().zip(&results).enumerate().map_while(|(place, (ticket, (result, _)))| {
+            let share = ticket.share(result, &shape, place);
+            share.map_err(|error| failed = Some(error)).ok()
+        });
+        let sum = AnswerShare::sum(shares);
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let numbers = query_key(&ticket.seed).decrypt(&sum?, &shape)?;
+        let exact = self.parts.iter().all(|part| part.asset.policy().noise().is_none());
+        // A width holds an exact sum over all cells, and of noisy ones each cell.
+        let terms = if exact { self.parts.len() } else { self.parts.len() * plan.cells() } as u128;
+        let too_wide = |(number, &bits): (&i128, &u8)| number.unsigned_abs() > terms << (bits - 1);
+        if numbers.iter().zip(shape.value_bits()).any(too_wide) {
             return Err(FederationError::NoAnswer.into());
         }
-        let exact = self.parts.iter().all(|part| part.asset.policy().noise().is_none());
         let max_rows = self.parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.asset.max_rows()));
         let answer =
             Answer::assemble(schema, exact, &plan, max_rows, &numbers).map_err(|_| FederationError::NoAnswer)?;
@@ -103,32 +130,48 @@ impl FederatedTicket {
         progress: &mut Progress<'_>,
     ) -> Result<Self> {
         check_orders(consumer, orders)?;
-        let mut laid_out: Vec<(Program, Plan)> = Vec::with_capacity(orders.len());
+        let first = &orders[0].asset;
+        let mut laid_out: Option<(Program, Plan, Digest)> = None;
         let mut widths: Vec<u8> = Vec::new();
         for order in orders {
+            let asset = &order.asset;
             order.check_current()?;
-            let (program, plan, shape) = order.asset.lay_out(query, Some(order.now()?))?;
-            if let Some((_, plan_of_first)) = laid_out.first() {
-                check_same_cells(&orders[0].asset, plan_of_first, &order.asset, &plan)?;
-            }
+            let (program, plan, shape) = asset.lay_out(query, Some(order.now()?))?;
+            let layout = layout(asset.schema(), asset.policy(), &plan)?;
             let own = &shape.value_bits()[..plan.width()];
-            widths.resize(own.len(), 0);
-            widths.iter_mut().zip(own).for_each(|(widest, &bits)| *widest = (*widest).max(bits));
-            laid_out.push((program, plan));
+            match &laid_out {
+                Some((_, plan_of_first, layout_of_first)) if *layout_of_first != layout => {
+                    let why = difference(first, plan_of_first, asset);
+                    return Err(FederationError::OtherCells { did: asset.did(), first: first.did(), why }.into());
+                }
+                Some(_) => widths.iter_mut().zip(own).for_each(|(widest, &bits)| *widest = (*widest).max(bits)),
+                None => {
+                    widths = own.to_vec();
+                    laid_out = Some((program, plan, layout));
+                }
+            }
         }
-        let (program, plan) = &laid_out[0];
-        let shape = summed(plan, &widths, orders.len()).map_err(OrderError::Unanswerable)?;
-        let indicator = Zeroizing::new(plan.indicator(orders[0].asset.schema(), query)?);
-        let mut parties = Vec::with_capacity(orders.len());
+        let (program, plan, layout) = laid_out.ok_or_else(|| FederationError::Orders("there are none".into()))?;
+        let shape = summed(&plan, &widths, orders.len()).map_err(OrderError::Unanswerable)?;
+        let indicator = Zeroizing::new(plan.indicator(first.schema(), query)?);
+        let parties = orders.iter().map(|order| Party::of(&order.asset, [0; 32])).collect::<Result<_, _>>()?;
+        let mut round = Round { parties, widths: ByteBuf::from(widths), layout };
         for order in orders {
-            parties.push(Party::of(&order.asset, [0; 32])?);
+            let policy = order.asset.policy();
+            policy.check_round(Some(&round))?;
+            if policy.federated() != first.policy().federated() {
+                return Err(FederationError::OtherMembers { did: order.asset.did(), first: first.did() }.into());
+            }
         }
-        let mut round = Round { parties, widths: ByteBuf::from(widths) };
-        orders.iter().try_for_each(|order| order.asset.policy().check_round(Some(&round)))?;
         let mut loaded = Vec::with_capacity(orders.len());
         for order in orders {
             loaded.push(order.load(progress)?);
         }
+        // The first time of a key takes a while, and a request's time is good for a few minutes.
+        for (order, (_, membership, now)) in orders.iter().zip(&mut loaded) {
+            (*membership, *now) = order.membership(order.now()?)?;
+        }
+        warn_of_small_crowd(consumer, orders)?;
         tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
 
         let taken = orders
@@ -211,24 +254,41 @@ fn check_orders(consumer: &Arc<Inner>, orders: &[&Order]) -> Result<(), Federati
     Ok(())
 }
 
-/// Checks that a plan says the same of two assets: that its cells and groups are the same, in the same order, and that its
-/// numbers count in the same units.
-fn check_same_cells(first: &Asset, plan: &Plan, other: &Asset, others: &Plan) -> Result<()> {
-    let differs = |why: String| FederationError::OtherCells { did: other.did(), first: first.did(), why };
+/// What two assets with different layouts of a plan differ in.
+fn difference(first: &Asset, plan: &Plan, other: &Asset) -> String {
     let measures = plan.aggregates().iter().filter_map(|aggregate| aggregate.measure());
-    for (name, dimension) in plan.dimensions().map(|name| (name, true)).chain(measures.map(|name| (name, false))) {
-        let (one, two) = (first.schema().column(name)?, other.schema().column(name)?);
+    let differs = |name: &str, dimension: bool| {
+        let (Ok(one), Ok(two)) = (first.schema().column(name), other.schema().column(name)) else { return true };
         let same = match dimension {
             true => (&one.kind, &one.bins) == (&two.kind, &two.bins),
-            // Ranges may differ: sums do not depend on them.
-            false => one.scale() == two.scale(),
+            false => one.scale() == two.scale() && first.policy().clamped(name) == other.policy().clamped(name),
         };
-        if !same || one.nullable != two.nullable {
-            return Err(differs(format!("they declare {name:?} differently")).into());
-        }
+        !same || one.nullable != two.nullable
+    };
+    let named = plan.dimensions().map(|name| (name, true)).chain(measures.map(|name| (name, false)));
+    match named.into_iter().find(|(name, dimension)| differs(name, *dimension)) {
+        Some((name, _)) => format!("they declare {name:?} differently"),
+        None => "their schemas list the columns of the query in different orders".into(),
     }
-    if plan != others {
-        return Err(differs("the query is another program there".into()).into());
+}
+
+/// All parties see that one consumer asks them together, so that it hides among those who have ordered of all.
+fn warn_of_small_crowd(consumer: &Arc<Inner>, orders: &[&Order]) -> Result<()> {
+    let mut crowd: Option<HashSet<Address>> = None;
+    for order in orders {
+        let now = order.now()?;
+        let hiding = consumer.exchange.with_group(order.service, |group| group.hiding(now, order.asset.owner()))?;
+        crowd = Some(match crowd {
+            Some(crowd) => crowd.intersection(&hiding).copied().collect(),
+            None => hiding,
+        });
+    }
+    let crowd = crowd.map_or(0, |crowd| crowd.len());
+    if crowd < SMALLEST_ANONYMOUS_GROUP {
+        tracing::warn!(
+            crowd,
+            "too few accounts have orders of all these assets to hide among: their owners can tell whose jobs they are"
+        );
     }
     Ok(())
 }

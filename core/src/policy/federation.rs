@@ -1,6 +1,7 @@
 //! The rule that an asset answers only in sums with others.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use sealock_fhe::linear::MAX_PARTIES;
 use serde::{Deserialize, Serialize};
@@ -9,13 +10,12 @@ use super::{Policy, PolicyError};
 use crate::Address;
 use crate::federation::{MIN_PARTIES, Member, Round};
 
-/// With whom an asset answers, and how many it takes.
+/// With whom an asset answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Federation {
     /// Addresses and keys, as text.
     members: BTreeMap<String, String>,
-    min_parties: u32,
 }
 
 impl Federation {
@@ -24,23 +24,23 @@ impl Federation {
         self.members.iter().filter_map(|(owner, key)| format!("{owner}/{key}").parse().ok())
     }
 
-    /// Fewest parties of a sum.
-    pub fn min_parties(&self) -> u32 {
-        self.min_parties
+    /// How many there are.
+    pub fn parties(&self) -> usize {
+        self.members.len()
     }
 
     pub(crate) fn member(&self, owner: Address) -> Option<Member> {
         self.members().find(|member| member.owner == owner)
     }
 
-    /// The members that are the parties of a round, in its order.
+    /// The members, in the order of a round of all of them.
     ///
     /// # Errors
-    /// [`PolicyError::FederationTooSmall`], [`PolicyError::FederationStranger`].
-    pub(crate) fn parties(&self, round: &Round) -> Result<Vec<Member>, PolicyError> {
-        let (got, limit) = (round.parties().len(), self.min_parties);
-        if (got as u64) < u64::from(limit) {
-            return Err(PolicyError::FederationTooSmall { got, limit });
+    /// [`PolicyError::FederationSize`], [`PolicyError::FederationStranger`].
+    pub(crate) fn in_order_of(&self, round: &Round) -> Result<Vec<Member>, PolicyError> {
+        let (got, expected) = (round.parties().len(), self.members.len());
+        if got != expected {
+            return Err(PolicyError::FederationSize { got, expected });
         }
         let stranger = |owner| PolicyError::FederationStranger { owner };
         round.parties().iter().map(|party| self.member(party.owner()).ok_or_else(|| stranger(party.owner()))).collect()
@@ -48,16 +48,28 @@ impl Federation {
 }
 
 impl Policy {
-    /// Answers **only in sums** with assets of other owners: at least so many parties, this owner among them, all of them
-    /// `members`. The consumer then opens the total and no party's part of it: see [`federation`](crate::federation).
+    /// Answers **only in sums** with assets of all the other `members`, this owner among them. The consumer then opens the total
+    /// and no party's part of it: see [`federation`](crate::federation). Each owner tells its
+    /// [`Owner::member`](crate::owner::Owner::member), and all publish under the same members.
+    ///
+    /// It is always all of them: two sums that differ by one party would tell that party's part. For the same reason each member
+    /// should publish **one** asset under a rule: of two, whoever knows one learns the others' parts.
     ///
     /// Every other rule holds for this owner's part as if it were an answer of its own. Members are trusted not to help the
-    /// consumer, and to name the same members: one who does gives away the total of the others, so it takes **two honest
-    /// ones** to hide either. Each tells its [`Owner::member`](crate::owner::Owner::member).
+    /// consumer: those who do give away the total of the others, so it takes **two honest ones** to hide either.
     #[must_use]
-    pub fn federation(mut self, members: impl IntoIterator<Item = Member>, min_parties: u32) -> Self {
-        let members = members.into_iter().map(|member| (member.owner.to_string(), hex::encode(member.key))).collect();
-        self.federation = Some(Federation { members, min_parties });
+    pub fn federation(mut self, members: impl IntoIterator<Item = Member>) -> Self {
+        let mut all: BTreeMap<String, String> = BTreeMap::new();
+        for member in members {
+            let key = hex::encode(member.key);
+            match all.entry(member.owner.to_string()) {
+                Entry::Vacant(entry) => drop(entry.insert(key)),
+                // Two keys in one place are none, which publication refuses.
+                Entry::Occupied(mut entry) if *entry.get() != key => entry.get_mut().push_str(&key),
+                Entry::Occupied(_) => {}
+            }
+        }
+        self.federation = Some(Federation { members: all });
         self
     }
 
@@ -69,37 +81,39 @@ impl Policy {
     /// Checks that the asset answers so: alone without a round, and in this round.
     ///
     /// # Errors
-    /// [`PolicyError::FederatedOnly`], [`PolicyError::NotFederated`], [`PolicyError::FederationTooSmall`],
+    /// [`PolicyError::FederatedOnly`], [`PolicyError::NotFederated`], [`PolicyError::FederationSize`],
     /// [`PolicyError::FederationStranger`].
     pub fn check_round(&self, round: Option<&Round>) -> Result<(), PolicyError> {
         match (&self.federation, round) {
             (None, None) => Ok(()),
             (None, Some(_)) => Err(PolicyError::NotFederated),
-            (Some(rule), None) => Err(PolicyError::FederatedOnly { others: rule.min_parties.saturating_sub(1) }),
-            (Some(rule), Some(round)) => rule.parties(round).map(drop),
+            (Some(rule), None) => Err(PolicyError::FederatedOnly { others: rule.members.len().saturating_sub(1) }),
+            (Some(rule), Some(round)) => rule.in_order_of(round).map(drop),
         }
     }
 
     pub(super) fn check_members(&self) -> Result<(), PolicyError> {
-        let Some(Federation { members, min_parties }) = &self.federation else { return Ok(()) };
+        let Some(Federation { members }) = &self.federation else { return Ok(()) };
         let unfit = |why: String| Err(PolicyError::Unfit(why));
+        if self.download {
+            return unfit(
+                "it allows downloads, which give the data to any buyer alone: leave them or the federation out".into(),
+            );
+        }
         for (owner, key) in members {
-            let read = format!("{owner}/{key}").parse::<Member>();
-            // Whoever writes it otherwise has another policy with the same members.
-            let canonical =
-                read.is_ok_and(|m| (m.owner.to_string(), hex::encode(m.key)) == (owner.clone(), key.clone()));
-            if !canonical {
-                return unfit(format!("its federation has a member that is none: {owner:?}, {key:?}"));
+            if key.len() > 64 {
+                return unfit(format!("its federation names {owner} under two keys"));
+            }
+            match format!("{owner}/{key}").parse::<Member>() {
+                // Whoever writes it otherwise has another policy with the same members.
+                Ok(m) if (m.owner.to_string(), hex::encode(m.key)) == (owner.clone(), key.clone()) => {}
+                Ok(_) => return unfit(format!("its federation writes {owner:?} otherwise than with its checksum")),
+                Err(e) => return unfit(format!("its federation: {e}")),
             }
         }
-        let (count, least) = (members.len(), *min_parties as usize);
+        let count = members.len();
         if !(MIN_PARTIES..=MAX_PARTIES).contains(&count) {
             return unfit(format!("its federation has {count} members, {MIN_PARTIES} to {MAX_PARTIES} are supported"));
-        }
-        if !(MIN_PARTIES..=count).contains(&least) {
-            return unfit(format!(
-                "its federation takes {least} parties of {count}: it must be {MIN_PARTIES} to {count}"
-            ));
         }
         Ok(())
     }

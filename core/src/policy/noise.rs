@@ -54,6 +54,11 @@ impl Policy {
         self
     }
 
+    /// The range that a measure is clamped to, as it was said.
+    pub(crate) fn clamped(&self, column: &str) -> Option<&(Value, Value)> {
+        self.clamps.get(column)
+    }
+
     /// What noise is drawn, if any.
     pub fn noise(&self) -> Option<Noise> {
         self.privacy.noise()

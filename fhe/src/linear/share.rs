@@ -15,15 +15,19 @@
 //!
 //! # What is learned
 //!
-//! * **From some shares, not all:** with at least one pad to a party whose share is missing, bodies are uniform (SHAKE256
-//!   keyed by its prefix, as a pseudo-random function), and masks are pseudo-random by RLWE as in any answer: nothing.
-//! * **From all shares:** masks, and the sum of the bodies. That is a function of answers that could each have been
-//!   released by itself, so all that [`linear`](super) says of hostile queries holds for it. For an honest query each
-//!   party's flooding hides its own noise within 2^-40, and the phase of the sum depends on `Σ_i <q, M_i>`, limb by limb,
-//!   alone.
+//! * **From some shares, not all:** with at least one pad to a party whose share is missing and who does not help, bodies
+//!   are uniform (SHAKE256 keyed by its prefix, as a pseudo-random function). The masks of all parties are there to see,
+//!   all under the one key mask `a` and each with a secret `u` of its own: RLWE samples, as many times the advantage against
+//!   one as there are. Nothing.
+//! * **From all shares of one context:** masks, and the sum of the bodies. That is a function of answers that could each have
+//!   been released by itself, so all that [`linear`](super) says of hostile queries holds for it. For an honest query each
+//!   party's flooding hides its own noise, so that the phase of a result is within n·2^-40 of one that depends on
+//!   `Σ_i <q, M_i>`, limb by limb, alone.
+//! * **From sums in several contexts:** several sums. Over different parties, or of numbers that mean something else at
+//!   one party than at another, they can be solved for parts: which sums there are is for the caller to fix.
 //! * **Other parties that help the consumer** know their pads. What they leave is the sum over the others: it takes two
-//!   that do not help to hide either. Hints on one party's `u` read no more of it than in an answer of its
-//!   own; a unit test computes both.
+//!   that do not help to hide either. Hints on one party's `u` read no more of it than in an answer of its own; a unit test
+//!   computes both.
 //! * **A query for one party alone** (a zero vector to all others would open the sum to one party's answer) is prevented
 //!   by the query's digest in the pads: unless all parties answer the same bytes, nothing cancels. A vector that selects
 //!   cells which only one party fills is inherent in sums.
