@@ -292,3 +292,117 @@ fn warn_of_small_crowd(consumer: &Arc<Inner>, orders: &[&Order]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::asset::{Column, Schema, Table, Terms};
+    use crate::owner::{Offer, Owner};
+    use crate::policy::Policy;
+    use crate::program::{Aggregation, col, count, secret, sum};
+    use crate::receipt::Statement;
+    use crate::{Account, Exchange};
+
+    const CSV: &str = "town,x\na,1\nb,2\na,3\nb,4\n";
+
+    /// Two owners with the same few rows, a consumer's orders, and a request for their total.
+    fn asked() -> (Vec<(Account, Owner)>, Vec<Order>, FederatedTicket) {
+        let exchange = Exchange::in_memory().unwrap();
+        let schema =
+            Schema::new(vec![Column::category("town", ["a", "b"]).dimension(), Column::integer("x", 0, 9).measure()]);
+        let table = Table::from_csv(schema.unwrap(), CSV.as_bytes()).unwrap();
+        let owners: Vec<(Account, Owner)> = (0..2)
+            .map(|_| {
+                let account = Account::generate();
+                let twin = Account::from_secret_bytes(&account.expose_secret_bytes()).unwrap();
+                (twin, exchange.owner(account).unwrap())
+            })
+            .collect();
+        let policy = Policy::deny_all()
+            .dimensions(["town"])
+            .measures(["x"])
+            .aggregations([Aggregation::Count, Aggregation::Sum])
+            .any_program()
+            .min_group_size(1)
+            .federation(owners.iter().map(|(_, owner)| owner.member()));
+        let consumer = exchange.consumer(Account::generate()).unwrap();
+        let orders: Vec<Order> = owners
+            .iter()
+            .map(|(_, owner)| {
+                let offer = Offer::new("towns", &table, policy.clone(), Terms::free(9));
+                let asset = owner.publish(&offer).unwrap().asset;
+                consumer.buy(&asset, 1).unwrap();
+                consumer.order(&asset).unwrap()
+            })
+            .collect();
+        let query = Query::select([count(), sum("x")]).filter(col("town").eq(secret("b")));
+        let ticket = consumer.request_federated(&orders.iter().collect::<Vec<_>>(), &query).unwrap();
+        (owners, orders, ticket)
+    }
+
+    /// A consumer of its own making proves whatever it likes.
+    #[test]
+    fn a_node_refuses_a_round_that_does_not_describe_its_part() {
+        let (owners, orders, mut ticket) = asked();
+        let node = owners[0].1.node();
+        let honest = ticket.parts[0].ticket.request.clone();
+        let key = orders[0].consumer.exchange.proving_key(&orders[0].asset).unwrap();
+        let changes: [(&str, fn(&mut Round)); 6] = [
+            ("laid out", |round| round.layout = Digest::sha256(b"another")),
+            ("narrower", |round| round.widths[0] = 1),
+            ("another number of widths", |round| {
+                round.widths.pop();
+            }),
+            ("none of its parties", |round| round.parties[0].nullifier[5] ^= 1),
+            ("none of its parties", |round| round.parties[0].data = Digest::sha256(b"old")),
+            ("takes part twice", |round| round.parties[1].owner = round.parties[0].owner),
+        ];
+        for (expected, change) in changes {
+            let mut request = honest.clone();
+            change(request.round.as_mut().unwrap());
+            let (membership, _) = orders[0].membership(request.now).unwrap();
+            orders[0].prove(&mut request, &key, &membership, ticket.parts[0].ticket.use_index).unwrap();
+            assert_eq!(node.run(request).unwrap_err().to_string(), "rejected");
+            let reason = node.refusals().last().unwrap().reason.clone();
+            assert!(reason.contains(expected), "{reason}");
+        }
+        // Nothing was spent by any of these.
+        let results: Vec<_> =
+            owners.iter().zip(ticket.requests()).map(|((_, owner), r)| owner.node().run(r.clone()).unwrap()).collect();
+        let answer = ticket.open(&results).unwrap();
+        assert_eq!(answer.numbers("sum(x)").unwrap().to_f64(), [Some(12.0)]);
+        ticket.renew().unwrap();
+    }
+
+    #[test]
+    fn an_owner_whose_node_computes_otherwise_gives_no_answer() {
+        let (owners, _, ticket) = asked();
+        let mut results: Vec<_> =
+            owners.iter().zip(ticket.requests()).map(|((_, owner), r)| owner.node().run(r.clone()).unwrap()).collect();
+        ticket.open(&results).unwrap();
+        // The second owner signs other bytes than its node computed.
+        let part = &ticket.parts[1];
+        let share = results[1].0.unseal(&part.ticket.result_key).unwrap();
+        let forge = |bytes: &[u8]| {
+            let request = &part.ticket.request;
+            let result = SealedResult::seal(part.job(), request.result_key, bytes).unwrap();
+            let statement = Statement { result: result.digest().unwrap(), ..results[1].1.statement().clone() };
+            (result, Receipt::sign(statement, &owners[1].0).unwrap())
+        };
+        let mut flipped = share.clone();
+        *flipped.last_mut().unwrap() ^= 1 << 3;
+        let mut moved = share.clone();
+        moved[2] = 0;
+        let forged =
+            [flipped, moved, share[..share.len() - 1].to_vec(), b"none".to_vec(), Vec::new()].map(|b| forge(&b));
+        for forged in forged {
+            results[1] = forged;
+            let error = ticket.open(&results).unwrap_err();
+            assert!(
+                matches!(&error, crate::Error::Federation(e) if matches!(**e, FederationError::NoAnswer)),
+                "{error:?}"
+            );
+        }
+    }
+}
