@@ -247,6 +247,8 @@ class SoftmaxOfNothing:
     ("ranges", "how", "says"),
     [
         ([(0, 1)], {}, "ranges: expected 2, got 1"),
+        ([(0, "many"), (0, 1)], {}, "has 'many' for an end"),
+        ([(0, 1e300), (0, 1)], {"decimals": 9}, "too many digits for 9 decimal places"),
         ({"x0": (0, 1)}, {}, "there is none for 'x1'"),
         ([(0, 1), (0, float("inf"))], {}, "'x1' is from 0 to Infinity"),
         ([(0, 1), (1, 0)], {}, "the range is empty"),

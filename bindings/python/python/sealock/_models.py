@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -131,8 +131,8 @@ def _schema(ranges: Any, names: list[str], decimals: Any, feature_bits: int) -> 
     if len(ranges) != len(names):
         raise InvalidArgument(f"ranges: expected {len(names)}, got {len(ranges)}", hint="declare one for every feature")
     columns = []
-    for name, (low, high) in zip(names, ranges, strict=True):
-        low, high = Decimal(str(low)), Decimal(str(high))
+    for name, (first, last) in zip(names, ranges, strict=True):
+        low, high = _decimal(name, first), _decimal(name, last)
         if not (low.is_finite() and high.is_finite()):
             raise InvalidArgument(f"ranges: {name!r} is from {low} to {high}", hint="a range has two finite ends")
         places = decimals.get(name) if isinstance(decimals, Mapping) else decimals
@@ -141,9 +141,22 @@ def _schema(ranges: Any, names: list[str], decimals: Any, feature_bits: int) -> 
             fitting = (places for places in range(MOST_DECIMALS, 0, -1) if largest.scaleb(places) <= most)
             places = next(fitting, 0)
         unit = Decimal(1).scaleb(-places)
-        low, high = low.quantize(unit, rounding=ROUND_FLOOR), high.quantize(unit, rounding=ROUND_CEILING)
+        try:
+            low, high = low.quantize(unit, rounding=ROUND_FLOOR), high.quantize(unit, rounding=ROUND_CEILING)
+        except InvalidOperation:
+            raise InvalidArgument(
+                f"ranges: {name!r} is from {first} to {last}, which has too many digits for {places} decimal places",
+                hint="scale the feature, or declare fewer decimal places",
+            ) from None
         columns.append(Column.decimal(name, places, low, high))
     return Schema(columns)
+
+
+def _decimal(name: str, end: object) -> Decimal:
+    try:
+        return Decimal(str(end))
+    except InvalidOperation:
+        raise InvalidArgument(f"ranges: {name!r} has {end!r} for an end", hint="an end is a number") from None
 
 
 def _check(
