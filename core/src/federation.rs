@@ -15,7 +15,7 @@
 //!   should have one asset under the rule, since of two, one that is known takes the other's place.
 //! * Sums over *different cells*: numbers are added by their place. If one owner lists categories in another order, or declares
 //!   columns in another, honest sums and misplaced ones together can be solved for parts. So the round names the
-//!   [`layout`] of its cells and numbers, each node compares it with that of its own schema, and pads depend on it.
+//!   layout of its cells and numbers, each node compares it with that of its own schema, and pads depend on it.
 //! * Sums over *different data*: a part before and after an update differs by the rows that changed, as with any answer.
 //!
 //! # Keys
@@ -295,7 +295,7 @@ pub struct Round {
     pub(crate) parties: Vec<Party>,
     /// Signed width in bits of each number of a group, the widest of all parties'.
     pub(crate) widths: ByteBuf,
-    /// What the program's cells, groups and numbers are at every party: see [`layout`].
+    /// What the program's cells, groups and numbers are at every party.
     pub(crate) layout: Digest,
 }
 

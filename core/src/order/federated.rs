@@ -348,7 +348,8 @@ mod tests {
         let node = owners[0].1.node();
         let honest = ticket.parts[0].ticket.request.clone();
         let key = orders[0].consumer.exchange.proving_key(&orders[0].asset).unwrap();
-        let changes: [(&str, fn(&mut Round)); 6] = [
+        type Change = fn(&mut Round);
+        let changes: [(&str, Change); 6] = [
             ("laid out", |round| round.layout = Digest::sha256(b"another")),
             ("narrower", |round| round.widths[0] = 1),
             ("another number of widths", |round| {

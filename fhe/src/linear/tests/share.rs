@@ -276,7 +276,7 @@ fn attack_a_second_answer_in_one_context_gives_the_difference_of_two_matrices() 
 fn shares_that_do_not_belong_together_and_broken_ones_are_refused() {
     let round = Round::new(140);
     let shares: Vec<AnswerShare> = (0..3).map(|party| round.share(&round.query, party, 141)).collect();
-    let sum = |shares: Vec<AnswerShare>| AnswerShare::sum(shares).err().expect("not a sum");
+    let sum = |shares: Vec<AnswerShare>| AnswerShare::sum(shares).expect_err("not a sum");
     assert_eq!(sum(vec![]), Error::Parties { got: 0 });
     for (shares, expected) in [
         (vec![shares[0].clone(), shares[0].clone(), shares[1].clone()], "place 0 came twice"),
