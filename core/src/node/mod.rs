@@ -506,15 +506,20 @@ impl Node {
             return Err(unknown().into());
         }
         let described = ledger.metadata(nft).map_err(|e| failed(e.into()))?.ok_or_else(unknown)?.hash;
-        let mut all = lock(&self.served);
-        if let Some(served) = all.get(&did)
-            && served.asset.description_hash() == described
-        {
-            return Ok(Arc::clone(served));
+        let known = || {
+            let all = lock(&self.served);
+            all.get(&did).filter(|served| served.asset.description_hash() == described).cloned()
+        };
+        if let Some(served) = known() {
+            return Ok(served);
         }
+        // The ledger may be slow: requests for other assets do not wait for it.
         let asset = self.exchange.asset(nft).map_err(failed)?;
+        if let Some(served) = known() {
+            return Ok(served);
+        }
         let served = Arc::new(Served::new(asset, None));
-        all.insert(did, Arc::clone(&served));
+        lock(&self.served).insert(did, Arc::clone(&served));
         Ok(served)
     }
 }
