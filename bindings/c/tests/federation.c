@@ -25,13 +25,6 @@ static sealock_policy *federated_policy(const char *const *members, size_t count
     return policy;
 }
 
-static int says(sealock_buffer *buffer, const char *text) {
-    int right = sealock_buffer_text(buffer) && strcmp(sealock_buffer_text(buffer), text) == 0;
-    if (!right) fprintf(stderr, "  got %s\n", sealock_buffer_text(buffer));
-    sealock_buffer_free(buffer);
-    return right;
-}
-
 // People of 40 and more, by plan, of both owners together: one of those on the plan "free" has no number of visits.
 static void check_answer(const sealock_answer *answer) {
     static const struct {

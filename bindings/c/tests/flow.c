@@ -12,13 +12,6 @@ static int same(sealock_buffer *left, sealock_buffer *right) {
            memcmp(sealock_buffer_data(left), sealock_buffer_data(right), length) == 0;
 }
 
-static int says(sealock_buffer *buffer, const char *text) {
-    int right = sealock_buffer_text(buffer) && strcmp(sealock_buffer_text(buffer), text) == 0;
-    if (!right) fprintf(stderr, "  got %s\n", sealock_buffer_text(buffer));
-    sealock_buffer_free(buffer);
-    return right;
-}
-
 // The answer of `people_query(0)`: everybody, by plan. One of the five who pay has no number of visits.
 static void check_answer(const sealock_answer *answer) {
     size_t rows, columns;

@@ -21,6 +21,14 @@ struct market {
     sealock_order *order;
 };
 
+// Whether a text is this, and frees it.
+static inline int says(sealock_buffer *buffer, const char *text) {
+    int right = sealock_buffer_text(buffer) && strcmp(sealock_buffer_text(buffer), text) == 0;
+    if (!right) fprintf(stderr, "  got %s\n", sealock_buffer_text(buffer));
+    sealock_buffer_free(buffer);
+    return right;
+}
+
 static const char PEOPLE[] =
     "plan,age,visits\n"
     "free,12,1\nfree,15,2\nfree,71,5\n"

@@ -10,12 +10,6 @@
 
 static const char PASSPHRASE[] = "correct horse battery staple";
 
-static int says(sealock_buffer *buffer, const char *text) {
-    int right = sealock_buffer_text(buffer) && strcmp(sealock_buffer_text(buffer), text) == 0;
-    sealock_buffer_free(buffer);
-    return right;
-}
-
 // The first text of a list that holds a part, which the caller frees. The list is freed.
 static sealock_buffer *text_with(sealock_texts *texts, const char *part) {
     sealock_buffer *text, *found = NULL;
