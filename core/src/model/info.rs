@@ -76,19 +76,20 @@ impl ModelInfo {
         })
     }
 
-    /// The fewest vectors after which a consumer that does not keep to the protocol may have read every coefficient of a score.
+    /// The fewest vectors after which a consumer that does not keep to the protocol may have read every coefficient of the
+    /// model, by counting bits.
     ///
-    /// A coefficient is cut into limbs of `l` bits, which are summed and decrypted by themselves, and of each sum a consumer
-    /// that chooses its weights reads up to as many bits as stand above the flooding. With the weights `1, 2^l, 2^2l, …` one
-    /// vector so tells several coefficients.
+    /// A coefficient is cut into limbs, which are summed and decrypted by themselves, and of each sum a consumer that chooses
+    /// its ciphertexts reads up to as many bits as stand above the flooding, of any coefficients that it likes. With fewer
+    /// vectors it has fewer bits than the coefficients of all scores have together. That is a bound for who knows nothing else
+    /// of the model; how to read as fast as that is not known for all of them.
     ///
     /// # Errors
     /// Those of a model's constructors, for features of another model.
     pub fn vectors_to_extract(&self, features: &Schema) -> Result<usize, ModelError> {
         let shape = self.one(features)?;
-        let (limb, above) = (shape.budget().limb_bits(), shape.budget().bits_above_flood());
-        let kept = (u32::from(weight_bits(features)?) - 1) / limb + 1;
-        Ok((features.columns().len() + 1).div_ceil(kept.max(above.div_ceil(limb)) as usize))
+        let coefficients = shape.cells() * usize::from(self.coefficient_bits);
+        Ok(coefficients.div_ceil(shape.most_bits_read() as usize))
     }
 
     /// The shape of the encrypted product for so many vectors. Invariant: for one it is within the limits.

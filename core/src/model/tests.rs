@@ -215,3 +215,23 @@ proptest! {
         prop_assert!(error <= bound, "{error} > {bound}");
     }
 }
+
+#[test]
+fn the_vectors_that_could_tell_a_model_are_counted_by_bits() {
+    let features = |count: usize, most: i64| {
+        Schema::new((0..count).map(|i| Column::integer(format!("x{i}"), -most, most)).collect()).unwrap()
+    };
+    let model = |features: Schema, bits| {
+        let weights = vec![0.5; features.columns().len()];
+        Model::linear(features, ["y"], &weights, &[1.0], Precision::bits(bits)).unwrap()
+    };
+    let told = |model: Model| model.info().vectors_to_extract(model.features()).unwrap();
+    // What docs/inference.md says.
+    assert_eq!(told(model(features(30, (1 << 15) - 1), 16)), 8);
+    assert_eq!(told(model(features(30, 127), 16)), 16);
+    // Never more than there are unknowns, and each vector tells something.
+    for (count, most, bits) in [(1, 1, 8), (7, 1000, 40), (100, 3, 12), (500, 1 << 20, 30)] {
+        let vectors = told(model(features(count, most), bits));
+        assert!((1..=count + 1).contains(&vectors), "{count} features, {bits} bits: {vectors}");
+    }
+}

@@ -47,7 +47,7 @@
 //! ```
 //!
 //! with `u ~ TUniform(12)`, `e1, e2 ~ TUniform(30)` and `flood ~ TUniform(f)` drawn afresh for every product (`e2`,
-//! `flood` for every result), then rounded to 39 to 48 bits per coefficient (post-processing). Body coefficients that
+//! `flood` for every result), then rounded to 39 to 48 bits per coefficient, of sums up to 54 (post-processing). Body coefficients that
 //! are no results hold sums of other products; none of them leaves. This is public-key re-randomisation with noise
 //! flooding, as in circuit-private homomorphic encryption (Gentry, STOC 2009; Asharov et al., EUROCRYPT 2012,
 //! <https://eprint.iacr.org/2011/613>).

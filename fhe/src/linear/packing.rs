@@ -48,6 +48,11 @@ impl Sharing {
         Self { columns: room(cells), results: room(cells) }
     }
 
+    /// Every bound that a packing of so many cells may have.
+    pub(crate) fn all(cells: usize) -> impl Iterator<Item = Self> {
+        std::iter::once(Self::whole(cells)).chain((0..=MAX_PACKED.ilog2()).map(|log2| Self::cut(1 << log2)))
+    }
+
     /// The bound for vectors that are cut so that so many columns share.
     pub(crate) fn cut(columns: usize) -> Self {
         Self { columns, results: MAX_PACKED }

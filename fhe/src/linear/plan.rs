@@ -36,7 +36,7 @@ impl Plan {
         let plan = |packing, (budget, columns)| Self { budget, packing, columns };
         let whole = limbs(budget);
         let plainest = plan(Packing { vectors, cells, rows: 1, columns: 1 }, whole);
-        let (mut best, mut least) = (plainest, (true, usize::MAX));
+        let (mut best, mut least) = (plainest, (true, u128::MAX));
         let (mut sharing, mut shared) = (Sharing::whole(cells), Some(whole));
         for packing in Packing::candidates(vectors, cells) {
             if packing.sharing() != sharing {
@@ -61,12 +61,14 @@ impl Plan {
     }
 
     /// Bits of the query, its public key included.
-    fn query_bits(&self) -> usize {
-        (self.packing.bodies() + N) * (128 - TRUNCATED_BITS as usize)
+    fn query_bits(&self) -> u128 {
+        (self.packing.bodies() + N) as u128 * u128::from(128 - TRUNCATED_BITS)
     }
 
-    fn answer_bits(&self) -> usize {
-        (self.samples() * N + self.packing.vectors * self.columns) * self.budget.answer_bits() as usize
+    /// Bits of the answer: of headers that nobody would mean more than 64-bit numbers hold.
+    fn answer_bits(&self) -> u128 {
+        let (samples, results) = (self.samples() as u128, self.packing.vectors as u128 * self.columns as u128);
+        (samples * N as u128 + results) * u128::from(self.budget.answer_bits())
     }
 
     /// Groups of columns that share ring elements.

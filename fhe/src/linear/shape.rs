@@ -3,7 +3,7 @@
 use super::{
     MAX_CELLS, MAX_CIPHERTEXTS, MAX_SAMPLES, MAX_VALUE_BITS,
     budget::{NoiseBudget, Weights},
-    packing::Packing,
+    packing::{Packing, Sharing},
     plan::Plan,
 };
 use crate::Error;
@@ -124,6 +124,18 @@ impl Shape {
     /// The noise budget that follows from cells, weights, parties and what shares ring ciphertexts.
     pub fn budget(&self) -> &NoiseBudget {
         &self.plan.budget
+    }
+
+    /// Most bits that a consumer that cheats reads of one output in the results of one vector, however many vectors share and
+    /// however they are cut: the bits above the flooding of as many results as the widest output has limbs.
+    pub fn most_bits_read(&self) -> u32 {
+        let widest = self.value_bits.iter().copied().max().unwrap_or(0);
+        let read = |budget: NoiseBudget| budget.limbs(widest) as u32 * budget.bits_above_flood();
+        Sharing::all(self.cells())
+            .filter_map(|sharing| NoiseBudget::for_sharing(self.cells(), self.weights, self.parties(), sharing).ok())
+            .map(read)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Balanced digits of an output's entries.

@@ -146,3 +146,13 @@ fn flipped_header_bits_are_refused_or_mean_another_shape() {
         }
     }
 }
+
+#[test]
+fn a_header_of_an_answer_beyond_all_bounds_is_refused() {
+    // 2^22 vectors of one cell with 32-bit weights, 2^21 outputs of 95 bits: more bits than a 64-bit number counts.
+    let outputs = 1u32 << 21;
+    let mut bytes = vec![1, 32];
+    bytes.extend([1u32 << 22, 1, outputs].iter().flat_map(|n| n.to_le_bytes()));
+    bytes.extend(vec![95; outputs as usize]);
+    assert!(matches!(SealedAnswer::from_bytes(&bytes), Err(Error::Outputs { .. } | Error::Vectors { .. })));
+}
