@@ -13,9 +13,10 @@ use market::{Market, START, people, policy, schema, table};
 use sealock::access::MAX_CLOCK_SKEW;
 use sealock::asset::{AssetDescription, Column, Schema, Table, Terms};
 use sealock::ledger::Amount;
+use sealock::model::{Model, Precision};
 use sealock::owner::Offer;
 use sealock::policy::Policy;
-use sealock::program::{Aggregation, Query, col, count, mean, secret, sum};
+use sealock::program::{Aggregation, Query, col, count, secret, sum};
 use sealock::{Account, ErrorKind};
 use sealock_zk::Scalar;
 use serde_json::to_value;
@@ -133,28 +134,23 @@ fn what_could_not_be_answered_is_not_published() {
 
 #[test]
 fn an_answer_too_large_to_release_is_refused_before_it_is_paid() {
-    let columns = vec![
-        Column::integer("a", 0, 511).dimension(),
-        Column::integer("b", 0, 4095).dimension(),
-        Column::integer("x", 0, 1 << 50).measure().nullable(),
-        Column::integer("y", 0, 1 << 50).measure().nullable(),
-    ];
-    let numbers = |f: &dyn Fn(i64) -> i64| Arc::new((0..40).map(f).map(Some).collect::<Int64Array>()) as ArrayRef;
-    let one = |i| i;
-    let rows = [("a", numbers(&|i| i % 4)), ("b", numbers(&one)), ("x", numbers(&one)), ("y", numbers(&one))];
-    let batch = RecordBatch::try_from_iter(rows).unwrap();
-    let table = Table::from_batches(Schema::new(columns).unwrap(), [batch]).unwrap();
-    let policy = Policy::deny_all().dimensions(["a", "b"]).measures(["x", "y"]).aggregations([Aggregation::Mean]);
+    let (features, scores, vectors) = (20, 200, 400);
+    let schema = (0..features).map(|i| Column::integer(format!("x{i}"), -7, 7)).collect();
+    let targets: Vec<String> = (0..scores).map(|i| format!("y{i}")).collect();
+    let (weights, intercepts) = (vec![0.5; features * scores], vec![1.0; scores]);
+    let precision = Precision::bits(40);
+    let model = Model::linear(Schema::new(schema).unwrap(), targets, &weights, &intercepts, precision).unwrap();
     let market = Market::open();
-    let offer = Offer::new("large", &table, policy.any_program().min_group_size(1), Terms::free(9));
-    let asset = market.owner.publish(&offer).unwrap().asset;
+    let policy = Policy::deny_all().allow_inference(1000);
+    let asset = market.owner.publish(&Offer::model("wide", &model, policy, Terms::free(9))).unwrap().asset;
     let consumer = market.consumer();
     consumer.buy(&asset, 1).unwrap();
     let order = consumer.order(&asset).unwrap();
-    let query = Query::select([mean("x"), mean("y")]).filter(col("b").eq(secret(1))).group_by(["a"]);
-    let error = order.request(&query).unwrap_err();
+    let asked = asset.vectors(&vec![1.0; features * vectors]).unwrap();
+    let error = order.infer(&asked).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooLarge);
     assert_eq!(order.uses_left().unwrap(), 10, "nothing was taken");
+    order.infer(&asset.vectors(&vec![1.0; features]).unwrap()).unwrap();
 }
 
 #[test]
