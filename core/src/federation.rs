@@ -75,7 +75,7 @@ pub const MIN_PARTIES: usize = 2;
 #[non_exhaustive]
 pub enum FederationError {
     /// The text is no member.
-    #[error("not a member of a federation: {got:?}; expected an address, a slash and 64 hex digits")]
+    #[error("not a member of a federation: {got:?}; expected an address with its checksum, a slash and 64 hex digits")]
     InvalidMember {
         /// What came.
         got: String,
@@ -100,8 +100,12 @@ pub enum FederationError {
         why: String,
     },
     /// The policies do not name the same members.
-    #[error("the policy of {did} names other members, or other keys of them, than that of {first}")]
+    #[error(
+        "the policies of {did} and {first} do not say the same of the member {owner}: one lacks it, or has another key"
+    )]
     OtherMembers {
+        /// The member.
+        owner: Address,
         /// The asset.
         did: Did,
         /// What it is compared with.
@@ -138,7 +142,7 @@ impl Classify for FederationError {
         Some(match self {
             FederationError::InvalidMember { .. } => "each owner tells its own: Owner::member".into(),
             FederationError::OtherCells { .. } => {
-                "the owners must declare the columns of the query alike: type, categories or range, bins, scale, nullability"
+                "the owners must declare the columns of the query alike: type, categories and their order, bins, scale, nullability, clamps; and dimensions' ranges"
                     .into()
             }
             FederationError::OtherMembers { .. } => "the owners must publish under the same members and keys".into(),

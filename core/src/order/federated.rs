@@ -81,7 +81,9 @@ impl FederatedTicket {
             let mut found = results.iter().filter(|(result, _)| result.job() == ticket.job());
             match (found.next(), found.next()) {
                 (Some(found), None) => Ok(found),
-                (None, _) => Err(FederationError::Results(format!("that of {} is missing", ticket.asset.did()))),
+                (None, _) => {
+                    Err(FederationError::Results(format!("that of {}, of this round, is missing", ticket.asset.did())))
+                }
                 (Some(_), Some(_)) => Err(FederationError::Results(format!("{} has two", ticket.asset.did()))),
             }
         };
@@ -160,7 +162,11 @@ impl FederatedTicket {
             let policy = order.asset.policy();
             policy.check_round(Some(&round))?;
             if policy.federated() != first.policy().federated() {
-                return Err(FederationError::OtherMembers { did: order.asset.did(), first: first.did() }.into());
+                let all = |asset: &Asset| asset.policy().federated().map(|rule| rule.members().collect::<Vec<_>>());
+                let (one, two) = (all(first).unwrap_or_default(), all(&order.asset).unwrap_or_default());
+                let differs = one.iter().find(|m| !two.contains(m)).or_else(|| two.iter().find(|m| !one.contains(m)));
+                let owner = differs.map_or(order.asset.owner(), |member| member.owner);
+                return Err(FederationError::OtherMembers { owner, did: order.asset.did(), first: first.did() }.into());
             }
         }
         let mut loaded = Vec::with_capacity(orders.len());
@@ -240,15 +246,18 @@ impl FederatedTicket {
 fn check_orders(consumer: &Arc<Inner>, orders: &[&Order]) -> Result<(), FederationError> {
     let wrong = |why: String| Err(FederationError::Orders(why));
     if !(MIN_PARTIES..=MAX_PARTIES).contains(&orders.len()) {
-        return wrong(format!("expected {MIN_PARTIES} to {MAX_PARTIES} of them, got {}", orders.len()));
+        let got = orders.len();
+        return wrong(format!("expected one of each member's asset, {MIN_PARTIES} to {MAX_PARTIES} in all, got {got}"));
     }
     for (place, order) in orders.iter().enumerate() {
         if !Arc::ptr_eq(&order.consumer, consumer) {
-            return wrong(format!("that of {} is another consumer's", order.asset.did()));
+            return wrong(format!("that of {} is another consumer's: order it with this one", order.asset.did()));
         }
         let owner = order.asset.owner();
         if orders[..place].iter().any(|other| other.asset.owner() == owner) {
-            return wrong(format!("{owner} owns two of the assets, and takes part once"));
+            return wrong(format!(
+                "an asset of {owner} is ordered twice, or two of its assets, and it takes part once"
+            ));
         }
     }
     Ok(())

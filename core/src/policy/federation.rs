@@ -64,9 +64,8 @@ impl Policy {
             let key = hex::encode(member.key);
             match all.entry(member.owner.to_string()) {
                 Entry::Vacant(entry) => drop(entry.insert(key)),
-                // Two keys in one place are none, which publication refuses.
-                Entry::Occupied(mut entry) if *entry.get() != key => entry.get_mut().push_str(&key),
-                Entry::Occupied(_) => {}
+                // Two in one place are none, which publication refuses: somebody else was meant.
+                Entry::Occupied(mut entry) => entry.get_mut().push_str(&key),
             }
         }
         self.federation = Some(Federation { members: all });
@@ -102,7 +101,7 @@ impl Policy {
         }
         for (owner, key) in members {
             if key.len() > 64 {
-                return unfit(format!("its federation names {owner} under two keys"));
+                return unfit(format!("its federation names {owner} twice: name each member once"));
             }
             match format!("{owner}/{key}").parse::<Member>() {
                 // Whoever writes it otherwise has another policy with the same members.
@@ -113,7 +112,9 @@ impl Policy {
         }
         let count = members.len();
         if !(MIN_PARTIES..=MAX_PARTIES).contains(&count) {
-            return unfit(format!("its federation has {count} members, {MIN_PARTIES} to {MAX_PARTIES} are supported"));
+            return unfit(format!(
+                "its federation has {count} of the {MIN_PARTIES} to {MAX_PARTIES} members that it can have"
+            ));
         }
         Ok(())
     }
@@ -126,8 +127,16 @@ impl Policy {
         let Some(rule) = &self.federation else { return Ok(()) };
         match rule.member(owner) {
             Some(member) if key.is_none_or(|key| key == member.key) => Ok(()),
-            Some(_) => Err(PolicyError::Unfit(format!("its federation names {owner} under a key that is not its own"))),
-            None => Err(PolicyError::Unfit(format!("its federation does not name its owner {owner}"))),
+            Some(_) => {
+                let why = format!(
+                    "its federation names {owner} under a key that is not its own: take what its Owner.member tells"
+                );
+                Err(PolicyError::Unfit(why))
+            }
+            None => {
+                let why = format!("its federation does not name its owner {owner}: add what its Owner.member tells");
+                Err(PolicyError::Unfit(why))
+            }
         }
     }
 }
