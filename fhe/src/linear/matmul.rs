@@ -258,10 +258,7 @@ impl Product {
         if queries.len() != self.parts.len() {
             return Err(Error::Shape { what: "list of queries" });
         }
-        let mut columns = Zeroizing::new(vec![0i64; right.len()]);
-        for (at, row) in right.chunks_exact(self.columns).enumerate() {
-            row.iter().enumerate().for_each(|(column, &entry)| columns[column * self.inner + at] = entry);
-        }
+        let columns = Zeroizing::new(transposed(right, self.inner, self.columns));
         let evaluate = |(index, (part, query)): (usize, (&Part, &EncryptedQuery))| {
             let rows = columns.chunks_exact(self.inner).skip(part.columns.start).take(part.columns.len());
             evaluate(query, &context.part(index), &Matrix::new(&part.shape, rows)?)
@@ -291,6 +288,22 @@ impl Product {
 
 fn check(got: usize, expected: usize, what: &'static str) -> Result<(), Error> {
     if got == expected { Ok(()) } else { Err(Error::CellCount { what, expected, got }) }
+}
+
+/// The columns of a matrix, one after the other. Tile by tile, so that what is read and what is written stays in the cache.
+fn transposed(matrix: &[i64], rows: usize, columns: usize) -> Vec<i64> {
+    const TILE: usize = 32;
+    let mut out = vec![0; matrix.len()];
+    for first_row in (0..rows).step_by(TILE) {
+        for first_column in (0..columns).step_by(TILE) {
+            for row in first_row..rows.min(first_row + TILE) {
+                for column in first_column..columns.min(first_column + TILE) {
+                    out[column * rows + row] = matrix[row * columns + column];
+                }
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -411,6 +424,17 @@ mod tests {
         };
         product.parts = vec![part(0..3, 0..4), part(0..3, 4..7), part(3..5, 0..4), part(3..5, 4..7)];
         is_exact(&product, 8, 8, 210);
+    }
+
+    #[test]
+    fn a_matrix_of_any_size_is_transposed() {
+        for (rows, columns) in [(1, 1), (1, 70), (70, 1), (31, 33), (64, 32), (100, 65)] {
+            let matrix: Vec<i64> = (0..(rows * columns) as i64).collect();
+            let out = transposed(&matrix, rows, columns);
+            for (at, &entry) in out.iter().enumerate() {
+                assert_eq!(entry, matrix[at % rows * columns + at / rows]);
+            }
+        }
     }
 
     #[test]
