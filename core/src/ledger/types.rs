@@ -192,7 +192,8 @@ pub struct Receipt {
 /// An entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Position in the log, from 0.
+    /// Position in the log, rising. From 0 and without gaps on the embedded ledger; on a chain, the block's number times 2^20
+    /// plus the position in the block.
     pub index: u64,
     /// Hash of the entry before it (on a chain, of the block that it is in).
     pub previous: Digest,

@@ -92,6 +92,21 @@ impl Peer {
         Self::start("car.mjs", &node())
     }
 
+    /// anvil with Ocean's contracts at [`url`](Self::url): `fees`, `fund`, `mine`, `advance`, `reorg`, `rpc` and more.
+    pub fn chain() -> Self {
+        Self::start("ocean/chain.mjs", &node())
+    }
+
+    /// ocean.js and ethers: `open`, `publish`, `buy`, `order`, `signProviderFee` and more.
+    pub fn ocean() -> Self {
+        Self::start("ocean/client.mjs", &node())
+    }
+
+    /// Ocean's own validator of descriptions: `validate`, `did`.
+    pub fn ocean_validator() -> Self {
+        Self::start("ocean/validate.mjs", &node())
+    }
+
     /// A script of the package under test.
     pub fn script(name: &'static str) -> Self {
         Self::start(name, &node())

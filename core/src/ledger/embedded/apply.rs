@@ -4,10 +4,7 @@
 
 use redb::ReadableTable;
 
-use super::super::{
-    Amount, Control, Dispenser, EFFECTIVE_GRAIN, Event, EventKind, FixedRate, LedgerError, METADATA_LIMIT, NAME_LIMIT,
-    OrderTerms,
-};
+use super::super::{Amount, Control, Dispenser, Event, EventKind, FixedRate, LedgerError, OrderTerms, check};
 use super::events;
 use super::state::{self, Nft, Service, Tables, Token, key, order_key, pair};
 use super::transaction::{Action, SignedTransaction, Transaction};
@@ -126,17 +123,7 @@ impl Step<'_, '_> {
     }
 
     fn create_token(&mut self, address: Address, control: Control, name: &str, symbol: &str, cap: Amount) -> Result {
-        for (what, text) in [("the token's name", name), ("the token's symbol", symbol)] {
-            if text.len() > NAME_LIMIT {
-                return Err(LedgerError::TooLarge { what, got: text.len(), limit: NAME_LIMIT });
-            }
-            if text.trim().is_empty() || text.chars().any(char::is_control) {
-                return Err(LedgerError::InvalidArgument { what, why: "it is blank or has control characters" });
-            }
-        }
-        if cap == Amount::ZERO {
-            return Err(LedgerError::InvalidArgument { what: "the token's cap", why: "nothing could ever be minted" });
-        }
+        check::new_token(name, symbol, cap)?;
         let (name, symbol) = (name.to_owned(), symbol.to_owned());
         let created = EventKind::TokenCreated { control, name: name.clone(), symbol: symbol.clone(), cap };
         let token = Token { control, name, symbol, cap, supply: Amount::ZERO, fixed_rate: None, dispenser: None };
@@ -146,13 +133,13 @@ impl Step<'_, '_> {
     }
 
     fn add_minter(&mut self, token: Address, account: Address) -> Result {
-        no_zero_address("the minter", account)?;
+        check::no_zero_address("the minter", account)?;
         self.tables.minters.insert(&pair(token, account), ())?;
         self.emit(token, EventKind::MinterAdded { account })
     }
 
     fn mint(&mut self, address: Address, to: Address, amount: Amount) -> Result {
-        no_zero_address("the receiver", to)?;
+        check::no_zero_address("the receiver", to)?;
         let mut token = state::token(&self.tables.tokens, address)?;
         let Token { supply, cap, .. } = token;
         token.supply = match supply.checked_add(amount) {
@@ -171,7 +158,7 @@ impl Step<'_, '_> {
     }
 
     fn transfer(&mut self, token: Address, from: Address, to: Address, amount: Amount) -> Result {
-        no_zero_address("the receiver", to)?;
+        check::no_zero_address("the receiver", to)?;
         let held = state::balance(&self.tables.balances, token, from)?;
         let left = held.checked_sub(amount).ok_or(LedgerError::InsufficientBalance {
             token,
@@ -187,14 +174,7 @@ impl Step<'_, '_> {
     fn set_fixed_rate(&mut self, address: Address, rate: FixedRate) -> Result {
         let mut token = self.require_data_owner(address, "set the price of")?;
         state::token(&self.tables.tokens, rate.base_token)?;
-        if rate.rate == Amount::ZERO {
-            let why = "nothing is no price: give it away with a dispenser";
-            return Err(LedgerError::InvalidArgument { what: "the rate", why });
-        }
-        if rate.base_token == address {
-            let why = "a token cannot be paid for in itself";
-            return Err(LedgerError::InvalidArgument { what: "the base token", why });
-        }
+        check::rate(address, rate)?;
         token.fixed_rate = Some(rate);
         self.tables.set_token(address, &token)?;
         self.emit(address, EventKind::FixedRateSet { rate })
@@ -208,7 +188,7 @@ impl Step<'_, '_> {
     }
 
     fn buy(&mut self, address: Address, amount: Amount, base_token: Address, max_cost: Amount) -> Result {
-        some("the amount to buy", amount)?;
+        check::some("the amount to buy", amount)?;
         let (token, nft) = state::datatoken(&self.tables.tokens, address)?;
         let refuse = |why| Err(LedgerError::NotForSale { token: address, why });
         let rate = match token.fixed_rate {
@@ -231,7 +211,7 @@ impl Step<'_, '_> {
     }
 
     fn dispense(&mut self, address: Address, amount: Amount) -> Result {
-        some("the amount to dispense", amount)?;
+        check::some("the amount to dispense", amount)?;
         let (token, _) = state::datatoken(&self.tables.tokens, address)?;
         let refuse = |why| Err(LedgerError::NotForSale { token: address, why });
         let dispenser = match token.dispenser {
@@ -253,20 +233,12 @@ impl Step<'_, '_> {
 
     fn set_order_terms(&mut self, address: Address, number: u32, terms: OrderTerms) -> Result {
         self.require_data_owner(address, "set the order terms of")?;
-        if terms.limit == 0 || terms.validity_secs == 0 {
-            let why = "an order gives at least one job for at least one second";
-            return Err(LedgerError::InvalidArgument { what: "the order terms", why });
-        }
-        if terms.epoch_secs.is_some_and(|secs| secs == 0 || !secs.is_multiple_of(EFFECTIVE_GRAIN)) {
-            let why = "an epoch has a number of whole minutes, at least one";
-            return Err(LedgerError::InvalidArgument { what: "the order terms", why });
-        }
+        check::terms(terms)?;
         let orders = match state::service(&self.tables.services, address, number) {
-            Ok(service) if service.terms.epoch_secs != terms.epoch_secs => {
-                let why = "the epochs of a service stay as they were first set, since uses are counted in them";
-                return Err(LedgerError::InvalidArgument { what: "the order terms", why });
+            Ok(service) => {
+                check::same_epochs(service.terms, terms)?;
+                service.orders
             }
-            Ok(service) => service.orders,
             Err(LedgerError::UnknownService { .. }) => 0,
             Err(e) => return Err(e),
         };
@@ -275,9 +247,7 @@ impl Step<'_, '_> {
     }
 
     fn order(&mut self, token: Address, service: u32, asked: OrderTerms, commitment: [u8; 32]) -> Result {
-        if commitment == [0; 32] {
-            return Err(LedgerError::InvalidArgument { what: "the commitment", why: "it is all zeros" });
-        }
+        check::commitment(&commitment)?;
         let (_, nft) = state::datatoken(&self.tables.tokens, token)?;
         let Service { terms: offered, orders: index } = state::service(&self.tables.services, token, service)?;
         if offered != asked {
@@ -287,10 +257,7 @@ impl Step<'_, '_> {
         if self.tables.commitments.insert(&seen, index)?.is_some() {
             return Err(LedgerError::DuplicateCommitment { token, service });
         }
-        let expiry = self.time.checked_add(offered.validity_secs).ok_or(LedgerError::InvalidArgument {
-            what: "the order terms",
-            why: "the validity ends after the end of time",
-        })?;
+        let expiry = check::expiry(self.time, offered)?;
         let (consumer, amount, limit) = (self.sender, Amount::ONE, offered.limit);
         let owner = state::nft(&self.tables.nfts, nft)?.owner;
         self.transfer(token, consumer, owner, amount)?;
@@ -312,10 +279,7 @@ impl Step<'_, '_> {
         let key = order_key(token, service, order);
         let at = self.tables.orders.get(&key)?.map(|row| row.value());
         let at = at.ok_or(LedgerError::UnknownOrder { token, service, order })?;
-        if effective <= self.time || !effective.is_multiple_of(EFFECTIVE_GRAIN) {
-            let why = "it is past, or in the middle of a minute";
-            return Err(LedgerError::InvalidArgument { what: "the time of effect", why });
-        }
+        check::effective(self.time, effective)?;
         let all = order_key(token, service, 0)..=order_key(token, service, u64::MAX);
         let last = self.tables.revocations.range::<&[u8; 32]>(all.start()..=all.end())?.next_back().transpose()?;
         let number = last.map_or(0, |(key, _)| state::number(key.value()) + 1);
@@ -336,9 +300,7 @@ impl Step<'_, '_> {
         if nft.owner != self.sender {
             return Err(self.refused("describe", address, "its owner"));
         }
-        if ddo.len() > METADATA_LIMIT {
-            return Err(LedgerError::TooLarge { what: "the description", got: ddo.len(), limit: METADATA_LIMIT });
-        }
+        check::description(ddo)?;
         let hash = Digest::sha256(ddo);
         nft.metadata = Some(hash);
         self.tables.set_nft(address, &nft)?;
@@ -347,7 +309,7 @@ impl Step<'_, '_> {
     }
 
     fn transfer_nft(&mut self, address: Address, to: Address) -> Result {
-        no_zero_address("the new owner", to)?;
+        check::no_zero_address("the new owner", to)?;
         let mut nft = state::nft(&self.tables.nfts, address)?;
         if nft.owner != self.sender {
             return Err(self.refused("transfer", address, "its owner"));
@@ -374,19 +336,4 @@ impl Step<'_, '_> {
         }
         Ok(())
     }
-}
-
-/// Nobody holds the key of the zero address, and `Transfer` from it means a mint.
-fn no_zero_address(what: &'static str, address: Address) -> Result {
-    if address == Address::ZERO {
-        return Err(LedgerError::InvalidArgument { what, why: "it is the zero address" });
-    }
-    Ok(())
-}
-
-fn some(what: &'static str, amount: Amount) -> Result {
-    if amount == Amount::ZERO {
-        return Err(LedgerError::InvalidArgument { what, why: "it is nothing" });
-    }
-    Ok(())
 }

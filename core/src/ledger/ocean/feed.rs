@@ -1,0 +1,333 @@
+//! Reading logs: in pages, only what is deep enough, each once, and again after a restart from where it was.
+//!
+//! A [`Feed`] is the logs of some contracts from a block on. It reads up to a block that the caller names (the head less the
+//! depth of finality), and remembers the hash of the last block that it read: if the chain has another block there later, it
+//! was reorganised deeper than finality allows for, everything that was said from these logs may be wrong, and the feed
+//! **stays failed** ([`LedgerError::BrokenLog`]) until the ledger is opened again, which reads all of it anew.
+//!
+//! What a node sends is checked for what can be checked cheaply: emitters and topics that were asked for, blocks in range,
+//! order, hashes of blocks that agree with their headers. [`super::OceanLedger::verify_log`](crate::ledger::Ledger::verify_log)
+//! checks what takes longer: see [`super::audit`].
+
+use std::collections::HashMap;
+
+use alloy::primitives::{Address as EvmAddress, B256};
+use redb::TableDefinition;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+use super::convert::{digest, ours, to_evm};
+use super::node::{Header, Node};
+use super::replay::Entry;
+use crate::codec::{from_canonical, to_canonical};
+use crate::durable::{Durable, Format};
+use crate::ledger::LedgerError;
+use crate::{Address, Digest};
+
+type Result<T, E = LedgerError> = std::result::Result<T, E>;
+
+/// Blocks of the first page. A page grows while the node answers, and shrinks when it does not.
+const FIRST_PAGE: u64 = 1 << 14;
+const LARGEST_PAGE: u64 = 1 << 22;
+/// Contracts that are asked for at once.
+pub(super) const EMITTERS: usize = 512;
+/// Longest kept log, in bytes: one that describes an asset.
+const ENTRY_LIMIT: usize = 8 << 20;
+
+const FORMAT: Format = Format { name: "sealock-ocean-logs", version: 1 };
+/// By feed: how far it has read.
+const CURSORS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("cursors");
+/// By feed and number: its logs.
+const ENTRIES: TableDefinition<(&[u8; 32], u64), &[u8]> = TableDefinition::new("entries");
+
+/// By datatoken, service and order: from which block on a refund of ours was under way.
+const REFUNDS: TableDefinition<(&[u8; 20], u32, u64), u64> = TableDefinition::new("refunds");
+
+/// Where a feed is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Cursor {
+    /// The next block to read.
+    next: u64,
+    /// The hash of the one before it, if any was read.
+    hash: Option<Digest>,
+    /// How many logs there were.
+    entries: u64,
+}
+
+/// What was read before, on the disk or in memory.
+pub(super) struct Cache(Durable);
+
+impl Cache {
+    pub(super) fn open(path: &std::path::Path) -> Result<Self> {
+        Ok(Self(Durable::open(path, FORMAT)?))
+    }
+
+    pub(super) fn in_memory() -> Result<Self> {
+        Ok(Self(Durable::in_memory(FORMAT)?))
+    }
+
+    /// The block from which on the refund of an order was begun here, if it was.
+    pub(super) fn refund_begun(&self, token: Address, service: u32, order: u64) -> Result<Option<u64>> {
+        let key = (token.as_bytes(), service, order);
+        self.0.read_table(REFUNDS, |table| Ok(table.get(key)?.map(|row| row.value())))
+    }
+
+    /// As [`Cache::refund_begun`], and begins it at `now` if it was not.
+    pub(super) fn begin_refund(&self, token: Address, service: u32, order: u64, now: u64) -> Result<u64> {
+        if let Some(begun) = self.refund_begun(token, service, order)? {
+            return Ok(begun);
+        }
+        let key = (token.as_bytes(), service, order);
+        self.0.write(|txn| -> Result<()> {
+            txn.open_table(REFUNDS).map_err(crate::durable::DurableError::from)?.insert(key, now)?;
+            Ok(())
+        })?;
+        Ok(now)
+    }
+
+    fn load(&self, id: &Digest) -> Result<Option<(Cursor, Vec<Entry>)>> {
+        let cursor = self.0.read_table(CURSORS, |table| -> Result<_> {
+            let Some(row) = table.get(id.as_bytes())? else { return Ok(None) };
+            Ok(Some(from_canonical::<Cursor>("cursor", row.value(), 256)?))
+        })?;
+        let Some(cursor) = cursor else { return Ok(None) };
+        let entries = self.0.read_table(ENTRIES, |table| -> Result<Vec<Entry>> {
+            let rows = table.range((id.as_bytes(), 0)..(id.as_bytes(), cursor.entries))?;
+            rows.map(|row| Ok(from_canonical("log", row?.1.value(), ENTRY_LIMIT)?)).collect()
+        })?;
+        // A cursor without its logs was never written by us; what is missing is read again.
+        Ok((entries.len() as u64 == cursor.entries).then_some((cursor, entries)))
+    }
+
+    fn keep(&self, id: &Digest, from: u64, cursor: Cursor, entries: &[Entry]) -> Result<()> {
+        self.0.write(|txn| {
+            let mut table = txn.open_table(ENTRIES).map_err(crate::durable::DurableError::from)?;
+            for (number, entry) in (from..).zip(entries) {
+                table.insert((id.as_bytes(), number), to_canonical("log", entry)?.as_slice())?;
+            }
+            txn.open_table(CURSORS)
+                .map_err(crate::durable::DurableError::from)?
+                .insert(id.as_bytes(), to_canonical("cursor", &cursor)?.as_slice())?;
+            Ok(())
+        })
+    }
+
+    fn forget(&self, id: &Digest) -> Result<()> {
+        self.0.write(|txn| {
+            txn.open_table(CURSORS).map_err(crate::durable::DurableError::from)?.remove(id.as_bytes())?;
+            Ok(())
+        })
+    }
+}
+
+/// The logs of some contracts.
+pub(super) struct Feed {
+    id: Digest,
+    emitters: Vec<Address>,
+    topics: Vec<B256>,
+    cursor: Cursor,
+    page: u64,
+    broken: Option<(u64, String)>,
+}
+
+impl Feed {
+    /// A feed from block `start` on, and what the cache has of it, if that is still on the chain.
+    pub(super) fn open(
+        node: &Node,
+        cache: &Cache,
+        start: u64,
+        emitters: Vec<Address>,
+        topics: Vec<B256>,
+    ) -> Result<(Self, Vec<Entry>)> {
+        let mut parts: Vec<&[u8]> = emitters.iter().map(|emitter| emitter.as_bytes().as_slice()).collect();
+        parts.extend(topics.iter().map(|topic| topic.as_slice()));
+        let chain = [node.chain_id().to_be_bytes(), start.to_be_bytes()].concat();
+        parts.push(&chain);
+        let id = Digest::of("sealock/v1/ocean/feed", &parts);
+        let fresh = Cursor { next: start, hash: None, entries: 0 };
+        let mut feed = Self { id, emitters, topics, cursor: fresh, page: FIRST_PAGE, broken: None };
+        if let Some((cursor, entries)) = cache.load(&id)? {
+            let there = match (cursor.hash, cursor.next.checked_sub(1)) {
+                (Some(hash), Some(last)) => node.header(last)?.is_some_and(|header| digest(header.hash) == hash),
+                _ => true,
+            };
+            if there {
+                feed.cursor = cursor;
+                return Ok((feed, entries));
+            }
+            tracing::warn!(block = cursor.next, "the chain has other blocks than before: its logs are read anew");
+            cache.forget(&id)?;
+        }
+        Ok((feed, Vec::new()))
+    }
+
+    /// Reads on, up to and with block `last`, and hands every new log to `take`.
+    ///
+    /// # Errors
+    /// [`LedgerError::BrokenLog`] from the first time on that the chain has another block where the feed had read.
+    pub(super) fn advance(
+        &mut self,
+        node: &Node,
+        cache: &Cache,
+        last: u64,
+        mut take: impl FnMut(&Entry),
+    ) -> Result<()> {
+        if let Some((index, why)) = &self.broken {
+            return Err(LedgerError::BrokenLog { index: *index, why: why.clone() });
+        }
+        if let (Some(hash), Some(read)) = (self.cursor.hash, self.cursor.next.checked_sub(1)) {
+            let now = node.header(read)?.map(|header| digest(header.hash));
+            // A node that is behind has no such block yet, which is no other block.
+            if now.is_some_and(|now| now != hash) {
+                let why = format!(
+                    "block {read} of the chain is another than the one that was read: it was reorganised deeper than finality allows for"
+                );
+                cache.forget(&self.id)?;
+                self.broken = Some((super::replay::position(read, 0), why.clone()));
+                return Err(LedgerError::BrokenLog { index: super::replay::position(read, 0), why });
+            }
+        }
+        while self.cursor.next <= last {
+            let to = last.min(self.cursor.next.saturating_add(self.page - 1));
+            let logs = match logs(node, &self.emitters, &self.topics, self.cursor.next, to) {
+                Err(Unread::TooMuch(_)) if to > self.cursor.next => {
+                    self.page = (to - self.cursor.next).div_ceil(2).max(1);
+                    continue;
+                }
+                Err(Unread::TooMuch(error) | Unread::Failed(error)) => return Err(error),
+                Ok(logs) => logs,
+            };
+            self.page = self.page.saturating_mul(2).min(LARGEST_PAGE);
+            let end = node.header(to)?.ok_or_else(|| node.lies(format!("it has no block {to} below its head")))?;
+            let entries = date(node, logs, &end)?;
+            let cursor = Cursor {
+                next: to + 1,
+                hash: Some(digest(end.hash)),
+                entries: self.cursor.entries + entries.len() as u64,
+            };
+            cache.keep(&self.id, self.cursor.entries, cursor, &entries)?;
+            self.cursor = cursor;
+            entries.iter().for_each(&mut take);
+        }
+        Ok(())
+    }
+}
+
+/// A log as a node sends it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RawLog {
+    address: EvmAddress,
+    topics: Vec<B256>,
+    data: alloy::primitives::Bytes,
+    #[serde(with = "alloy::serde::quantity::opt", default)]
+    block_number: Option<u64>,
+    #[serde(default)]
+    block_hash: Option<B256>,
+    #[serde(default)]
+    transaction_hash: Option<B256>,
+    #[serde(with = "alloy::serde::quantity::opt", default)]
+    log_index: Option<u64>,
+    #[serde(default)]
+    removed: bool,
+}
+
+impl RawLog {
+    /// The log with the time of its block; `None` for one that is in no block.
+    pub(super) fn entry(&self, time: u64) -> Option<Entry> {
+        Some(Entry {
+            block: self.block_number?,
+            index: self.log_index?,
+            tx: digest(self.transaction_hash?),
+            time,
+            emitter: ours(self.address),
+            topics: self.topics.iter().map(|topic| digest(*topic)).collect(),
+            data: self.data.to_vec(),
+        })
+    }
+
+    pub(super) fn block(&self) -> Option<(u64, B256)> {
+        Some((self.block_number?, self.block_hash?))
+    }
+
+    fn place(&self) -> Option<(u64, u64)> {
+        Some((self.block_number?, self.log_index?))
+    }
+}
+
+/// Why logs were not read.
+pub(super) enum Unread {
+    /// Fewer blocks may do.
+    TooMuch(LedgerError),
+    Failed(LedgerError),
+}
+
+impl From<LedgerError> for Unread {
+    fn from(error: LedgerError) -> Self {
+        Unread::Failed(error)
+    }
+}
+
+/// The logs of `emitters` under `topics` in blocks `from..=to`, in their order.
+pub(super) fn logs(
+    node: &Node,
+    emitters: &[Address],
+    topics: &[B256],
+    from: u64,
+    to: u64,
+) -> std::result::Result<Vec<RawLog>, Unread> {
+    let mut all = Vec::new();
+    for emitters in emitters.chunks(EMITTERS) {
+        let wanted: Vec<EvmAddress> = emitters.iter().map(|emitter| to_evm(*emitter)).collect();
+        let filter = json!([{
+            "address": wanted, "topics": [topics], "fromBlock": format!("{from:#x}"), "toBlock": format!("{to:#x}"),
+        }]);
+        let found: Vec<RawLog> = node.ask("eth_getLogs", filter, "for logs").map_err(|refusal| {
+            let small = refusal.is_too_much(to - from + 1);
+            let error = node.failed("for logs", refusal);
+            if small { Unread::TooMuch(error) } else { Unread::Failed(error) }
+        })?;
+        for log in &found {
+            let asked = wanted.contains(&log.address) && log.topics.first().is_some_and(|topic| topics.contains(topic));
+            let placed =
+                log.block().is_some_and(|(block, _)| (from..=to).contains(&block)) && log.transaction_hash.is_some();
+            if !asked || !placed || log.removed || log.topics.len() > 4 {
+                return Err(node.lies("it sent a log that was not asked for".into()).into());
+            }
+        }
+        all.extend(found);
+    }
+    all.sort_by_key(RawLog::place);
+    if all.windows(2).any(|two| two[0].place() == two[1].place()) {
+        return Err(node.lies("it sent one log twice".into()).into());
+    }
+    Ok(all)
+}
+
+/// Gives logs the times of their blocks, whose hashes must be what the headers say. `end` is the last block's header.
+pub(super) fn date(node: &Node, logs: Vec<RawLog>, end: &Header) -> Result<Vec<Entry>> {
+    let mut headers: HashMap<u64, Header> = HashMap::from([(end.number, end.clone())]);
+    let mut entries = Vec::with_capacity(logs.len());
+    for log in logs {
+        let (number, hash) = log.block().ok_or_else(|| node.lies("it sent a log without its block".into()))?;
+        let header = match headers.get(&number) {
+            Some(header) => header,
+            None => {
+                let header = node.header(number)?;
+                headers.entry(number).or_insert(
+                    header.ok_or_else(|| node.lies(format!("it has logs of block {number}, and no such block")))?,
+                )
+            }
+        };
+        if header.hash != hash {
+            return Err(node.lies(format!("its logs of block {number} are of another block than its header")));
+        }
+        entries.push(log.entry(header.timestamp).ok_or_else(|| node.lies("it sent half a log".into()))?);
+    }
+    Ok(entries)
+}
+
+/// A block's number as a parameter.
+pub(super) fn block_tag(number: u64) -> Json {
+    Json::from(format!("{number:#x}"))
+}
