@@ -15,11 +15,11 @@ use super::{
 use crate::{Address, Digest, codec::CodecError, envelope::DatasetRef, model::ModelInfo, time::Timestamp};
 
 /// The version of the DDO specification that is written.
-const DDO_VERSION: &str = "4.7.0";
+pub(super) const DDO_VERSION: &str = "4.7.0";
 /// The versions that are read: they differ in fields that Sealock does not use.
-const DDO_VERSIONS: [&str; 4] = ["4.1.0", "4.3.0", "4.5.0", "4.7.0"];
+pub(super) const DDO_VERSIONS: [&str; 4] = ["4.1.0", "4.3.0", "4.5.0", "4.7.0"];
 /// The largest integer that every JSON reader keeps exact (RFC 8259, section 6).
-const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
+pub(super) const MAX_JSON_INTEGER: u64 = (1 << 53) - 1;
 
 /// Ocean's types of service.
 const COMPUTE: &str = "compute";
@@ -422,7 +422,7 @@ impl AssetDescription {
     }
 }
 
-fn text(field: &str, text: &str, min: usize, max: usize) -> Result<(), AssetError> {
+pub(super) fn text(field: &str, text: &str, min: usize, max: usize) -> Result<(), AssetError> {
     let length = text.chars().count();
     if !(min..=max).contains(&length) {
         return Err(AssetError::description(field, format!("expected {min} to {max} characters, got {length}")));
@@ -433,14 +433,14 @@ fn text(field: &str, text: &str, min: usize, max: usize) -> Result<(), AssetErro
     Ok(())
 }
 
-fn number(field: &str, value: u64, min: u64, max: u64) -> Result<(), AssetError> {
+pub(super) fn number(field: &str, value: u64, min: u64, max: u64) -> Result<(), AssetError> {
     if (min..=max).contains(&value) {
         return Ok(());
     }
     Err(AssetError::description(field, format!("expected {min} to {max}, got {value}")))
 }
 
-fn limit(bytes: &[u8]) -> Result<(), AssetError> {
+pub(super) fn limit(bytes: &[u8]) -> Result<(), AssetError> {
     let limit = AssetDescription::MAX_BYTES;
     if bytes.len() > limit {
         return Err(CodecError::TooLarge { what: "DDO", got: bytes.len(), limit }.into());
@@ -454,7 +454,7 @@ fn files(manifest: &Cid) -> String {
 }
 
 /// Seconds since 1970 as `2026-01-31T12:00:00Z`, up to the year 9999.
-fn date(at: Timestamp, field: &str) -> Result<String, AssetError> {
+pub(super) fn date(at: Timestamp, field: &str) -> Result<String, AssetError> {
     number(field, at, 0, 253_402_300_799)?;
     let date =
         DateTime::<Utc>::from_timestamp(at as i64, 0).ok_or_else(|| AssetError::description(field, "no date"))?;

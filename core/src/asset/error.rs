@@ -141,6 +141,14 @@ pub enum AssetError {
         /// What is wrong with it.
         why: String,
     },
+    /// A description in a version of Ocean's DDO that this build does not know.
+    #[error("the DDO has version {got:?}, this build reads {known}")]
+    UnsupportedDdo {
+        /// The version found, cut to 16 characters.
+        got: String,
+        /// The versions that this build reads.
+        known: String,
+    },
     /// A text that is no `did:op:` identifier, or one that names another asset.
     #[error("invalid DID: expected {expected}, got {got:?}")]
     InvalidDid {
@@ -197,6 +205,7 @@ impl Classify for AssetError {
             AssetError::Unreadable { .. } | AssetError::InvalidDescription { .. } | AssetError::InvalidDid { .. } => {
                 ErrorKind::Malformed
             }
+            AssetError::UnsupportedDdo { .. } => ErrorKind::UnsupportedVersion,
             AssetError::Io { .. } => ErrorKind::Io,
             AssetError::Codec(e) => e.kind(),
         }
@@ -212,6 +221,9 @@ impl Classify for AssetError {
                 if close.is_empty() { "look the columns up in the asset's schema" } else { "check the spelling" }
                     .into(),
             ),
+            AssetError::UnsupportedDdo { .. } => {
+                Some("use a newer version of Sealock, or ask the publisher for a document in one of these".into())
+            }
             AssetError::Codec(e) => e.hint(),
             _ => None,
         }
