@@ -2,6 +2,9 @@
 //! that the insurer cannot read and gets an answer that nobody else can.
 //!
 //! Data: the RAND Health Insurance Experiment (see `examples/data/README.md`).
+//!
+//! The ledger is one in a folder; or, where `SEALOCK_OCEAN_URL` and `SEALOCK_OCEAN_ADDRESSES` are set, Ocean Protocol's contracts
+//! on a chain, with accounts whose secret keys are in `SEALOCK_OCEAN_KEYS` (`make demo-ocean`).
 
 use std::error::Error;
 use std::fs::File;
@@ -15,12 +18,14 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::DataType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use sealock::asset::{Column, Schema, Table, Terms};
-use sealock::ledger::Amount;
+use sealock::ledger::ocean::{OceanLedger, OceanOptions};
+use sealock::ledger::{Amount, EmbeddedLedger, Ledger};
 use sealock::owner::Offer;
 use sealock::policy::Policy;
 use sealock::program::{Aggregation, Query, col, count, mean, secret};
 use sealock::receipt::verify_chain;
 use sealock::store::{IpfsConfig, IpfsStore, Store};
+use sealock::time::SystemClock;
 use sealock::{Account, ErrorKind, Exchange};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/randhie.parquet");
@@ -40,12 +45,13 @@ fn story(folder: &Path) -> Any<()> {
     let clock = Steps::default();
     let records = Records::read(Path::new(DATA))?;
 
-    clock.step("An exchange opens: a ledger in a folder, and an IPFS node on loopback. No chain, no service.");
+    let mut world = World::of_environment()?;
+    clock.step(&format!("An exchange opens: {}, and an IPFS node on loopback.", world.name()));
     let desk = IpfsStore::open(folder.join("desk"), &IpfsConfig::new())?;
-    let exchange = Exchange::local_with(folder, desk.clone())?;
-    let market = Account::generate();
+    let exchange = Exchange::local_on(folder, desk.clone(), world.ledger(folder)?)?;
+    let market = world.account()?;
     let ocean = exchange.ledger().deploy_token(&market, "Ocean", "OCEAN", Amount::whole(1_000_000))?;
-    let secret_key = Account::generate().expose_secret_bytes();
+    let secret_key = world.account()?.expose_secret_bytes();
     let insurer = exchange.owner(Account::from_secret_bytes(&secret_key)?)?;
     clock.done(&["the insurer makes the key that access proofs are made with; its secret part is forgotten".into()]);
 
@@ -91,15 +97,16 @@ fn story(folder: &Path) -> Any<()> {
         fetched += bytes;
     }
     drop((insurer, exchange, desk));
-    let exchange = Exchange::local_with(folder, rack)?;
+    let exchange = Exchange::local_on(folder, rack, world.ledger(folder)?)?;
     let insurer = exchange.owner(Account::from_secret_bytes(&secret_key)?)?;
     clock.done(&[format!("{fetched} bytes, each block checked against its CID"), "peers learn CIDs and sizes".into()]);
 
     clock.step("Four researchers buy a datatoken each and order. Each order carries a commitment to a fresh secret.");
     let mut researchers = Vec::new();
     for _ in 0..4 {
-        let consumer = exchange.consumer(Account::generate())?;
-        exchange.ledger().mint(&market, ocean, consumer.address(), Amount::whole(2))?;
+        let consumer = exchange.consumer(world.account()?)?;
+        // Two for the datatoken, and something for the fees that a chain's contracts may take.
+        exchange.ledger().mint(&market, ocean, consumer.address(), Amount::whole(3))?;
         consumer.buy(&asset, 1)?;
         let order = consumer.order(&asset)?;
         researchers.push((consumer, order));
@@ -186,6 +193,53 @@ fn story(folder: &Path) -> Any<()> {
     verify_chain(insurer.address(), &node.receipts()?)?;
     println!("The insurer's {} receipt(s) verify. Done.", node.receipts()?.len());
     Ok(())
+}
+
+/// Which ledger the story is told on.
+enum World {
+    Folder,
+    Ocean { url: String, addresses: String, keys: Vec<String> },
+}
+
+impl World {
+    fn of_environment() -> Any<Self> {
+        let Ok(url) = std::env::var("SEALOCK_OCEAN_URL") else { return Ok(World::Folder) };
+        let addresses = std::fs::read_to_string(std::env::var("SEALOCK_OCEAN_ADDRESSES")?)?;
+        let keys = std::env::var("SEALOCK_OCEAN_KEYS")?.split(',').map(str::to_owned).collect();
+        Ok(World::Ocean { url, addresses, keys })
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            World::Folder => "a ledger in a folder, no chain, no service",
+            World::Ocean { .. } => "Ocean Protocol's contracts on a chain",
+        }
+    }
+
+    fn ledger(&self, folder: &Path) -> Any<Arc<dyn Ledger>> {
+        Ok(match self {
+            World::Folder => {
+                std::fs::create_dir_all(folder)?;
+                Arc::new(EmbeddedLedger::open(folder.join("ledger.redb"), Arc::new(SystemClock))?)
+            }
+            World::Ocean { url, addresses, .. } => {
+                std::fs::create_dir_all(folder)?;
+                let options = OceanOptions { cache: Some(folder.join("ocean.redb")), ..OceanOptions::default() };
+                Arc::new(OceanLedger::connect_with_json(url, addresses, options)?)
+            }
+        })
+    }
+
+    /// An account; on a chain, one that can pay for gas.
+    fn account(&mut self) -> Any<Account> {
+        match self {
+            World::Folder => Ok(Account::generate()),
+            World::Ocean { keys, .. } => {
+                let key = hex::decode(keys.pop().ok_or("there are too few accounts")?)?;
+                Ok(Account::from_secret_bytes(key.as_slice().try_into()?)?)
+            }
+        }
+    }
 }
 
 /// The columns that the insurer publishes.

@@ -21,7 +21,7 @@ use crate::envelope::RecipientKey;
 use crate::error::{Classify, ErrorKind, Result};
 use crate::journal::Journal;
 use crate::keystore::KeyStore;
-use crate::ledger::{EmbeddedLedger, EventKind, FixedRate, Ledger};
+use crate::ledger::{EmbeddedLedger, FixedRate, Ledger};
 use crate::order::Consumer;
 use crate::owner::Owner;
 use crate::store::{DiskStore, MemoryStore, Store, Tiered, unixfs};
@@ -123,7 +123,7 @@ pub struct Exchange {
 
 struct Inner {
     store: Arc<dyn Store>,
-    ledger: Box<dyn Ledger>,
+    ledger: Arc<dyn Ledger>,
     clock: Arc<dyn Clock>,
     /// Where nodes and wallets keep their state; in memory if there is none.
     state: Option<PathBuf>,
@@ -152,7 +152,10 @@ impl Exchange {
         clock: Arc<dyn Clock>,
         state: Option<PathBuf>,
     ) -> Self {
-        let (store, ledger) = (Arc::new(store), Box::new(ledger));
+        Self::join(Arc::new(store), Arc::new(ledger), clock, state)
+    }
+
+    fn join(store: Arc<dyn Store>, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>, state: Option<PathBuf>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -173,8 +176,7 @@ impl Exchange {
     /// it open.
     pub fn local(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let store = DiskStore::open(folder(path)?.join("store"))?;
-        Self::local_with(path, store)
+        Self::local_with(path, Self::local_store(path)?)
     }
 
     /// As [`Exchange::local`], with another store: an [`IpfsStore`](crate::store::IpfsStore) for instance, which is a node on
@@ -184,10 +186,35 @@ impl Exchange {
     /// As [`Exchange::local`].
     pub fn local_with(path: impl AsRef<Path>, store: impl Store + 'static) -> Result<Self> {
         let path = folder(path.as_ref())?;
+        // The ledger takes the clock, and locks the folder before the state in it is touched.
+        let ledger = EmbeddedLedger::open(path.join("ledger.redb"), Arc::new(SystemClock))?;
+        Self::local_on(path, store, Arc::new(ledger))
+    }
+
+    /// As [`Exchange::local_with`], on another ledger: Ocean's contracts on a chain, for instance
+    #[cfg_attr(feature = "ocean", doc = "([`OceanLedger`](crate::ledger::ocean::OceanLedger)).")]
+    #[cfg_attr(not(feature = "ocean"), doc = "(feature `ocean`).")]
+    /// What parties keep of an exchange goes with its ledger: use a folder of its own for each.
+    ///
+    /// # Errors
+    /// As [`Exchange::local`].
+    pub fn local_on(path: impl AsRef<Path>, store: impl Store + 'static, ledger: Arc<dyn Ledger>) -> Result<Self> {
+        let path = folder(path.as_ref())?;
         let state = folder(&path.join("state"))?.to_path_buf();
-        let clock = Arc::new(SystemClock);
-        let ledger = EmbeddedLedger::open(path.join("ledger.redb"), clock.clone())?;
-        Ok(Self::new(store, ledger, clock, Some(state)))
+        Ok(Self::join(Arc::new(store), ledger, Arc::new(SystemClock), Some(state)))
+    }
+
+    /// The store of [`Exchange::local`], for [`Exchange::local_on`].
+    ///
+    /// # Errors
+    /// As [`Exchange::local`].
+    pub fn local_store(path: impl AsRef<Path>) -> Result<DiskStore> {
+        Ok(DiskStore::open(folder(path.as_ref())?.join("store"))?)
+    }
+
+    /// As [`Exchange::in_memory`], on another ledger.
+    pub fn in_memory_on(ledger: Arc<dyn Ledger>) -> Self {
+        Self::join(Arc::new(MemoryStore::new()), ledger, Arc::new(SystemClock), None)
     }
 
     /// As [`Exchange::local`], with a store that is far away behind the folder's own: what is pinned is kept in both. See
@@ -197,8 +224,7 @@ impl Exchange {
     /// As [`Exchange::local`].
     pub fn local_tiered(path: impl AsRef<Path>, far: impl Store + 'static) -> Result<Self> {
         let path = path.as_ref();
-        let near = DiskStore::open(folder(path)?.join("store"))?;
-        Self::local_with(path, Tiered::new(near, far))
+        Self::local_with(path, Tiered::new(Self::local_store(path)?, far))
     }
 
     /// An exchange that is gone when it is dropped.
@@ -369,19 +395,21 @@ impl Exchange {
     /// # Errors
     /// The ledger's own.
     pub fn assets(&self) -> Result<Vec<Asset>> {
+        use ErrorKind as Kind;
         const PAGE: usize = 4096;
         let mut assets = Vec::new();
         let mut from = 0;
         loop {
-            let page = self.ledger().events(from, PAGE)?;
-            for event in &page {
-                from = event.index + 1;
-                if !matches!(event.kind, EventKind::NftCreated { .. }) {
-                    continue;
-                }
-                match self.asset(event.emitter) {
+            let page = self.ledger().nfts(from, PAGE)?;
+            from += page.len() as u64;
+            for nft in &page {
+                match self.asset(*nft) {
                     Ok(asset) => assets.push(asset),
-                    Err(why) => tracing::debug!(nft = %event.emitter, %why, "passed over"),
+                    // It was not read, so it may be one.
+                    Err(e) if matches!(e.kind(), Kind::Unreachable | Kind::Timeout | Kind::Io | Kind::CorruptState) => {
+                        return Err(e);
+                    }
+                    Err(why) => tracing::debug!(%nft, %why, "passed over"),
                 }
             }
             if page.len() < PAGE {

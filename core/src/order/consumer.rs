@@ -42,7 +42,7 @@ impl Consumer {
     }
 
     /// Gets `count` datatokens of the asset, at its fixed price or from its dispenser. Pays at most the price that
-    /// [`Asset::price`] shows.
+    /// [`Asset::price`] shows, and the ledger's own [fees](ledger::Ledger::sale_fees) on top.
     ///
     /// # Errors
     /// [`ErrorKind::InsufficientBalance`](crate::ErrorKind::InsufficientBalance),
@@ -56,6 +56,8 @@ impl Consumer {
         Ok(match asset.price() {
             Some(Price::Fixed { base_token, amount: price }) => {
                 let cost = amount.cost_at(Amount::from_units(*price)).ok_or(OrderError::CostOverflow)?;
+                let fees = exchange.ledger().sale_fees(token, amount, *base_token)?;
+                let cost = cost.checked_add(fees).ok_or(OrderError::CostOverflow)?;
                 exchange.ledger().buy(account, token, amount, *base_token, cost)?
             }
             // The ledger says what is not on offer.

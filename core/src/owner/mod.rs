@@ -132,7 +132,7 @@ impl<'a> Offer<'a> {
             author: "unnamed".into(),
             license: "proprietary".into(),
             tags: Vec::new(),
-            cap: Amount::whole(1_000_000),
+            cap: Amount::MAX,
             endpoint: "sealock:local".into(),
             recipients: Vec::new(),
         }
@@ -165,7 +165,7 @@ impl<'a> Offer<'a> {
         self
     }
 
-    /// How many datatokens may exist; 1,000,000 if not said.
+    /// How many datatokens may exist; any number if not said. Ocean's standard datatokens have no cap, and take none.
     #[must_use]
     pub fn cap(mut self, datatokens: u64) -> Self {
         self.cap = Amount::whole(datatokens);
@@ -214,6 +214,8 @@ impl Owner {
         let verifying_key = VerifyingKey::from_bytes(&row.verifying_key)?;
         let depth = verifying_key.depth() as u8;
         let access = AccessKeys { proving_key: row.proving_key, digest: row.digest, depth };
+        // Where an order needs an offer that its provider signs, the owner is the provider.
+        exchange.ledger().attend(&(Arc::clone(&keys) as Arc<dyn ledger::OrderSigner>));
         let node = Node::new(exchange, keys, journal, verifying_key);
         let (changing, recording) = Default::default();
         Ok(Self { node, access, changing, recording, _opened: opened })
