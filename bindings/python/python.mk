@@ -6,7 +6,7 @@ PYTHON_SOURCES := Cargo.toml Cargo.lock README.md $(addprefix bindings/python/,C
 
 python-install: $(VENV)/.sealock ## Build the Python package and install it into .venv
 
-python-test: python-install $(PEERS)/node_modules/.ready $(ZK_PEERS)/node_modules/.ready ## Run the tests of the Python package: pytest, mypy, stubtest, notebook, snippets
+python-test: python-install $(PEERS)/node_modules/.ready $(OCEAN_PEERS)/node_modules/.ready $(ZK_PEERS)/node_modules/.ready ## Run the tests of the Python package: pytest, mypy, stubtest, notebook, snippets
 	cd bindings/python && $(VENV)/bin/python -m pytest
 
 demo-python: python-install ## Run the whole story from Python

@@ -1,11 +1,15 @@
 //! `Account`.
 
+use std::io::Read;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use sealock::ledger::ocean;
 use zeroize::Zeroizing;
 
+use crate::call::Call;
 use crate::convert;
 use crate::error::{Failure, Result};
 
@@ -37,6 +41,21 @@ impl Account {
             Failure::argument(why, "pass what expose_secret_bytes() returned")
         })?;
         Ok(Self(Arc::new(sealock::Account::from_secret_bytes(secret)?)))
+    }
+
+    /// The account in a key file of Ethereum wallets: the Web3 Secret Storage Definition, version 3. Takes a second, and the
+    /// memory that the file asks for, mostly 256 MiB.
+    #[staticmethod]
+    fn from_keystore(py: Python<'_>, path: PathBuf, password: &Bound<'_, PyAny>) -> Result<Self> {
+        let password = convert::secret_text("password", password)?;
+        let account = Call::default().run(py, move |_| {
+            let file = std::fs::File::open(&path).map_err(PyErr::from)?;
+            let mut json = String::new();
+            let limit = ocean::KEYSTORE_LIMIT as u64 + 1;
+            file.take(limit).read_to_string(&mut json).map_err(PyErr::from)?;
+            Ok(ocean::account_from_keystore(&json, &password)?)
+        })?;
+        Ok(Self(Arc::new(account)))
     }
 
     /// The account's address.

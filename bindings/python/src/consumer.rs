@@ -30,8 +30,9 @@ impl Consumer {
         self.0.address().to_string()
     }
 
-    /// Gets datatokens of the asset, at its fixed price or for nothing. Pays at most what `asset.price` shows. Returns the
-    /// digest of the transaction.
+    /// Gets datatokens of the asset, at its fixed price or for nothing. Pays at most what `asset.price` shows, and the fees of
+    /// a chain's contracts on top. Returns the digest of the transaction. On a chain it may still be bought if this is
+    /// interrupted.
     #[pyo3(signature = (asset, count = None))]
     fn buy(&self, py: Python<'_>, asset: &Asset, count: Option<&Bound<'_, PyAny>>) -> Result<String> {
         let count = count.map_or(Ok(1), |count| convert::whole("count", count))?;
@@ -39,19 +40,19 @@ impl Consumer {
             return Err(Failure::argument("count: 0 datatokens are none", "buy at least one"));
         }
         let (consumer, asset) = (Arc::clone(&self.0), asset.0.clone());
-        quick(py, move || Ok(consumer.buy(&asset, count)?.tx.to_string()))
+        Call::default().run(py, move |_| Ok(consumer.buy(&asset, count)?.tx.to_string()))
     }
 
-    /// Spends one datatoken on an order of the asset.
+    /// Spends one datatoken on an order of the asset. If this is interrupted, look among `orders` before ordering again.
     fn order(&self, py: Python<'_>, asset: &Asset) -> Result<Order> {
         let (consumer, asset) = (Arc::clone(&self.0), asset.0.clone());
-        quick(py, move || Ok(Order(Arc::new(consumer.order(&asset)?))))
+        Call::default().run(py, move |_| Ok(Order(Arc::new(consumer.order(&asset)?))))
     }
 
     /// Spends one datatoken on an order of the data itself, if its policy allows downloads. It pays for no query.
     fn order_download(&self, py: Python<'_>, asset: &Asset) -> Result<DownloadOrder> {
         let (consumer, asset) = (Arc::clone(&self.0), asset.0.clone());
-        quick(py, move || Ok(DownloadOrder(Arc::new(consumer.order_download(&asset)?))))
+        Call::default().run(py, move |_| Ok(DownloadOrder(Arc::new(consumer.order_download(&asset)?))))
     }
 
     /// The orders of the asset that this account has made, found on the ledger by the account's key alone.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use sealock::keystore;
-use sealock::store::car;
+use sealock::store::{Tiered, car};
 
 use crate::account::Account;
 use crate::asset::Asset;
@@ -17,6 +17,7 @@ use crate::download::Download;
 use crate::error::{Failure, Result};
 use crate::file::Place;
 use crate::keys::{KeyStore, RecipientKey};
+use crate::ocean::OceanLedger;
 use crate::owner::Owner;
 use crate::store::{Backing, Store};
 
@@ -55,29 +56,48 @@ impl Exchange {
     /// Blocks are kept in the folder. With an `IpfsNode` as `store` they are kept in the node, which peers fetch them from;
     /// with a `KuboDaemon` in the folder, and what is pinned in the daemon as well. Either stays open while the exchange does,
     /// whether its own handle is closed or not.
+    ///
+    /// Tokens and orders are on a ledger in the folder; with an `OceanLedger` as `ledger`, on Ocean Protocol's contracts.
     #[staticmethod]
-    #[pyo3(signature = (path, *, store = None))]
-    fn local(py: Python<'_>, path: PathBuf, store: Option<&Store>) -> Result<Self> {
+    #[pyo3(signature = (path, *, store = None, ledger = None))]
+    fn local(py: Python<'_>, path: PathBuf, store: Option<&Store>, ledger: Option<&OceanLedger>) -> Result<Self> {
         let mut place = path.display().to_string();
         if let Some(store) = store {
             place = format!("{place}, {}", store.shown());
         }
+        if let Some(ledger) = ledger {
+            place = format!("{place}, {}", ledger.shown());
+        }
         let store = store.map(Store::backing).transpose()?;
+        let ledger = ledger.map(|ledger| Arc::clone(&ledger.0) as Arc<dyn sealock::ledger::Ledger>);
         let inner = Call::default().alone().run(py, move |_| {
-            Ok(match store {
-                None => sealock::Exchange::local(path)?,
-                Some(Backing::Ipfs(node)) => sealock::Exchange::local_with(path, node)?,
-                Some(Backing::Kubo(daemon)) => sealock::Exchange::local_tiered(path, daemon)?,
+            use sealock::Exchange;
+            let near = || Exchange::local_store(&path);
+            Ok(match (store, ledger) {
+                (None, None) => Exchange::local(path)?,
+                (None, Some(ledger)) => Exchange::local_on(&path, near()?, ledger)?,
+                (Some(Backing::Ipfs(node)), None) => Exchange::local_with(path, node)?,
+                (Some(Backing::Ipfs(node)), Some(ledger)) => Exchange::local_on(path, node, ledger)?,
+                (Some(Backing::Kubo(daemon)), None) => Exchange::local_tiered(path, daemon)?,
+                (Some(Backing::Kubo(daemon)), Some(ledger)) => {
+                    Exchange::local_on(&path, Tiered::new(near()?, daemon), ledger)?
+                }
             })
         })?;
         Ok(Self { inner, place })
     }
 
-    /// An exchange that is gone when its last handle is.
+    /// An exchange that is gone when its last handle is. With an `OceanLedger`, tokens and orders stay on its chain.
     #[staticmethod]
-    fn in_memory(py: Python<'_>) -> Result<Self> {
-        let inner = quick(py, || Ok(sealock::Exchange::in_memory()?))?;
-        Ok(Self { inner, place: "in memory".into() })
+    #[pyo3(signature = (*, ledger = None))]
+    fn in_memory(py: Python<'_>, ledger: Option<&OceanLedger>) -> Result<Self> {
+        let Some(ledger) = ledger else {
+            let inner = quick(py, || Ok(sealock::Exchange::in_memory()?))?;
+            return Ok(Self { inner, place: "in memory".into() });
+        };
+        let (place, ledger) = (format!("in memory, {}", ledger.shown()), Arc::clone(&ledger.0));
+        let inner = quick(py, || Ok(sealock::Exchange::in_memory_on(ledger)))?;
+        Ok(Self { inner, place })
     }
 
     /// The owner side of an account: publishes tables and runs the node that answers for them. The first time, it makes
@@ -116,7 +136,7 @@ impl Exchange {
     /// The asset that a data NFT (an address) stands for.
     fn asset(&self, py: Python<'_>, nft: &Bound<'_, PyAny>) -> Result<Asset> {
         let (exchange, nft) = (self.inner.clone(), convert::address(nft)?);
-        quick(py, || Ok(Asset(exchange.asset(nft)?)))
+        Call::default().run(py, move |_| Ok(Asset(exchange.asset(nft)?)))
     }
 
     /// Every asset that was published here, in the order of the ledger.
@@ -177,8 +197,9 @@ impl Exchange {
         symbol: &str,
         cap: &Bound<'_, PyAny>,
     ) -> Result<String> {
-        let (account, cap) = (&account.0, convert::amount(cap)?);
-        quick(py, || Ok(self.inner.ledger().deploy_token(account, name, symbol, cap)?.to_string()))
+        let (exchange, account, cap) = (self.inner.clone(), Arc::clone(&account.0), convert::amount(cap)?);
+        let (name, symbol) = (name.to_owned(), symbol.to_owned());
+        Call::default().run(py, move |_| Ok(exchange.ledger().deploy_token(&account, &name, &symbol, cap)?.to_string()))
     }
 
     /// Mints whole tokens for the address `to`. Returns the digest of the transaction.
@@ -191,8 +212,8 @@ impl Exchange {
         amount: &Bound<'_, PyAny>,
     ) -> Result<String> {
         let (token, to, amount) = (convert::address(token)?, convert::address(to)?, convert::amount(amount)?);
-        let account = &account.0;
-        quick(py, || Ok(self.inner.ledger().mint(account, token, to, amount)?.tx.to_string()))
+        let (exchange, account) = (self.inner.clone(), Arc::clone(&account.0));
+        Call::default().run(py, move |_| Ok(exchange.ledger().mint(&account, token, to, amount)?.tx.to_string()))
     }
 
     /// Transfers whole tokens to the address `to`. Returns the digest of the transaction.
@@ -205,8 +226,17 @@ impl Exchange {
         amount: &Bound<'_, PyAny>,
     ) -> Result<String> {
         let (token, to, amount) = (convert::address(token)?, convert::address(to)?, convert::amount(amount)?);
-        let account = &account.0;
-        quick(py, || Ok(self.inner.ledger().transfer(account, token, to, amount)?.tx.to_string()))
+        let (exchange, account) = (self.inner.clone(), Arc::clone(&account.0));
+        Call::default().run(py, move |_| Ok(exchange.ledger().transfer(&account, token, to, amount)?.tx.to_string()))
+    }
+
+    /// Pays out to the owner of a datatoken's NFT what sales brought and the ledger still holds: on Ocean's contracts, sales
+    /// pay into the exchange there. Anybody may; the account pays the ledger's own fees. Returns how much it was, in whole
+    /// tokens of 18 decimals.
+    fn collect<'py>(&self, py: Python<'py>, account: &Account, token: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
+        let (exchange, account, token) = (self.inner.clone(), Arc::clone(&account.0), convert::address(token)?);
+        let amount = Call::default().run(py, move |_| Ok(exchange.ledger().collect(&account, token)?))?;
+        Ok(convert::from_amount(py, amount)?)
     }
 
     /// What an address holds of a token, in whole tokens.
@@ -217,7 +247,8 @@ impl Exchange {
         address: &Bound<'py, PyAny>,
     ) -> Result<Bound<'py, PyAny>> {
         let (token, address) = (convert::address(token)?, convert::address(address)?);
-        let balance = quick(py, || Ok(self.inner.ledger().balance_of(token, address)?))?;
+        let exchange = self.inner.clone();
+        let balance = Call::default().run(py, move |_| Ok(exchange.ledger().balance_of(token, address)?))?;
         Ok(convert::from_amount(py, balance)?)
     }
 

