@@ -3,12 +3,22 @@
 //! One kind of key signs transactions, manifests and receipts, so that an owner has one identity on the embedded ledger
 //! and on an EVM chain. Signatures are ECDSA with a low `s` (EIP-2), deterministic (RFC 6979), over a
 //! [`Digest`] whose label separates the purposes.
+//!
+//! The key may be elsewhere: an [`ExternalSigner`] is a hardware wallet, a cloud's key service or a process of its own. What
+//! Sealock derives from an account's key (the secrets of orders, the keys of wallets and key stores) then follows from a
+//! signature over [one fixed message](Account::external), as rollups derive their keys from wallets. It is as secret as the
+//! key itself: whoever gets that message signed by the account has them, so that a signer must sign it for nobody else, and it
+//! must be deterministic (RFC 6979), which is checked.
 
 use std::fmt;
+use std::sync::Arc;
 
+use hkdf::Hkdf;
 use k256::ecdsa::{RecoveryId, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
+use sha2::Sha512;
 use sha3::{Digest as _, Keccak256};
+use zeroize::Zeroizing;
 
 use crate::{
     Digest,
@@ -36,6 +46,14 @@ pub enum AccountError {
         /// The account that should have signed.
         expected: Address,
     },
+    /// An external signer did not sign.
+    #[error("the signer of {account} did not sign: {why}")]
+    Signer {
+        /// The account.
+        account: Address,
+        /// What it says, or what is wrong with what it gave.
+        why: String,
+    },
 }
 
 impl Classify for AccountError {
@@ -43,6 +61,7 @@ impl Classify for AccountError {
         match self {
             AccountError::InvalidSecret | AccountError::InvalidAddress { .. } => ErrorKind::InvalidArgument,
             AccountError::BadSignature { .. } => ErrorKind::BadSignature,
+            AccountError::Signer { .. } => ErrorKind::Unreachable,
         }
     }
 }
@@ -154,10 +173,31 @@ impl fmt::Debug for Signature {
     }
 }
 
+/// Signs for an account whose key is elsewhere.
+pub trait ExternalSigner: Send + Sync {
+    /// The account's address.
+    fn address(&self) -> Address;
+
+    /// Signs 32 bytes, as they are (with no prefix of EIP-191): `r ‖ s ‖ parity` with a low `s`, the same each time.
+    ///
+    /// # Errors
+    /// Why it does not, in words.
+    fn sign(&self, digest: &Digest) -> Result<Signature, String>;
+}
+
 /// A secret key and its address. Wiped when dropped; shown by its address alone.
 pub struct Account {
-    key: SigningKey,
+    key: Key,
     address: Address,
+}
+
+enum Key {
+    Here(SigningKey),
+    Elsewhere {
+        signer: Arc<dyn ExternalSigner>,
+        /// What other keys derive from.
+        seed: Zeroizing<[u8; 32]>,
+    },
 }
 
 impl Account {
@@ -180,12 +220,43 @@ impl Account {
     pub fn from_secret_bytes(secret: &[u8; 32]) -> Result<Self, AccountError> {
         let key = SigningKey::from_slice(secret).map_err(|_| AccountError::InvalidSecret)?;
         let address = Address::of(key.verifying_key());
-        Ok(Self { key, address })
+        Ok(Self { key: Key::Here(key), address })
     }
 
-    /// The secret key, for a key store alone. The name shows in a review.
-    pub fn expose_secret_bytes(&self) -> zeroize::Zeroizing<[u8; 32]> {
-        zeroize::Zeroizing::new(self.key.to_bytes().into())
+    /// An account whose key a signer holds. It is asked twice for a signature of
+    /// `Digest::of("sealock/v1/account-seed", [address])`, from which (by HKDF-SHA512, RFC 5869) follow the secrets that
+    /// would otherwise follow from the key.
+    ///
+    /// # Errors
+    /// [`AccountError::Signer`] if it does not sign, signs for another address, or signs the same bytes otherwise the
+    /// second time.
+    pub fn external(signer: Arc<dyn ExternalSigner>) -> Result<Self, AccountError> {
+        let address = signer.address();
+        let digest = Digest::of("sealock/v1/account-seed", &[address.as_bytes()]);
+        let first = signed(&*signer, address, &digest)?;
+        if signed(&*signer, address, &digest)? != first {
+            let why = "it does not sign deterministically (RFC 6979), so that no secret can follow from it".into();
+            return Err(AccountError::Signer { account: address, why });
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        Hkdf::<Sha512>::new(Some(b"sealock/v1/account-seed"), first.as_bytes())
+            .expand(address.as_bytes(), seed.as_mut())
+            .expect("32 bytes are within HKDF's limit");
+        Ok(Self { key: Key::Elsewhere { signer, seed }, address })
+    }
+
+    /// Whether the key is with an [`ExternalSigner`].
+    pub const fn is_external(&self) -> bool {
+        matches!(self.key, Key::Elsewhere { .. })
+    }
+
+    /// The secret that this account's other keys derive from: the secret key, for a key store alone; or with an external
+    /// signer, what follows from its signature, which is no key of the account. The name shows in a review.
+    pub fn expose_secret_bytes(&self) -> Zeroizing<[u8; 32]> {
+        match &self.key {
+            Key::Here(key) => Zeroizing::new(key.to_bytes().into()),
+            Key::Elsewhere { seed, .. } => seed.clone(),
+        }
     }
 
     /// The account's address.
@@ -194,13 +265,31 @@ impl Account {
     }
 
     /// Signs a labelled digest.
-    pub fn sign(&self, digest: &Digest) -> Signature {
-        let (signature, id) = self.key.sign_prehash_recoverable(digest.as_bytes());
-        let mut out = [0; 65];
-        out[..64].copy_from_slice(&signature.to_bytes());
-        out[64] = id.to_byte();
-        Signature(out)
+    ///
+    /// # Errors
+    /// [`AccountError::Signer`] of an external signer. A key that is here always signs.
+    pub fn sign(&self, digest: &Digest) -> Result<Signature, AccountError> {
+        match &self.key {
+            Key::Here(key) => {
+                let (signature, id) = key.sign_prehash_recoverable(digest.as_bytes());
+                let mut out = [0; 65];
+                out[..64].copy_from_slice(&signature.to_bytes());
+                out[64] = id.to_byte();
+                Ok(Signature(out))
+            }
+            Key::Elsewhere { signer, .. } => signed(&**signer, self.address, digest),
+        }
     }
+}
+
+/// What a signer signed, which is checked: what it gives may go onto a chain.
+fn signed(signer: &dyn ExternalSigner, account: Address, digest: &Digest) -> Result<Signature, AccountError> {
+    let signature = signer.sign(digest).map_err(|why| AccountError::Signer { account, why })?;
+    if signature.signer(digest) != Some(account) {
+        let why = "what it gave is no signature of this account with a low s".into();
+        return Err(AccountError::Signer { account, why });
+    }
+    Ok(signature)
 }
 
 impl fmt::Debug for Account {
@@ -235,7 +324,7 @@ mod tests {
     #[test]
     fn a_signature_names_its_signer_and_nothing_else() {
         let (account, digest) = (account(), Digest::of("test", &[b"x"]));
-        let signature = account.sign(&digest);
+        let signature = account.sign(&digest).unwrap();
         assert_eq!(signature.signer(&digest), Some(account.address()));
         signature.verify(&digest, account.address()).unwrap();
         assert!(signature.verify(&Digest::of("test", &[b"y"]), account.address()).is_err());
@@ -249,7 +338,7 @@ mod tests {
     #[test]
     fn the_mirrored_signature_is_refused() {
         let (account, digest) = (account(), Digest::of("test", &[b"x"]));
-        let signature = account.sign(&digest);
+        let signature = account.sign(&digest).unwrap();
         let plain = k256::ecdsa::Signature::from_slice(&signature.as_bytes()[..64]).unwrap();
         let mirrored = k256::ecdsa::Signature::from_scalars(plain.r().to_bytes(), (-*plain.s()).to_bytes()).unwrap();
         // ECDSA itself accepts it: the same key, the same message, other bytes.
@@ -260,6 +349,44 @@ mod tests {
         bytes[..64].copy_from_slice(&mirrored.to_bytes());
         bytes[64] = id.to_byte();
         assert_eq!(Signature::from_bytes(bytes).signer(&digest), None);
+    }
+
+    /// A key in another place, which lies when it is told to.
+    struct Elsewhere {
+        account: Account,
+        told: std::sync::Mutex<&'static str>,
+    }
+
+    impl ExternalSigner for Elsewhere {
+        fn address(&self) -> Address {
+            self.account.address()
+        }
+        fn sign(&self, digest: &Digest) -> Result<Signature, String> {
+            match *self.told.lock().unwrap() {
+                "refuse" => Err("the user pressed no".into()),
+                "lie" => Ok(Account::generate().sign(digest).unwrap()),
+                _ => self.account.sign(digest).map_err(|e| e.to_string()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_may_be_elsewhere() {
+        let signer = Arc::new(Elsewhere { account: account(), told: "".into() });
+        let external = Account::external(signer.clone()).unwrap();
+        assert!(external.is_external() && external.address() == account().address());
+        let digest = Digest::of("test", &[b"x"]);
+        external.sign(&digest).unwrap().verify(&digest, account().address()).unwrap();
+        // What derives from it is always the same, and is not the key.
+        let seed = external.expose_secret_bytes();
+        assert_eq!(*Account::external(signer.clone()).unwrap().expose_secret_bytes(), *seed);
+        assert_ne!(*seed, *account().expose_secret_bytes());
+        for told in ["refuse", "lie"] {
+            *signer.told.lock().unwrap() = told;
+            assert_eq!(external.sign(&digest).unwrap_err().kind(), ErrorKind::Unreachable);
+            assert!(Account::external(signer.clone()).is_err());
+        }
+        assert!(!format!("{external:?}").contains("seed"));
     }
 
     #[test]

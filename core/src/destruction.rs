@@ -49,7 +49,7 @@ impl DestructionReceipt {
     pub(crate) const VERSION: u64 = VERSION;
 
     pub(crate) fn sign(statement: Destruction, owner: &Account) -> Result<Self, ReceiptError> {
-        let signature = owner.sign(&digest_of(&statement)?);
+        let signature = owner.sign(&digest_of(&statement)?)?;
         Ok(Self { statement, signature })
     }
 

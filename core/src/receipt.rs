@@ -93,7 +93,7 @@ impl Receipt {
     pub(crate) const VERSION: u64 = VERSION;
 
     pub(crate) fn sign(statement: Statement, owner: &Account) -> Result<Self, ReceiptError> {
-        let signature = owner.sign(&digest_of(&statement)?);
+        let signature = owner.sign(&digest_of(&statement)?)?;
         Ok(Self { statement, signature })
     }
 

@@ -199,7 +199,7 @@ fn sign_unchecked(account: &Account, body: &ManifestBody) -> Vec<u8> {
         signature: sealock::Signature,
     }
     let digest = Digest::of("sealock/v1/manifest", &[&to_canonical("manifest", body).unwrap()]);
-    to_canonical("manifest", &Signed { body, signature: account.sign(&digest) }).unwrap()
+    to_canonical("manifest", &Signed { body, signature: account.sign(&digest).unwrap() }).unwrap()
 }
 
 #[test]

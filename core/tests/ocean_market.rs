@@ -14,6 +14,7 @@ use std::sync::Arc;
 use market::{PLANS, people, policy, table};
 use ocean::{Chain, fee};
 use peers::Peer;
+use sealock::account::ExternalSigner;
 use sealock::asset::{Did, Terms};
 use sealock::error::Classify;
 use sealock::ledger::ocean::OceanLedger;
@@ -23,7 +24,7 @@ use sealock::owner::{Offer, Owner};
 use sealock::program::{Query, col, count, secret, sum};
 use sealock::store::MemoryStore;
 use sealock::time::SystemClock;
-use sealock::{Account, Asset, ErrorKind, Exchange};
+use sealock::{Account, Address, Asset, Digest, ErrorKind, Exchange, Signature};
 use serde_json::{Value, json};
 
 const ONE: Amount = Amount::ONE;
@@ -91,6 +92,35 @@ fn the_story_runs_on_oceans_contracts() {
     let token = asset.service().datatoken;
     assert_eq!(elsewhere.ledger().balance_of(token, stranger.address()).unwrap(), ONE);
     exchange.ledger().verify_log().unwrap();
+}
+
+/// A wallet in another place: it signs, and shows no key.
+struct Wallet(Account);
+
+impl ExternalSigner for Wallet {
+    fn address(&self) -> Address {
+        self.0.address()
+    }
+    fn sign(&self, digest: &Digest) -> Result<Signature, String> {
+        self.0.sign(digest).map_err(|e| e.to_string())
+    }
+}
+
+#[test]
+fn parties_whose_keys_are_elsewhere_trade_and_compute() {
+    let chain = Chain::start();
+    let exchange = exchange(&chain);
+    let external = |account: Account| Account::external(Arc::new(Wallet(account))).unwrap();
+    let owner = exchange.owner(external(chain.account())).unwrap();
+    let terms = Terms::fixed(chain.ocean(), Amount::whole(2)).uses_per_order(3).valid_for(86_400);
+    let asset = owner.publish(&Offer::new("people", &table(&people(3000)), policy(), terms)).unwrap().asset;
+    let consumer = exchange.consumer(external(chain.account_with(5))).unwrap();
+    consumer.buy(&asset, 1).unwrap();
+    let order = consumer.order(&asset).unwrap();
+    let ticket = order.request(&Query::select([count()])).unwrap();
+    let (result, receipt) = owner.node().run(ticket.request().clone()).unwrap();
+    assert_eq!(ticket.open(&result, &receipt).unwrap().numbers("count").unwrap().to_f64(), [Some(3000.0)]);
+    assert_eq!(consumer.orders(&asset).unwrap().len(), 1, "found again by what the wallet signs");
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn forged_offers_do_not_count() {
     let offer = |commitment: u8, terms| {
         OrderOffer::new(ledger.chain_id(), a.token, 0, consumer.address(), [commitment; 32], terms)
     };
-    let free = |offer: OrderOffer, by: &Account, until| offer.sign(by, Address::ZERO, Amount::ZERO, until);
+    let free = |offer: OrderOffer, by: &Account, until| offer.sign(by, Address::ZERO, Amount::ZERO, until).unwrap();
     let later = ledger.now().unwrap() + 9999;
 
     // The contract takes any provider that signs.
@@ -377,7 +377,7 @@ fn oceans_fees_are_paid_and_told() {
     let fee = Amount::whole(1);
     let until = ledger.now().unwrap() + 99;
     let offer = OrderOffer::new(ledger.chain_id(), a.token, 0, consumer.address(), [1; 32], TERMS);
-    let order = ledger.order_with(&consumer, &offer.sign(&a.owner, ocean, fee, until)).unwrap();
+    let order = ledger.order_with(&consumer, &offer.sign(&a.owner, ocean, fee, until).unwrap()).unwrap();
     assert_eq!(order.amount, ONE);
     let kept = Amount::from_units(ONE.units() / 100 * 97);
     assert_eq!(ledger.balance_of(a.token, a.owner.address()).unwrap(), kept);
@@ -390,9 +390,9 @@ fn oceans_fees_are_paid_and_told() {
     assert_eq!(ledger.balance_of(a.token, artist).unwrap(), kept);
     // Ocean's proof of service, which both sign.
     let receipt = Digest::sha256(b"receipt");
-    let acknowledged = OceanLedger::acknowledge(&consumer, b"got it");
+    let acknowledged = OceanLedger::acknowledge(&consumer, b"got it").unwrap();
     ledger.order_executed(&a.owner, &order, receipt.as_bytes(), b"got it", &acknowledged).unwrap();
-    let forged = OceanLedger::acknowledge(&a.owner, b"got it");
+    let forged = OceanLedger::acknowledge(&a.owner, b"got it").unwrap();
     let refused = ledger.order_executed(&a.owner, &order, receipt.as_bytes(), b"got it", &forged).unwrap_err();
     assert!(matches!(&refused, LedgerError::Reverted { reason, .. } if !reason.is_empty()), "{refused}");
     // A datatoken can be spent by a signature: the relay pays the gas.

@@ -11,8 +11,18 @@ from typing import Any
 
 import pytest
 import sealock as sl
-from conftest import ROWS, visits_policy, visits_schema, visits_table
+from conftest import REPOSITORY, ROWS, visits_policy, visits_schema, visits_table
 from peers import OCEAN, Peer
+
+CRYPTO = {
+    "cipher": "aes-128-ctr",
+    "cipherparams": {"iv": "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"},
+    "ciphertext": "1fe8f65c848681c423cf03530086a853e65bcfc67675aa862527b72e95646095",
+    "kdf": "scrypt",
+    "kdfparams": {"dklen": 32, "n": 16384, "p": 1, "r": 8, "salt": "ab" * 32},
+    "mac": "782db9f20eee39aa8b126dcbf7edde1a6799089d23c07ae57d9f24e71c088dba",
+}
+KEY_FILE = {"id": "11111111-1111-4111-9111-111111111111", "version": 3, "crypto": CRYPTO}
 
 
 @pytest.fixture(scope="module")
@@ -103,17 +113,19 @@ def test_what_is_wrong_is_named(chain: Peer, tmp_path: Path) -> None:
         sl.Exchange.in_memory(ledger=ledger).deploy_token(poor, "Coin", "COIN", 10)
 
 
+def test_the_guide_says_what_works(chain: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (REPOSITORY / "docs/ocean.md").read_text()
+    snippet = guide.split("```python\n")[1].split("```")[0]
+    assert "http://127.0.0.1:8545" in snippet
+    (tmp_path / "address.json").write_text(json.dumps(chain.ready["addresses"]))
+    (tmp_path / "key.json").write_text(json.dumps(KEY_FILE))
+    monkeypatch.chdir(tmp_path)
+    exec(snippet.replace("http://127.0.0.1:8545", chain.ready["url"]).replace('"password"', '"testpassword"'), {})
+
+
 def test_accounts_come_from_key_files(tmp_path: Path) -> None:
-    crypto = {
-        "cipher": "aes-128-ctr",
-        "cipherparams": {"iv": "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"},
-        "ciphertext": "1fe8f65c848681c423cf03530086a853e65bcfc67675aa862527b72e95646095",
-        "kdf": "scrypt",
-        "kdfparams": {"dklen": 32, "n": 16384, "p": 1, "r": 8, "salt": "ab" * 32},
-        "mac": "782db9f20eee39aa8b126dcbf7edde1a6799089d23c07ae57d9f24e71c088dba",
-    }
     file = tmp_path / "key.json"
-    file.write_text(json.dumps({"id": "11111111-1111-4111-9111-111111111111", "version": 3, "crypto": crypto}))
+    file.write_text(json.dumps(KEY_FILE))
     found = sl.Account.from_keystore(file, "testpassword")
     assert found.address == "0x008AeEda4D805471dF9b2A5B0f38A0C3bCBA786b"
     with pytest.raises(sl.errors.InvalidArgument, match="password is wrong"):

@@ -151,7 +151,7 @@ impl Manifest {
             let why = format!("it names the owner {}, and {} signs", body.owner, owner.address());
             return Err(EnvelopeError::InvalidManifest { why });
         }
-        let signed = Signed { signature: owner.sign(&body.digest()?), body };
+        let signed = Signed { signature: owner.sign(&body.digest()?)?, body };
         let bytes = to_canonical(WHAT, &signed)?;
         if bytes.len() > MAX_MANIFEST_BYTES {
             return Err(CodecError::TooLarge { what: WHAT, got: bytes.len(), limit: MAX_MANIFEST_BYTES }.into());

@@ -79,8 +79,8 @@ impl KeyStore {
     /// and every change does.
     ///
     /// # Errors
-    /// [`KeyStoreError::Exists`], [`KeyStoreError::InvalidArgument`] for an empty passphrase, [`KeyStoreError::Locked`],
-    /// [`KeyStoreError::Io`].
+    /// [`KeyStoreError::Exists`], [`KeyStoreError::InvalidArgument`] for an empty passphrase or an account whose key is
+    /// elsewhere, [`KeyStoreError::Locked`], [`KeyStoreError::Io`].
     pub fn create(path: impl AsRef<Path>, account: Account, passphrase: &str) -> Result<Self> {
         Self::create_with_work_factor(path, account, passphrase, DEFAULT_WORK_FACTOR)
     }
@@ -99,6 +99,11 @@ impl KeyStore {
         if !(1..=MAX_WORK_FACTOR).contains(&work_factor) {
             let what = format!("a work factor is 1 to {MAX_WORK_FACTOR}, as a power of two; got {work_factor}");
             return Err(KeyStoreError::InvalidArgument { what });
+        }
+        if account.is_external() {
+            let what =
+                "the account's key is with an external signer, and cannot be kept: open the owner by the account";
+            return Err(KeyStoreError::InvalidArgument { what: what.into() });
         }
         let passphrase = checked(passphrase)?;
         let path = resolve(path.as_ref())?;

@@ -3,6 +3,7 @@
 use super::{Amount, OrderTerms};
 use crate::{
     Address, Digest,
+    account::AccountError,
     codec::CodecError,
     durable::{DurableError, via_durable},
     error::{Classify, ErrorKind},
@@ -307,6 +308,9 @@ pub enum LedgerError {
         /// What is wrong with it.
         why: String,
     },
+    /// An account's signature.
+    #[error(transparent)]
+    Account(#[from] AccountError),
     /// Canonical encoding.
     #[error(transparent)]
     Codec(#[from] CodecError),
@@ -345,6 +349,7 @@ impl Classify for LedgerError {
             E::InsufficientGas { .. } => ErrorKind::InsufficientBalance,
             E::OrderVoid { .. } => ErrorKind::OrderMismatch,
             E::BadDescription { .. } => ErrorKind::Malformed,
+            E::Account(e) => e.kind(),
             E::Codec(e) => e.kind(),
             E::Durable(e) => e.kind(),
         }

@@ -99,7 +99,7 @@ impl Transaction {
         if account.address() != self.sender {
             return Err(LedgerError::BadSignature { sender: self.sender });
         }
-        Ok(SignedTransaction { signature: account.sign(&self.digest()?), transaction: self })
+        Ok(SignedTransaction { signature: account.sign(&self.digest()?)?, transaction: self })
     }
 
     /// The address of the `role`-th thing that this transaction makes: the last 20 bytes of Keccak-256 over ledger,

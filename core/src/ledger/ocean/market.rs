@@ -612,8 +612,8 @@ impl OceanLedger {
         consumer_signature: &crate::Signature,
     ) -> Result<Receipt> {
         let id = super::convert::hash(order.tx);
-        let mine =
-            provider.sign(&super::record::personal(alloy::primitives::keccak256([id.as_slice(), served].concat())));
+        let said = alloy::primitives::keccak256([id.as_slice(), served].concat());
+        let mine = provider.sign(&super::record::personal(said))?;
         let call = Datatoken::orderExecutedCall {
             orderTxId: id,
             providerData: Bytes::copy_from_slice(served),
@@ -627,8 +627,11 @@ impl OceanLedger {
     }
 
     /// A consumer's signature for [`OceanLedger::order_executed`].
-    pub fn acknowledge(consumer: &Account, received: &[u8]) -> crate::Signature {
-        consumer.sign(&super::record::personal(alloy::primitives::keccak256(received)))
+    ///
+    /// # Errors
+    /// That of an external signer.
+    pub fn acknowledge(consumer: &Account, received: &[u8]) -> Result<crate::Signature> {
+        Ok(consumer.sign(&super::record::personal(alloy::primitives::keccak256(received)))?)
     }
 
     /// Lets `spender` take `amount` of `token` from the account by a signature alone (EIP-2612), which anybody may send:
@@ -656,7 +659,7 @@ impl OceanLedger {
         let hash = alloy::primitives::keccak256(
             [b"\x19\x01".as_slice(), domain.as_slice(), alloy::primitives::keccak256(fields).as_slice()].concat(),
         );
-        let signature = holder.sign(&digest(hash));
+        let signature = holder.sign(&digest(hash))?;
         let bytes = signature.as_bytes();
         let call = Datatoken::permitCall {
             owner,

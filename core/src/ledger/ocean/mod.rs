@@ -69,6 +69,10 @@ use self::send::{Sender, Unsent};
 use super::{Amount, LedgerError, Order, OrderSigner};
 use crate::{Account, Address, Digest, time::Timestamp};
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/ocean.md")]
+struct Guide;
+
 type Result<T, E = LedgerError> = std::result::Result<T, E>;
 
 /// How deep a block must be for what it says to count.
@@ -448,7 +452,7 @@ impl OceanLedger {
         super::check::expiry(now, terms)?;
         let valid_until = now.saturating_add(self.offer_secs);
         let offer = OrderOffer::new(self.node.chain_id(), token, service, consumer, commitment, terms);
-        Ok(offer.sign(provider, Address::ZERO, Amount::ZERO, valid_until))
+        Ok(offer.sign(provider, Address::ZERO, Amount::ZERO, valid_until)?)
     }
 
     /// Orders with an offer that a provider signed elsewhere. See [`Ledger::order`](super::Ledger::order).

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::abi::ProviderFeeData;
 use super::convert::{from_u256, ours, to_evm, to_u256};
+use crate::account::AccountError;
 use crate::codec;
 use crate::ledger::{Amount, OrderTerms, check};
 use crate::{Account, Address, Digest, Signature, time::Timestamp};
@@ -74,10 +75,19 @@ impl OrderOffer {
 
     /// Signs it as the provider, for a fee of `amount` of `fee_token` that the order pays beside the datatoken.
     /// `valid_until` is the last second in which it can be used.
-    pub fn sign(self, provider: &Account, fee_token: Address, amount: Amount, valid_until: Timestamp) -> SignedOffer {
+    ///
+    /// # Errors
+    /// [`AccountError::Signer`] of an external signer.
+    pub fn sign(
+        self,
+        provider: &Account,
+        fee_token: Address,
+        amount: Amount,
+        valid_until: Timestamp,
+    ) -> Result<SignedOffer, AccountError> {
         let digest = fee_digest(&self.to_bytes(), provider.address(), fee_token, amount, valid_until);
-        let signature = provider.sign(&digest);
-        SignedOffer { offer: self, provider: provider.address(), fee_token, fee: amount, valid_until, signature }
+        let signature = provider.sign(&digest)?;
+        Ok(SignedOffer { offer: self, provider: provider.address(), fee_token, fee: amount, valid_until, signature })
     }
 }
 

@@ -379,7 +379,7 @@ mod tests {
 
         fn fee(&mut self, emitter: Address, tx: u8, commitment: u8) -> Outcome {
             let offer = OrderOffer::new(CHAIN, TOKEN, 0, CONSUMER, [commitment; 32], TERMS);
-            let fee = offer.sign(&self.owner, Address::ZERO, Amount::ZERO, 2000).fee_data();
+            let fee = offer.sign(&self.owner, Address::ZERO, Amount::ZERO, 2000).unwrap().fee_data();
             let event = Datatoken::ProviderFee {
                 providerFeeAddress: fee.providerFeeAddress,
                 providerFeeToken: fee.providerFeeToken,

@@ -192,7 +192,7 @@ fn start(node: &Node, account: &Account, to: Address, data: &Bytes, flight: &mut
                 TxLegacy { chain_id: Some(chain_id), nonce, gas_price, gas_limit, to, input, ..Default::default() },
             )
         };
-        let (hash, raw) = raw;
+        let (hash, raw) = raw?;
         match node.ask::<B256>("eth_sendRawTransaction", json!([raw]), "to send") {
             Ok(sent) if sent == hash => {}
             Ok(_) => return Err(node.lies("it calls our transaction by another hash".into()).into()),
@@ -225,20 +225,20 @@ fn poor(node: &Node, account: Address, needed: U256) -> Result<LedgerError, Ledg
 }
 
 /// The transaction's hash and its signed bytes.
-fn encode<T>(account: &Account, tx: T) -> (B256, Bytes)
+fn encode<T>(account: &Account, tx: T) -> Result<(B256, Bytes), LedgerError>
 where
     T: SignableTransaction<EvmSignature>,
     alloy::consensus::Signed<T>: Encodable2718,
 {
     let digest = Digest::from_bytes(tx.signature_hash().0);
-    let signed = tx.into_signed(evm_signature(account, &digest));
+    let signed = tx.into_signed(evm_signature(account, &digest)?);
     let raw = signed.encoded_2718();
-    (alloy::primitives::keccak256(&raw), raw.into())
+    Ok((alloy::primitives::keccak256(&raw), raw.into()))
 }
 
-pub(super) fn evm_signature(account: &Account, digest: &Digest) -> EvmSignature {
-    let signature = account.sign(digest);
+fn evm_signature(account: &Account, digest: &Digest) -> Result<EvmSignature, LedgerError> {
+    let signature = account.sign(digest)?;
     let bytes = signature.as_bytes();
     let word = |at: usize| U256::from_be_slice(&bytes[at..at + 32]);
-    EvmSignature::new(word(0), word(32), bytes[64] == 1)
+    Ok(EvmSignature::new(word(0), word(32), bytes[64] == 1))
 }
