@@ -53,7 +53,11 @@ fn story(folder: &Path) -> Any<()> {
     let ocean = exchange.ledger().deploy_token(&market, "Ocean", "OCEAN", Amount::whole(1_000_000))?;
     let secret_key = world.account()?.expose_secret_bytes();
     let insurer = exchange.owner(Account::from_secret_bytes(&secret_key)?)?;
-    clock.done(&["the insurer makes the key that access proofs are made with; its secret part is forgotten".into()]);
+    let ledger = exchange.ledger();
+    clock.done(&[
+        format!("chain {}, ledger {}; to pay with: token {ocean}", ledger.chain_id(), ledger.address()),
+        "the insurer makes the key that access proofs are made with; its secret part is forgotten".into(),
+    ]);
 
     clock.step("The insurer publishes its table: encrypts it, stores it, mints a data NFT and datatokens.");
     let table = Table::from_batches(schema()?, [records.batch()?])?;
@@ -74,7 +78,7 @@ fn story(folder: &Path) -> Any<()> {
     let asset = published.asset;
     clock.done(&[
         format!("{} rows, {} bytes in the store, as ciphertext", table.len(), published.sealed_bytes),
-        format!("{}", asset.did()),
+        format!("{}, NFT {}", asset.did(), asset.service().nft),
         format!("groups smaller than 5: {} rows withheld", published.suppression.suppressed_rows),
         "the store learns sizes; the ledger learns who published, the columns, the price and the policy".into(),
     ]);
@@ -102,16 +106,17 @@ fn story(folder: &Path) -> Any<()> {
     clock.done(&[format!("{fetched} bytes, each block checked against its CID"), "peers learn CIDs and sizes".into()]);
 
     clock.step("Four researchers buy a datatoken each and order. Each order carries a commitment to a fresh secret.");
-    let mut researchers = Vec::new();
+    let (mut researchers, mut transactions) = (Vec::new(), Vec::new());
     for _ in 0..4 {
         let consumer = exchange.consumer(world.account()?)?;
         // Two for the datatoken, and something for the fees that a chain's contracts may take.
         exchange.ledger().mint(&market, ocean, consumer.address(), Amount::whole(3))?;
-        consumer.buy(&asset, 1)?;
+        transactions.push(format!("{} bought in transaction {}", consumer.address(), consumer.buy(&asset, 1)?.tx));
         let order = consumer.order(&asset)?;
         researchers.push((consumer, order));
     }
-    clock.done(&["the ledger learns who paid, and when".into()]);
+    transactions.push("the ledger learns who paid, and when".into());
+    clock.done(&transactions);
 
     clock.step("One of them asks: mean and count of visits by health, of people whose cost sharing and chronic diseases are secret.");
     let (_, order) = &researchers[2];

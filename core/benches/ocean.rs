@@ -105,7 +105,8 @@ fn main() {
         let mut commitment = [7; 32];
         commitment[..8].copy_from_slice(&(round as u64).to_be_bytes());
         ours[6].ours(&ledger, || ledger.order(&consumer, token, 0, TERMS, commitment).expect("ordered").tx);
-        let foreign = ledger.offer(&owner, token, 0, their_consumer.address(), [round as u8; 32].map(|b| b ^ 0x55));
+        let foreign =
+            ledger.sign_offer(&owner, token, 0, their_consumer.address(), [round as u8; 32].map(|b| b ^ 0x55));
         let provider = fee(&foreign.expect("signed"));
         others[6].theirs(
             &client

@@ -233,13 +233,14 @@ impl Account {
     pub fn external(signer: Arc<dyn ExternalSigner>) -> Result<Self, AccountError> {
         let address = signer.address();
         let digest = Digest::of("sealock/v1/account-seed", &[address.as_bytes()]);
-        let first = signed(&*signer, address, &digest)?;
-        if signed(&*signer, address, &digest)? != first {
+        let sign = || Ok(Zeroizing::new(*signed(&*signer, address, &digest)?.as_bytes()));
+        let first = sign()?;
+        if sign()? != first {
             let why = "it does not sign deterministically (RFC 6979), so that no secret can follow from it".into();
             return Err(AccountError::Signer { account: address, why });
         }
         let mut seed = Zeroizing::new([0; 32]);
-        Hkdf::<Sha512>::new(Some(b"sealock/v1/account-seed"), first.as_bytes())
+        Hkdf::<Sha512>::new(Some(b"sealock/v1/account-seed"), first.as_ref())
             .expand(address.as_bytes(), seed.as_mut())
             .expect("32 bytes are within HKDF's limit");
         Ok(Self { key: Key::Elsewhere { signer, seed }, address })

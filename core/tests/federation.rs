@@ -449,7 +449,10 @@ fn a_request_whose_round_was_changed_is_rejected() -> Result<()> {
         |json| json["round"] = serde_json::Value::Null,
         |json| json["round"]["layout"] = json["policy"].clone(),
         |json| json["round"]["widths"][0] = 60.into(),
-        |json| json["round"]["parties"][1]["nullifier"][0] = 1.into(),
+        |json| {
+            let byte = json["round"]["parties"][1]["nullifier"][31].as_u64().unwrap();
+            json["round"]["parties"][1]["nullifier"][31] = (byte ^ 1).into();
+        },
         |json| {
             let first = json["round"]["parties"][0].clone();
             json["round"]["parties"][1] = first;

@@ -91,6 +91,21 @@ fn the_story_runs_on_oceans_contracts() {
     assert_eq!(stranger.order(&found).unwrap_err().kind(), ErrorKind::Unreachable);
     let token = asset.service().datatoken;
     assert_eq!(elsewhere.ledger().balance_of(token, stranger.address()).unwrap(), ONE);
+    // The commitment goes to the owner, the offer comes back: bytes, by whatever way.
+    let commitment = stranger.commitment(&found).unwrap();
+    let offer = owner.offer(&asset, stranger.address(), commitment).unwrap();
+    let other = owner.offer(&asset, stranger.address(), [9; 32]).unwrap();
+    for bad in [&other[..], &offer[1..], &[]] {
+        assert!(stranger.order_offered(&found, bad).is_err());
+    }
+    assert_eq!(elsewhere.ledger().balance_of(token, stranger.address()).unwrap(), ONE);
+    let order = stranger.order_offered(&found, &offer).unwrap();
+    let used = stranger.order_offered(&found, &offer).unwrap_err();
+    assert_eq!(used.kind(), ErrorKind::InvalidArgument, "{used}");
+    assert_eq!(stranger.orders(&found).unwrap().len(), 1);
+    assert_ne!(stranger.commitment(&found).unwrap(), commitment);
+    // What it pays for is asked as ever, once the key and the data are here.
+    assert_eq!(order.uses_left().unwrap(), 3);
     exchange.ledger().verify_log().unwrap();
 }
 
@@ -104,6 +119,24 @@ impl ExternalSigner for Wallet {
     fn sign(&self, digest: &Digest) -> Result<Signature, String> {
         self.0.sign(digest).map_err(|e| e.to_string())
     }
+}
+
+#[test]
+fn a_folder_is_of_one_ledger() {
+    let chain = Chain::start();
+    let folder = tempfile::tempdir().unwrap();
+    let on = |ledger| Exchange::local_on(folder.path(), MemoryStore::new(), ledger);
+    on(Arc::new(chain.ledger())).unwrap();
+    on(Arc::new(chain.ledger())).unwrap();
+    let refused = Exchange::local(folder.path()).err().unwrap();
+    assert!(refused.kind() == ErrorKind::InvalidArgument && refused.hint().is_some(), "{refused}");
+    let embedded = tempfile::tempdir().unwrap();
+    Exchange::local(embedded.path()).unwrap();
+    assert!(Exchange::local_on(embedded.path(), MemoryStore::new(), Arc::new(chain.ledger())).is_err());
+    // An order needs no offer where the ledger takes none.
+    let exchange = Exchange::in_memory().unwrap();
+    let none = exchange.ledger().offer(&Account::generate(), chain.ocean(), 0, chain.ocean(), [1; 32]).unwrap_err();
+    assert_eq!(none.kind(), ErrorKind::InvalidArgument, "{none}");
 }
 
 #[test]
@@ -149,7 +182,7 @@ fn ocean_js_buys_and_orders_what_sealock_published() {
     let id = state["exchanges"][0]["id"].as_str().or(state["exchanges"][0].as_str()).unwrap().to_owned();
     client.ask(json!({"do": "buy", "exchange": id, "amount": "1", "max": "3"}));
     assert_eq!(ledger.balance_of(token, consumer.address()).unwrap(), ONE);
-    let offer = ledger.offer(&account, token, 0, consumer.address(), [7; 32]).unwrap();
+    let offer = ledger.sign_offer(&account, token, 0, consumer.address(), [7; 32]).unwrap();
     let tx = client.ask(json!({
         "do": "order", "datatoken": token.to_string(), "service": 0, "consumer": consumer.address().to_string(),
         "providerFee": fee(&offer),
@@ -342,10 +375,10 @@ fn ocean_js_acts_for_an_owner_and_sealock_reads_it() {
     ledger.add_minter(&heir, token, heir.address()).unwrap();
     ledger.mint(&heir, token, consumer.address(), ONE).unwrap();
     assert_eq!(
-        ledger.offer(&owner, token, 0, consumer.address(), [1; 32]).unwrap_err().kind(),
+        ledger.sign_offer(&owner, token, 0, consumer.address(), [1; 32]).unwrap_err().kind(),
         ErrorKind::NotAuthorized
     );
-    let offer = ledger.offer(&heir, token, 0, consumer.address(), [1; 32]).unwrap();
+    let offer = ledger.sign_offer(&heir, token, 0, consumer.address(), [1; 32]).unwrap();
     ledger.order_with(&consumer, &offer).unwrap();
     // An offer travels as bytes.
     let bytes = offer.to_bytes();

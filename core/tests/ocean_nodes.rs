@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use ocean::Chain;
 use proxy::{Proxy, Reply};
 use sealock::error::Classify;
-use sealock::ledger::ocean::{OceanAddresses, OceanLedger, OceanOptions};
+use sealock::ledger::ocean::{Finality, OceanAddresses, OceanLedger, OceanOptions};
 use sealock::ledger::{Amount, EFFECTIVE_GRAIN, Ledger, LedgerError, OrderSigner, OrderTerms, Publication};
 use sealock::{Account, Address, ErrorKind};
 use serde_json::{Value, json};
@@ -61,6 +61,9 @@ impl Scene {
     /// A ledger that has read nothing yet.
     fn fresh(&self) -> OceanLedger {
         connect(&self.chain, &self.proxy.url).unwrap()
+    }
+    fn fresh_anyhow(&self) -> Option<OceanLedger> {
+        connect(&self.chain, &self.proxy.url).ok()
     }
     fn orders(&self) -> Result<usize, LedgerError> {
         self.fresh().orders(self.token, 0, 0, 9).map(|orders| orders.len())
@@ -282,7 +285,7 @@ fn a_crash_between_refund_and_revocation_pays_once() {
         }
         Reply::Json(truth())
     });
-    assert_eq!(ledger.revoke_order(owner, *token, 0, 0, later, true).unwrap_err().kind(), ErrorKind::Unreachable);
+    assert_eq!(ledger.revoke_order(owner, *token, 0, 0, later, true).unwrap_err().kind(), ErrorKind::Timeout);
     scene.proxy.tell_the_truth();
     assert_eq!(held(), Amount::whole(8), "it was paid");
     assert_eq!(ledger.revocations(*token, 0, 0, 9).unwrap(), [], "and not revoked");
@@ -303,13 +306,176 @@ fn an_answer_that_is_lost_loses_no_transaction() {
         let answer = truth();
         if method == "eth_sendRawTransaction" { Reply::Close } else { Reply::Json(answer) }
     });
-    let error = scene.ledger.transfer(&scene.consumer, scene.token, scene.owner.address(), Amount::ONE).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    // It is looked for, and found.
+    scene.ledger.transfer(&scene.consumer, scene.token, scene.owner.address(), Amount::ONE).unwrap();
     scene.proxy.tell_the_truth();
     // The next one has the next nonce.
     scene.ledger.transfer(&scene.consumer, scene.token, scene.owner.address(), Amount::ONE).unwrap();
     let held = scene.ledger.balance_of(scene.token, scene.consumer.address()).unwrap();
     assert_eq!(held, Amount::whole(5));
+}
+
+#[test]
+fn an_order_whose_answer_is_lost_is_not_paid_twice() {
+    let scene = scene();
+    let Scene { ledger, consumer, token, .. } = &scene;
+    let order = |commitment| ledger.order(consumer, *token, 0, TERMS, [commitment; 32]);
+    let held = || scene.chain.ledger().balance_of(*token, consumer.address()).unwrap();
+    // The node has it, and nobody hears of that.
+    scene.proxy.lie(|method, _, truth| {
+        let answer = truth();
+        if method == "eth_sendRawTransaction" { Reply::Close } else { Reply::Json(answer) }
+    });
+    let found = order(3).unwrap();
+    scene.proxy.tell_the_truth();
+    assert_eq!((found.index, found.commitment, held()), (2, [3; 32], Amount::whole(6)), "it is looked for, and found");
+    assert!(matches!(order(3), Err(LedgerError::DuplicateCommitment { .. })), "and it is known");
+    // It waits to be mined for longer than the patience.
+    scene.chain.ask(json!({"do": "automine", "on": false}));
+    assert_eq!(order(4).unwrap_err().kind(), ErrorKind::Timeout);
+    scene.chain.ask(json!({"do": "automine", "on": true}));
+    scene.chain.mine(1);
+    assert_eq!(order(4).unwrap().index, 3);
+    assert_eq!(held(), Amount::whole(5));
+    // It never reached the node: it is sent anew.
+    scene.proxy.lie(|method, _, truth| match method {
+        "eth_sendRawTransaction" => Reply::Close,
+        _ => Reply::Json(truth()),
+    });
+    assert_eq!(order(5).unwrap_err().kind(), ErrorKind::Timeout, "nobody knows");
+    scene.proxy.tell_the_truth();
+    assert_eq!(order(5).unwrap().index, 4);
+    assert_eq!(held(), Amount::whole(4));
+}
+
+#[test]
+fn what_a_gateway_sends_twice_is_paid_once() {
+    let scene = scene();
+    // The transaction arrives, and arrives again: the node says that its nonce is too low.
+    scene.proxy.lie(|method, _, truth| {
+        let first = truth();
+        Reply::Json(if method == "eth_sendRawTransaction" { truth() } else { first })
+    });
+    scene.ledger.order(&scene.consumer, scene.token, 0, TERMS, [3; 32]).unwrap();
+    scene.ledger.transfer(&scene.consumer, scene.token, scene.owner.address(), Amount::ONE).unwrap();
+    let held = scene.ledger.balance_of(scene.token, scene.consumer.address()).unwrap();
+    assert_eq!(held, Amount::whole(5), "one for the order, one for the transfer");
+}
+
+#[test]
+fn a_refund_that_is_not_final_yet_is_not_paid_again() {
+    let scene = scene();
+    let Scene { chain, owner, consumer, token, .. } = &scene;
+    let options = OceanOptions {
+        finality: Some(Finality::Blocks(3)),
+        patience: Duration::from_millis(700),
+        ..Default::default()
+    };
+    let deep = chain.ledger_with(options);
+    chain.mine(5);
+    let later = (deep.now().unwrap() / EFFECTIVE_GRAIN + 5) * EFFECTIVE_GRAIN;
+    for _ in 0..3 {
+        let error = deep.revoke_order(owner, *token, 0, 0, later, true).unwrap_err();
+        assert!(matches!(error, LedgerError::NotConfirmed { .. }), "{error}");
+    }
+    assert_eq!(chain.ledger().balance_of(*token, consumer.address()).unwrap(), Amount::whole(8), "paid once");
+    chain.mine(5);
+    // Now the refund is final, and the revocation is sent, and waits.
+    assert!(deep.revoke_order(owner, *token, 0, 0, later, true).is_err());
+    chain.mine(5);
+    let revoked = deep.revocations(*token, 0, 0, 9).unwrap();
+    assert!(revoked.len() == 1 && revoked[0].refunded, "{revoked:?}");
+    // Three at once refund another order once.
+    let ledger = &scene.ledger;
+    ledger.mint(owner, *token, owner.address(), Amount::whole(5)).unwrap();
+    let done = std::thread::scope(|scope| {
+        let all: Vec<_> =
+            (0..3).map(|_| scope.spawn(|| ledger.revoke_order(owner, *token, 0, 1, later, true).is_ok())).collect();
+        all.into_iter().filter(|_| true).map(|thread| thread.join().unwrap()).filter(|ok| *ok).count()
+    });
+    assert_eq!(done, 1);
+    assert_eq!(chain.ledger().balance_of(*token, consumer.address()).unwrap(), Amount::whole(9));
+}
+
+#[test]
+fn a_void_order_does_not_stand_in_the_way() {
+    let scene = scene();
+    let Scene { chain, ledger, owner, consumer, token, .. } = &scene;
+    // It is mined when its offer is too old.
+    chain.ask(json!({"do": "automine", "on": false}));
+    let offer = ledger.sign_offer(owner, *token, 0, consumer.address(), [3; 32]).unwrap();
+    assert_eq!(ledger.order_with(consumer, &offer).unwrap_err().kind(), ErrorKind::Timeout);
+    chain.ask(json!({"do": "automine", "on": true}));
+    chain.advance(2 * 3600);
+    let order = ledger.order(consumer, *token, 0, TERMS, [3; 32]);
+    // The first is void, or was mined in time: one way or the other there is an order, and it is one.
+    let order = order.unwrap();
+    assert_eq!((order.index, order.commitment), (2, [3; 32]));
+    assert_eq!(ledger.orders(*token, 0, 0, 9).unwrap().len(), 3);
+}
+
+#[test]
+fn a_node_that_was_wrong_once_is_found_out_and_forgotten() {
+    let scene = scene();
+    let folder = tempfile::tempdir().unwrap();
+    let open = || {
+        let cache = Some(folder.path().join("ocean.redb"));
+        OceanLedger::connect(&scene.proxy.url, scene.chain.contracts(), OceanOptions { cache, ..Default::default() })
+            .unwrap()
+    };
+    // It hides one order, once; and does not know the datatoken for one, once.
+    let started = "0xe1c4fa794edfa8f619b8257a077398950357b9c6398528f94480307352f9afcc";
+    scene.proxy.change("eth_getLogs", move |logs| {
+        logs.as_array_mut().unwrap().retain(|log| log["topics"][0] != started);
+    });
+    let ledger = open();
+    assert_eq!(ledger.orders(scene.token, 0, 0, 9).unwrap(), []);
+    scene.proxy.tell_the_truth();
+    assert_eq!(ledger.orders(scene.token, 0, 0, 9).unwrap(), [], "what was read is read");
+    drop(ledger);
+    let ledger = open();
+    assert_eq!(ledger.orders(scene.token, 0, 0, 9).unwrap(), [], "and is kept");
+    let error = ledger.verify_log().unwrap_err();
+    assert!(error.to_string().contains("kept some back"), "{error}");
+    assert!(ledger.orders(scene.token, 0, 0, 9).is_err());
+    drop(ledger);
+    let ledger = open();
+    assert_eq!(ledger.orders(scene.token, 0, 0, 9).unwrap().len(), 2, "it is read anew");
+    ledger.verify_log().unwrap();
+
+    // Another owner of the NFT than the log has: an audit compares what logs say.
+    let transfer = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
+    scene.proxy.change("eth_getLogs", move |logs| {
+        for log in logs.as_array_mut().unwrap() {
+            if log["topics"][0] == transfer && log["topics"].as_array().unwrap().len() == 4 {
+                log["topics"][2] = json!(format!("0x{}", "77".repeat(32)));
+            }
+        }
+    });
+    assert!(scene.fresh().verify_log().is_err());
+
+    // A head that runs ahead and comes back.
+    scene.proxy.tell_the_truth();
+    let fresh = scene.fresh();
+    fresh.orders(scene.token, 0, 0, 9).unwrap();
+    scene.chain.mine(600);
+    fresh.orders(scene.token, 0, 0, 9).unwrap();
+    scene.proxy.lie(|method, params, truth| {
+        let mut answer = truth();
+        if method == "eth_getBlockByNumber" && params[0] == "latest" {
+            answer["result"]["number"] = json!("0x10");
+        }
+        Reply::Json(answer)
+    });
+    assert!(matches!(fresh.orders(scene.token, 0, 0, 9), Err(LedgerError::FalseAnswer { .. })));
+    // A datatoken that a node did not know for one is asked for again.
+    scene.proxy.change("eth_call", |result| *result = json!(format!("0x{}", "0".repeat(64))));
+    let fresh = scene.fresh_anyhow();
+    assert!(fresh.as_ref().is_none_or(|fresh| fresh.order_terms(scene.token, 0).is_err()));
+    scene.proxy.tell_the_truth();
+    if let Some(fresh) = fresh {
+        assert_eq!(fresh.order_terms(scene.token, 0).unwrap(), TERMS);
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Asset {
         ledger.mint(&self.owner, self.token, to.address(), Amount::whole(count)).unwrap();
     }
     fn offer(&self, ledger: &OceanLedger, consumer: &Account, commitment: u8) -> SignedOffer {
-        ledger.offer(&self.owner, self.token, 0, consumer.address(), [commitment; 32]).unwrap()
+        ledger.sign_offer(&self.owner, self.token, 0, consumer.address(), [commitment; 32]).unwrap()
     }
     fn commitments(&self, ledger: &OceanLedger) -> Vec<u8> {
         ledger.orders(self.token, 0, 0, 99).unwrap().iter().map(|order| order.commitment[0]).collect()
@@ -219,7 +219,7 @@ fn an_offer_counts_once_and_for_its_consumer() {
     let again = ledger.order_with(&consumer, &offer).unwrap_err();
     assert!(matches!(again, LedgerError::DuplicateCommitment { .. }), "{again}");
     // Nobody signs a second time for a commitment that has an order.
-    assert!(ledger.offer(&a.owner, a.token, 0, consumer.address(), [1; 32]).is_err());
+    assert!(ledger.sign_offer(&a.owner, a.token, 0, consumer.address(), [1; 32]).is_err());
 }
 
 #[test]
@@ -328,7 +328,7 @@ fn bought_and_ordered_in_one_transaction() {
     let (made, _) = ledger.publish_with(&owner, &publish).unwrap();
     let token = made.datatoken;
     ledger.set_order_terms(&owner, token, 0, TERMS).unwrap();
-    let offer = |commitment| ledger.offer(&owner, token, 0, consumer.address(), [commitment; 32]).unwrap();
+    let offer = |commitment| ledger.sign_offer(&owner, token, 0, consumer.address(), [commitment; 32]).unwrap();
     assert_eq!(ledger.cap(token).unwrap(), Amount::whole(5));
     // It is not sold otherwise.
     let alone = ledger.buy(&consumer, token, ONE, ocean, Amount::MAX).unwrap_err();
@@ -400,4 +400,62 @@ fn oceans_fees_are_paid_and_told() {
     ledger.permit(&consumer, &relay, a.token, spender, ONE, u64::MAX).unwrap();
     let expired = ledger.permit(&consumer, &relay, a.token, spender, ONE, 0).unwrap_err();
     assert!(expired.to_string().contains("EXPIRED"), "{expired}");
+}
+
+#[test]
+fn what_a_stranger_writes_into_his_own_nft_says_nothing_of_others() {
+    let chain = Chain::start();
+    let ledger = chain.ledger();
+    let victim = asset(&chain, &ledger);
+    let stranger = Arc::new(chain.account());
+    let own = ledger.publish(&stranger, &publication("Noise")).unwrap();
+    // Records of the victim's datatoken, of one that is none, and of a service with other epochs, in the stranger's NFT.
+    let set = ledger.set_order_terms(&victim.owner, victim.token, 5, OrderTerms::new(1_000_000, 99)).unwrap();
+    let read = chain.client(&stranger).ask(json!({"do": "logs", "tx": format!("0x{}", set.tx)}));
+    let logs = read.as_array().cloned().unwrap_or_else(|| read["logs"].as_array().cloned().unwrap());
+    let changed = logs.iter().find(|log| log["event"] == "DataChanged").unwrap();
+    let (key, value) = (changed["args"]["key"].clone(), changed["args"]["value"].clone());
+    let (key, value) =
+        if key.is_null() { (changed["args"][0].clone(), changed["args"][1].clone()) } else { (key, value) };
+    chain.client(&stranger).ask(json!({"do": "setRawData", "nft": own.nft.to_string(), "key": key, "value": value}));
+    let events = ledger.events(0, usize::MAX).unwrap();
+    let told = events.iter().filter(|e| matches!(e.kind, EventKind::OrderTermsSet { service: 5, .. })).count();
+    assert_eq!(told, 1, "the owner's own, and not the stranger's");
+    assert_eq!(ledger.verify_log().unwrap(), events.len() as u64);
+    // A base token is one for good, and a datatoken never becomes one.
+    let coin = ledger.deploy_token(&stranger, "Coin", "COIN", Amount::whole(9)).unwrap();
+    assert_eq!(chain.ledger().price(coin).unwrap_err().kind(), ErrorKind::UnknownToken);
+    let reserved = Publication { symbol: "sealock/v1/base-token".into(), ..publication("Coin") };
+    assert_eq!(ledger.publish(&stranger, &reserved).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn a_markets_fee_is_in_the_price_that_is_shown() {
+    let chain = Chain::start();
+    let ledger = chain.ledger();
+    let owner = chain.account();
+    let ocean = chain.ocean();
+    // 25 % for the market, who is the owner.
+    let market_fee = Amount::from_units(ONE.units() / 4);
+    let sale = Sale::FixedRate { base_token: ocean, rate: Amount::whole(10), market_fee };
+    let publish = Publish { sale: Some(sale), ..Publish::new(publication("Dear")) };
+    let token = ledger.publish_with(&owner, &publish).unwrap().0.datatoken;
+    let shown = ledger.price(token).unwrap().fixed_rate.unwrap().rate;
+    assert_eq!(shown, Amount::from_units(ONE.units() / 2 * 25));
+    // What comes on top is Ocean's alone: 0.1 % of the price without the market's fee.
+    assert_eq!(ledger.sale_fees(token, ONE, ocean).unwrap(), Amount::from_units(ONE.units() / 100));
+}
+
+#[test]
+fn what_a_party_acknowledges_is_no_offer() {
+    let owner = Account::generate();
+    // The attack: bytes that are an offer, followed by the other fields that a provider signs.
+    let offer = OrderOffer::new(8996, Address::from_bytes([2; 20]), 0, owner.address(), [9; 32], OrderTerms::new(9, 9));
+    let mut bytes = offer.to_bytes();
+    bytes.extend_from_slice(owner.address().as_bytes());
+    bytes.extend_from_slice(&[0; 20 + 32 + 32]);
+    let honest = offer.sign(&owner, Address::ZERO, Amount::ZERO, 0).unwrap();
+    assert!(honest.is_signed());
+    let signature = OceanLedger::acknowledge(&owner, &bytes).unwrap();
+    assert!(!SignedOffer { signature, ..honest }.is_signed());
 }

@@ -1,6 +1,5 @@
 //! `Account`.
 
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -48,13 +47,8 @@ impl Account {
     #[staticmethod]
     fn from_keystore(py: Python<'_>, path: PathBuf, password: &Bound<'_, PyAny>) -> Result<Self> {
         let password = convert::secret_text("password", password)?;
-        let account = Call::default().run(py, move |_| {
-            let file = std::fs::File::open(&path).map_err(PyErr::from)?;
-            let mut json = String::new();
-            let limit = ocean::KEYSTORE_LIMIT as u64 + 1;
-            file.take(limit).read_to_string(&mut json).map_err(PyErr::from)?;
-            Ok(ocean::account_from_keystore(&json, &password)?)
-        })?;
+        let json = convert::read_text(py, &path)?;
+        let account = Call::default().run(py, move |_| Ok(ocean::account_from_keystore(&json, &password)?))?;
         Ok(Self(Arc::new(account)))
     }
 

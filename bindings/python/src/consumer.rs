@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use sealock::job::JobId;
 use sealock::order;
 
@@ -44,9 +45,27 @@ impl Consumer {
     }
 
     /// Spends one datatoken on an order of the asset. If this is interrupted, look among `orders` before ordering again.
-    fn order(&self, py: Python<'_>, asset: &Asset) -> Result<Order> {
+    ///
+    /// On a chain's contracts the asset's owner signs an offer for every order: by itself, if it is open in this process on the
+    /// same `OceanLedger`; or elsewhere, by `Owner.offer` for `commitment`, and the bytes are the `offer` here.
+    #[pyo3(signature = (asset, *, offer = None))]
+    fn order(&self, py: Python<'_>, asset: &Asset, offer: Option<&Bound<'_, PyAny>>) -> Result<Order> {
         let (consumer, asset) = (Arc::clone(&self.0), asset.0.clone());
-        Call::default().run(py, move |_| Ok(Order(Arc::new(consumer.order(&asset)?))))
+        let offer = offer.map(|offer| convert::bytes("offer", offer)).transpose()?;
+        Call::default().run(py, move |_| {
+            Ok(Order(Arc::new(match offer {
+                None => consumer.order(&asset)?,
+                Some(offer) => consumer.order_offered(&asset, &offer)?,
+            })))
+        })
+    }
+
+    /// The commitment of the next order of the asset, 32 bytes: what its owner signs an offer for, on a chain and elsewhere. It
+    /// says nothing of later jobs.
+    fn commitment<'py>(&self, py: Python<'py>, asset: &Asset) -> Result<Bound<'py, PyBytes>> {
+        let (consumer, asset) = (Arc::clone(&self.0), asset.0.clone());
+        let commitment = Call::default().run(py, move |_| Ok(consumer.commitment(&asset)?))?;
+        Ok(PyBytes::new(py, &commitment))
     }
 
     /// Spends one datatoken on an order of the data itself, if its policy allows downloads. It pays for no query.

@@ -283,6 +283,12 @@ pub fn bytes(what: &str, object: &Bound<'_, PyAny>) -> Result<Vec<u8>> {
     Ok(bytes.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes().to_vec())
 }
 
+/// A file's text, with Python's own exceptions, which name the file.
+pub fn read_text(py: Python<'_>, path: &std::path::Path) -> Result<String> {
+    let path = py.import("pathlib")?.call_method1("Path", (path,))?;
+    Ok(path.call_method1("read_text", ("utf-8",))?.extract()?)
+}
+
 /// Texts from anything that yields them, but from no single text: that would be its letters.
 pub fn texts(what: &str, object: &Bound<'_, PyAny>) -> Result<Vec<String>> {
     items(what, object)?.iter().map(|item| Ok(text(what, item)?.into_owned())).collect()

@@ -1,6 +1,5 @@
 //! `OceanLedger`.
 
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use sealock::Digest;
 use sealock::ledger::Ledger;
-use sealock::ledger::ocean::{self, Finality, OceanAddresses, OceanOptions};
+use sealock::ledger::ocean::{self, Finality, OceanOptions};
 
 use crate::call::{Call, quick};
 use crate::convert;
@@ -41,11 +40,11 @@ fn addresses(object: &Bound<'_, PyAny>) -> Result<String> {
         let got = convert::type_name(object);
         Failure::wrong_type(format!("addresses: expected the path of an address.json or a dict, got {got}"))
     })?;
-    let file = std::fs::File::open(&path).map_err(PyErr::from)?;
-    let mut text = String::new();
-    let limit = OceanAddresses::MAX_BYTES as u64 + 1;
-    file.take(limit).read_to_string(&mut text).map_err(PyErr::from)?;
-    Ok(text)
+    if path.as_os_str().as_encoded_bytes().starts_with(b"{") {
+        let why = "addresses: expected the path of an address.json or a dict, got the text of one";
+        return Err(Failure::argument(why, "pass json.loads(text)"));
+    }
+    convert::read_text(object.py(), &path)
 }
 
 fn finality(object: &Bound<'_, PyAny>) -> Result<Finality> {
@@ -109,7 +108,8 @@ impl OceanLedger {
         self.0.addresses().ocean.map(|token| token.to_string())
     }
 
-    /// The gas that a transaction took, by its digest as this library returns it.
+    /// The gas that a transaction took, by its hash: 64 hex digits, as this library returns it, or with `0x` before them, as other
+    /// tools of Ethereum write it.
     fn gas_used(&self, py: Python<'_>, transaction: &str) -> Result<u64> {
         let ledger = Arc::clone(&self.0);
         let tx: Digest = transaction.trim_start_matches("0x").parse().map_err(|_| {

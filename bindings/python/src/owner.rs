@@ -334,6 +334,26 @@ impl Owner {
         quick(py, move || Ok(owner.destruction_receipt(&asset, epoch)?.map(DestructionReceipt)))
     }
 
+    /// Signs an offer for an order of an address elsewhere, with the `commitment` that `Consumer.commitment` gave there: bytes for
+    /// `Consumer.order`, which can be used for an hour. It costs nothing. Consumers in this process, on the same `OceanLedger`,
+    /// need none; and none is needed on the ledger in a folder.
+    fn offer<'py>(
+        &self,
+        py: Python<'py>,
+        asset: &Asset,
+        consumer: &Bound<'py, PyAny>,
+        commitment: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyBytes>> {
+        let (owner, asset, consumer) = (Arc::clone(&self.0), asset.0.clone(), convert::address(consumer)?);
+        let bytes = convert::bytes("commitment", commitment)?;
+        let commitment = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| {
+            let why = format!("commitment: expected 32 bytes, got {}", bytes.len());
+            Failure::argument(why, "pass what Consumer.commitment() returned")
+        })?;
+        let offer = Call::default().run(py, move |_| Ok(owner.offer(&asset, consumer, commitment)?))?;
+        Ok(PyBytes::new(py, &offer))
+    }
+
     /// Every order of an asset, of queries and of downloads, with its revocation if there is one.
     fn orders<'py>(&self, py: Python<'py>, asset: &Asset) -> Result<Vec<Bound<'py, PyAny>>> {
         let (owner, asset) = (Arc::clone(&self.0), asset.0.clone());

@@ -82,6 +82,16 @@ def test_the_story_runs_on_oceans_contracts(chain: Peer, tmp_path: Path) -> None
     with pytest.raises(sl.errors.Unreachable) as refused:
         other.order(found)
     assert refused.value.hint and owner.address in str(refused.value)
+    # The owner signs one from afar: bytes, by whatever way.
+    offer = owner.offer(asset, other.address, other.commitment(found))
+    with pytest.raises(sl.errors.SealockError):
+        other.order(found, offer=offer[:-1])
+    assert other.order(found, offer=offer).uses_left == 1 or len(other.orders(found)) == 1
+    with pytest.raises(sl.errors.InvalidArgument, match="32 bytes"):
+        owner.offer(asset, other.address, b"short")
+    # The folder is this ledger's.
+    with pytest.raises(sl.errors.InvalidArgument, match="another ledger"):
+        sl.Exchange.local(tmp_path / "exchange")
 
 
 def test_what_is_wrong_is_named(chain: Peer, tmp_path: Path) -> None:
@@ -91,13 +101,19 @@ def test_what_is_wrong_is_named(chain: Peer, tmp_path: Path) -> None:
     assert sl.OceanLedger(url, file).chain_id == 8996
     with pytest.raises(sl.errors.InvalidArgument, match="chain 8996, expected chain 137"):
         sl.OceanLedger(url, addresses, chain_id=137)
-    with pytest.raises(sl.errors.InvalidArgument, match="no network"):
+    with pytest.raises(sl.errors.InvalidArgument, match="the node is of chain 8996"):
         sl.OceanLedger(url, {})
+    with pytest.raises(sl.errors.InvalidArgument, match="the text of one"):
+        sl.OceanLedger(url, json.dumps(addresses))
+    moved = json.loads(json.dumps(addresses))
+    moved["development"]["Dispenser"] = "0x" + "12" * 20
+    with pytest.raises(sl.errors.UnknownToken, match="Dispenser"):
+        sl.OceanLedger(url, moved)
     with pytest.raises(sl.errors.InvalidArgument, match="finality"):
         sl.OceanLedger(url, addresses, finality="soon")  # type: ignore[arg-type]
     with pytest.raises(sl.errors.Unreachable):
         sl.OceanLedger("http://127.0.0.1:1", addresses)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="none.json"):
         sl.OceanLedger(url, tmp_path / "none.json")
     with pytest.raises(TypeError, match="addresses"):
         sl.OceanLedger(url, 7)  # type: ignore[arg-type]

@@ -53,6 +53,16 @@ pub enum ExchangeError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// The folder holds what parties keep of another ledger.
+    #[error("the folder is of another ledger: {path} says {there:?}, this is {here:?}")]
+    OtherLedger {
+        /// The file that says so.
+        path: PathBuf,
+        /// The folder's ledger.
+        there: String,
+        /// The one that it was to be opened on.
+        here: String,
+    },
     /// The NFT carries no description, or none of Sealock's.
     #[error("{nft} is no Sealock asset: {why}")]
     NotAnAsset {
@@ -93,7 +103,7 @@ impl Classify for ExchangeError {
     fn kind(&self) -> ErrorKind {
         match self {
             ExchangeError::Folder { .. } | ExchangeError::Object { .. } => ErrorKind::Io,
-            ExchangeError::EmptyPath => ErrorKind::InvalidArgument,
+            ExchangeError::EmptyPath | ExchangeError::OtherLedger { .. } => ErrorKind::InvalidArgument,
             ExchangeError::NotAnAsset { .. } => ErrorKind::NotFound,
             ExchangeError::AlreadyOpen { .. } => ErrorKind::Locked,
             ExchangeError::JournalMissing { .. } => ErrorKind::CorruptState,
@@ -103,6 +113,7 @@ impl Classify for ExchangeError {
     fn hint(&self) -> Option<String> {
         match self {
             ExchangeError::EmptyPath => Some("name a folder; \".\" is the working folder".into()),
+            ExchangeError::OtherLedger { .. } => Some("open it with its own ledger, or use another folder".into()),
             ExchangeError::NotAnAsset { .. } => Some("the exchange's list of assets has what is published here".into()),
             ExchangeError::AlreadyOpen { .. } => {
                 Some("use the one that is open, or let go of it and all that it made first".into())
@@ -201,6 +212,7 @@ impl Exchange {
     pub fn local_on(path: impl AsRef<Path>, store: impl Store + 'static, ledger: Arc<dyn Ledger>) -> Result<Self> {
         let path = folder(path.as_ref())?;
         let state = folder(&path.join("state"))?.to_path_buf();
+        of_ledger(&state.join("ledger"), &*ledger)?;
         Ok(Self::join(Arc::new(store), ledger, Arc::new(SystemClock), Some(state)))
     }
 
@@ -314,7 +326,10 @@ impl Exchange {
             None => Journal::in_memory()?,
         };
         if !afresh && !Owner::is_known(&journal)? {
-            let count = self.assets()?.iter().filter(|asset| asset.owner() == address).count();
+            let mut count = 0;
+            for nft in self.ledger().nfts_of(address)? {
+                count += usize::from(self.asset_if_it_is_one(nft)?.is_some());
+            }
             if count > 0 {
                 return Err(ExchangeError::JournalMissing { account: address, count }.into());
             }
@@ -395,7 +410,6 @@ impl Exchange {
     /// # Errors
     /// The ledger's own.
     pub fn assets(&self) -> Result<Vec<Asset>> {
-        use ErrorKind as Kind;
         const PAGE: usize = 4096;
         let mut assets = Vec::new();
         let mut from = 0;
@@ -403,17 +417,24 @@ impl Exchange {
             let page = self.ledger().nfts(from, PAGE)?;
             from += page.len() as u64;
             for nft in &page {
-                match self.asset(*nft) {
-                    Ok(asset) => assets.push(asset),
-                    // It was not read, so it may be one.
-                    Err(e) if matches!(e.kind(), Kind::Unreachable | Kind::Timeout | Kind::Io | Kind::CorruptState) => {
-                        return Err(e);
-                    }
-                    Err(why) => tracing::debug!(%nft, %why, "passed over"),
-                }
+                assets.extend(self.asset_if_it_is_one(*nft)?);
             }
             if page.len() < PAGE {
                 return Ok(assets);
+            }
+        }
+    }
+
+    /// The asset that an NFT stands for, unless it is none of Sealock's.
+    fn asset_if_it_is_one(&self, nft: Address) -> Result<Option<Asset>> {
+        use ErrorKind as Kind;
+        match self.asset(nft) {
+            Ok(asset) => Ok(Some(asset)),
+            // It was not read, so it may be one.
+            Err(e) if matches!(e.kind(), Kind::Unreachable | Kind::Timeout | Kind::Io | Kind::CorruptState) => Err(e),
+            Err(why) => {
+                tracing::debug!(%nft, %why, "passed over");
+                Ok(None)
             }
         }
     }
@@ -486,6 +507,21 @@ fn folder(path: &Path) -> Result<&Path, ExchangeError> {
     match std::fs::create_dir_all(path) {
         Ok(()) => Ok(path),
         Err(source) => Err(ExchangeError::Folder { path: path.to_path_buf(), source }),
+    }
+}
+
+/// Journals, wallets and keys belong to a ledger: another one's are refused. The file names the ledger.
+fn of_ledger(file: &Path, ledger: &dyn Ledger) -> Result<(), ExchangeError> {
+    let here = format!("chain {}, ledger {}\n", ledger.chain_id(), ledger.address());
+    let failed = |source| ExchangeError::Folder { path: file.to_path_buf(), source };
+    match std::fs::read_to_string(file) {
+        Ok(there) if there == here => Ok(()),
+        Ok(there) => {
+            let (there, here) = (there.trim().chars().take(80).collect(), here.trim().to_owned());
+            Err(ExchangeError::OtherLedger { path: file.to_path_buf(), there, here })
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => std::fs::write(file, here).map_err(failed),
+        Err(e) => Err(failed(e)),
     }
 }
 

@@ -255,6 +255,14 @@ pub enum LedgerError {
         /// The node's.
         got: u64,
     },
+    /// The file of Ocean's addresses has none for the chain of the node.
+    #[error("the node is of chain {chain}, the file of Ocean's addresses is for the chains {known:?}")]
+    UnknownChain {
+        /// The node's chain id.
+        chain: u64,
+        /// Those of the file.
+        known: Vec<u64>,
+    },
     /// A contract refused, for a reason that has no error of its own here.
     #[error("{contract} refused to {what}: {reason}")]
     Reverted {
@@ -276,7 +284,7 @@ pub enum LedgerError {
         held: Amount,
     },
     /// A transaction was sent, and is not final yet. **It may still be mined.**
-    #[error("transaction {tx} was sent, and was not final after {} s", .waited.as_secs())]
+    #[error("transaction {tx} was sent, and was not final after {:.1} s", .waited.as_secs_f64())]
     NotConfirmed {
         /// The transaction.
         tx: Digest,
@@ -344,7 +352,7 @@ impl Classify for LedgerError {
             E::UnknownTransaction { .. } => ErrorKind::NotFound,
             E::Node { .. } | E::FalseAnswer { .. } | E::NoProvider { .. } => ErrorKind::Unreachable,
             E::NodeTimeout { .. } | E::NotConfirmed { .. } => ErrorKind::Timeout,
-            E::WrongChain { .. } => ErrorKind::InvalidArgument,
+            E::WrongChain { .. } | E::UnknownChain { .. } => ErrorKind::InvalidArgument,
             E::Reverted { .. } => ErrorKind::Rejected,
             E::InsufficientGas { .. } => ErrorKind::InsufficientBalance,
             E::OrderVoid { .. } => ErrorKind::OrderMismatch,
@@ -367,11 +375,15 @@ impl Classify for LedgerError {
             E::DuplicateCommitment { .. } => "make a fresh credential for every order".into(),
             E::Node { .. } | E::NodeTimeout { .. } => "check the node's URL, and that it serves this chain".into(),
             E::FalseAnswer { .. } => "ask another node".into(),
+            E::UnknownChain { .. } => {
+                "pass Ocean's whole address.json, which has an entry with a chainId for each network".into()
+            }
             E::WrongChain { .. } => "check the node's URL and the chain id".into(),
             E::InsufficientGas { account, .. } => format!("send some of the chain's coin to {account}"),
             E::NotConfirmed { .. } => "look for the transaction before repeating what it does".into(),
             E::NoProvider { .. } => {
-                "open the owner here, or ask its node for a signed offer and order with that".into()
+                "open the owner on this ledger here, or send it the order's commitment and order with the offer that it signs"
+                    .into()
             }
             E::BrokenLog { why, .. } if why.contains("reorganised") => {
                 "open the ledger again with a greater depth of finality, which reads its logs anew".into()

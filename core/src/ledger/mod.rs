@@ -233,6 +233,47 @@ pub trait Ledger: Send + Sync {
         commitment: [u8; 32],
     ) -> Result<Order, LedgerError>;
 
+    /// An offer that `provider` signs for an order of `consumer` with `commitment`, as bytes to be sent: what
+    /// [`Ledger::order_offered`] takes. It costs nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::InvalidArgument`] on a ledger on which an order needs none; otherwise the ledger's own.
+    fn offer(
+        &self,
+        provider: &Account,
+        token: Address,
+        service: u32,
+        consumer: Address,
+        commitment: [u8; 32],
+    ) -> Result<Vec<u8>, LedgerError> {
+        let _ = (provider, token, service, consumer, commitment);
+        Err(LedgerError::InvalidArgument {
+            what: "the offer",
+            why: "an order needs none on this ledger: order without",
+        })
+    }
+
+    /// Orders with an offer that somebody else signed. Terms and commitment are those that the consumer means: an offer of
+    /// others is refused.
+    ///
+    /// # Errors
+    /// As [`Ledger::offer`] and [`Ledger::order`].
+    fn order_offered(
+        &self,
+        consumer: &Account,
+        token: Address,
+        service: u32,
+        terms: OrderTerms,
+        commitment: [u8; 32],
+        offer: &[u8],
+    ) -> Result<Order, LedgerError> {
+        let _ = (consumer, token, service, terms, commitment, offer);
+        Err(LedgerError::InvalidArgument {
+            what: "the offer",
+            why: "an order needs none on this ledger: order without",
+        })
+    }
+
     /// Signs offers of orders with the provider's account from now on, for as long as somebody else holds it: a ledger on
     /// which an order needs one, asks it then. Does nothing, unless the ledger says otherwise.
     fn attend(&self, provider: &Arc<dyn OrderSigner>) {
@@ -329,6 +370,20 @@ pub trait Ledger: Send + Sync {
                 return Ok(nfts);
             }
         }
+    }
+
+    /// The data NFTs that `owner` has had published and still owns.
+    ///
+    /// # Errors
+    /// The common ones.
+    fn nfts_of(&self, owner: Address) -> Result<Vec<Address>, LedgerError> {
+        let mut found = Vec::new();
+        for nft in self.nfts(0, usize::MAX)? {
+            if self.owner_of(nft)? == owner {
+                found.push(nft);
+            }
+        }
+        Ok(found)
     }
 
     /// At most `limit` events from index `from` on.

@@ -90,6 +90,36 @@ impl Consumer {
         Ok(DownloadOrder(self.place(asset, downloads(asset)?)?))
     }
 
+    /// The commitment of the next order of the asset: what its owner signs an [offer](Owner::offer) for, where that is
+    /// elsewhere. It says nothing of later jobs.
+    ///
+    /// # Errors
+    /// The ledger's own.
+    pub fn commitment(&self, asset: &Asset) -> Result<[u8; 32]> {
+        Ok(self.next(asset)?.1.commitment().to_bytes())
+    }
+
+    /// Number and secret of the next order of the asset.
+    fn next(&self, asset: &Asset) -> Result<(u64, IdentitySecret)> {
+        let counter = self.placed(asset, asset.service())?.len() as u64;
+        Ok((counter, identity(&self.inner.account, asset.service(), counter)))
+    }
+
+    /// Spends one datatoken on an order of the asset, with an offer that its owner signed for [`Consumer::commitment`], on a
+    /// ledger on which an order needs one.
+    ///
+    /// # Errors
+    /// As [`Consumer::order`], and for an offer that is not for this consumer, asset and commitment: nothing is paid then.
+    pub fn order_offered(&self, asset: &Asset, offer: &[u8]) -> Result<Order> {
+        let Inner { exchange, account, .. } = &*self.inner;
+        let (service, terms) = (asset.service(), asset.order_terms());
+        let (counter, secret) = self.next(asset)?;
+        let commitment = secret.commitment().to_bytes();
+        let (token, number) = (service.datatoken, service.service);
+        let record = exchange.ledger().order_offered(account, token, number, terms, commitment, offer)?;
+        Ok(bind(&self.inner, asset, service, counter, secret, &record))
+    }
+
     fn place(&self, asset: &Asset, service: Service) -> Result<Order> {
         let Inner { exchange, account, .. } = &*self.inner;
         let terms: OrderTerms = asset.order_terms();

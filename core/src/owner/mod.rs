@@ -221,6 +221,20 @@ impl Owner {
         Ok(Self { node, access, changing, recording, _opened: opened })
     }
 
+    /// An offer that this owner signs for an order of `consumer` elsewhere, with the
+    /// [commitment](crate::order::Consumer::commitment) of it: bytes to be sent, which
+    /// [`Consumer::order_offered`](crate::order::Consumer::order_offered) takes within an hour. It costs nothing. The owner's
+    /// own process needs none: an owner that is open signs for its consumers there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) on a ledger on which an order needs no offer, and for a
+    /// commitment that has an order; [`ErrorKind::NotAuthorized`](crate::ErrorKind::NotAuthorized) for the asset of another.
+    pub fn offer(&self, asset: &Asset, consumer: Address, commitment: [u8; 32]) -> Result<Vec<u8>> {
+        let ledger = self.node.exchange.ledger();
+        let service = asset.service();
+        Ok(ledger.offer(self.node.account(), service.datatoken, service.service, consumer, commitment)?)
+    }
+
     /// The node that serves this owner's assets.
     pub fn node(&self) -> &Node {
         &self.node

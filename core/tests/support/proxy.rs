@@ -88,14 +88,31 @@ fn serve(stream: TcpStream, upstream: &str, liar: &Mutex<Box<Liar>>) -> Option<(
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
-        let question: Value = serde_json::from_slice(&body).ok()?;
-        let mut truth = || {
-            let mut answer = ureq::post(upstream).header("Content-Type", "application/json").send(&body[..]).unwrap();
-            let bytes = answer.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
-            serde_json::from_slice::<Value>(&bytes).unwrap()
+        let asked: Value = serde_json::from_slice(&body).ok()?;
+        let ask = |question: &Value| {
+            let mut truth = || {
+                let sent = ureq::post(upstream).header("Content-Type", "application/json").send(question.to_string());
+                let bytes = sent.unwrap().body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
+                serde_json::from_slice::<Value>(&bytes).unwrap()
+            };
+            let method = question["method"].as_str().unwrap();
+            (liar.lock().unwrap())(method, &question["params"], &mut truth)
         };
-        let method = question["method"].as_str()?;
-        let reply = (liar.lock().unwrap())(method, &question["params"], &mut truth);
+        // Of several questions at once, each is answered as it would be alone, unless one is not answered at all.
+        let reply = match asked.as_array() {
+            None => ask(&asked),
+            Some(questions) => {
+                let mut answers = Vec::new();
+                let mut other = None;
+                for question in questions {
+                    match ask(question) {
+                        Reply::Json(answer) => answers.push(answer),
+                        reply => other = Some(reply),
+                    }
+                }
+                other.unwrap_or(Reply::Json(Value::Array(answers)))
+            }
+        };
         let bytes = match reply {
             Reply::Json(answer) => answer.to_string().into_bytes(),
             Reply::Bytes(bytes) => bytes,

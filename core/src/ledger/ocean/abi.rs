@@ -237,6 +237,7 @@ sol! {
             bool withMint
         );
         function getAllowedSwapper(bytes32 id) external view returns (address);
+        function getMarketFee(bytes32 id) external view returns (uint256);
         function calcBaseInGivenOutDT(bytes32 id, uint256 amount, uint256 consumeMarketFee) external view returns (
             uint256 baseTokenAmount, uint256 oceanFee, uint256 publishMarketFee, uint256 consumeMarketFeeAmount
         );

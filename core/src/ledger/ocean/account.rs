@@ -33,6 +33,12 @@ pub fn account_from_keystore(json: &str, password: &str) -> Result<Account, Ledg
     {
         fields.entry("crypto").or_insert(crypto);
     }
+    // The library cuts these without looking.
+    let bytes = |name: &str| file.pointer(&format!("/crypto/{name}")).and_then(serde_json::Value::as_str).map(str::len);
+    let derived = file.pointer("/crypto/kdfparams/dklen").and_then(serde_json::Value::as_u64);
+    if derived != Some(32) || bytes("cipherparams/iv") != Some(32) || bytes("ciphertext") != Some(64) {
+        return Err(invalid("expected a key of 32 bytes, under 32 derived bytes and a counter of 16, in hex"));
+    }
     let number = |name: &str| file.pointer(&format!("/crypto/kdfparams/{name}")).and_then(serde_json::Value::as_u64);
     let (n, r, p, c) = (number("n"), number("r"), number("p"), number("c"));
     let greedy = match (n, r, p, c) {
@@ -49,7 +55,7 @@ pub fn account_from_keystore(json: &str, password: &str) -> Result<Account, Ledg
     let failed = |_| invalid("it cannot be written to a temporary file to be read");
     let folder = Scratch::new().map_err(failed)?;
     let path = folder.0.join("key.json");
-    std::fs::write(&path, file.to_string()).map_err(failed)?;
+    write_privately(&path, file.to_string().as_bytes()).map_err(failed)?;
     let signer = alloy::signers::local::LocalSigner::decrypt_keystore(&path, password)
         .map_err(|_| invalid("the password is wrong, or the file is damaged"))?;
     let secret = zeroize::Zeroizing::new(signer.to_bytes().0);
@@ -70,9 +76,21 @@ impl Scratch {
         let mut name = [0; 16];
         getrandom::fill(&mut name).map_err(|e| std::io::Error::other(e.to_string()))?;
         let path = std::env::temp_dir().join(format!("sealock-{}", hex::encode(name)));
-        std::fs::create_dir(&path)?;
+        let mut folder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        folder.create(&path)?;
         Ok(Self(path))
     }
+}
+
+fn write_privately(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(bytes)
 }
 
 impl Drop for Scratch {
@@ -127,6 +145,12 @@ mod tests {
         assert!(why("no", "").contains("no JSON"));
         assert!(why(&PBKDF2.replace("262144", "4294967295"), "testpassword").contains("ten million"));
         assert!(why(&SCRYPT.replace("16384", "1073741824"), "testpassword").contains("512 MiB"));
+        // These are cut by the library without a look.
+        for (field, other) in
+            [("\"dklen\": 32", "\"dklen\": 16"), ("6087dab2f9fdbbfaddc31a909735c1e6", "6087"), ("5318b4d5", "")]
+        {
+            assert!(why(&PBKDF2.replace(field, other), "testpassword").contains("32 bytes"));
+        }
         let other = PBKDF2.replacen("{", r#"{"address": "008aeeda4d805471df9b2a5b0f38a0c3bcba786c","#, 1);
         assert!(why(&other, "wrong").contains("password"));
         assert!(why(&other.replace("008aeeda", "118aeeda"), "testpassword").contains("names"));

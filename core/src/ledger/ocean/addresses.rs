@@ -44,7 +44,10 @@ impl OceanAddresses {
         let networks: BTreeMap<String, Json> =
             serde_json::from_str(json).map_err(|_| invalid("it is no object of networks"))?;
         let of_chain = |network: &&Json| network.get("chainId").and_then(Json::as_u64) == Some(chain_id);
-        let network = networks.values().find(of_chain).ok_or_else(|| invalid("it has no network of this chain id"))?;
+        let network = networks.values().find(of_chain).ok_or_else(|| {
+            let ids = networks.values().filter_map(|network| network.get("chainId").and_then(Json::as_u64));
+            LedgerError::UnknownChain { chain: chain_id, known: ids.take(64).collect() }
+        })?;
         let network = Network::deserialize(network).map_err(|_| {
             invalid("its network has no ERC721Factory, FixedPrice and Dispenser, or addresses that are none")
         })?;
@@ -97,7 +100,9 @@ mod tests {
         assert_ne!(found.factory, Address::ZERO);
         assert!(found.ocean.is_some() && found.start_block > 0);
         assert_ne!(OceanAddresses::from_json(JSON, 10).unwrap().factory, found.factory);
-        for (json, why) in [("[]", "object"), ("{}", "network"), (r#"{"a":{"chainId":11155111}}"#, "ERC721Factory")] {
+        for (json, why) in
+            [("[]", "object"), ("{}", "chain 11155111"), (r#"{"a":{"chainId":11155111}}"#, "ERC721Factory")]
+        {
             let error = OceanAddresses::from_json(json, 11_155_111).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         }

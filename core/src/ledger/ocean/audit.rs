@@ -2,21 +2,23 @@
 //!
 //! The hash of a block is over its header, and the header has a Bloom filter of the emitters and topics of its logs and the
 //! root of its receipts. So from headers that link to each other it can be seen which blocks may have logs of ours; of those,
-//! the receipts are read, their root is computed again, and their logs must be the ones that `eth_getLogs` gave. What remains
-//! to be trusted is that the headers are those of the chain, which is what its consensus is for.
+//! the receipts are read, their root is computed again, and their logs must be the ones that `eth_getLogs` gave, field by field,
+//! and the ones that were read before and are kept. What remains to be trusted is that the headers are those of the chain, which is what its consensus is for.
 //!
 //! It asks for every block since Ocean's contracts were deployed: minutes on a chain of a developer, days on a public one.
 
 use std::collections::HashMap;
 
-use alloy::consensus::proofs::calculate_receipt_root;
-use alloy::primitives::{B256, BloomInput};
+use alloy::consensus::{ReceiptEnvelope, proofs::calculate_receipt_root};
+use alloy::primitives::{B256, BloomInput, Log};
 use alloy::rpc::types::{Block, TransactionReceipt};
 use serde_json::json;
 
-use super::convert::to_evm;
-use super::feed::{Unread, block_tag, logs};
-use super::{OceanLedger, Result};
+use super::convert::{digest, to_evm};
+use super::feed::{Feed, Unread, block_tag, date, logs};
+use super::replay::Entry;
+use super::{OceanLedger, Result, lock};
+use crate::Digest;
 use crate::ledger::LedgerError;
 
 /// Blocks whose logs are read at once.
@@ -29,6 +31,7 @@ impl OceanLedger {
         let emitters = self.emitters()?;
         let topics = super::events::topics();
         let mut count = 0;
+        let mut all_entries: Vec<Entry> = Vec::new();
         let mut parent: Option<B256> = None;
         let mut from = self.addresses.start_block;
         while from <= last {
@@ -36,10 +39,10 @@ impl OceanLedger {
             let failed = |e| match e {
                 Unread::TooMuch(e) | Unread::Failed(e) => e,
             };
-            let mut given: HashMap<u64, Vec<u64>> = HashMap::new();
-            for log in logs(&self.node, &emitters, &topics, from, to).map_err(failed)? {
-                let entry = log.entry(0).ok_or_else(|| self.node.lies("it sent half a log".into()))?;
-                given.entry(entry.block).or_default().push(entry.index);
+            let (found, end) = logs(&self.node, &emitters, &topics, from, to).map_err(failed)?;
+            let mut given: HashMap<u64, Vec<Entry>> = HashMap::new();
+            for entry in date(&self.node, found, &end)? {
+                given.entry(entry.block).or_default().push(entry);
             }
             for number in from..=to {
                 let broken = |why: String| LedgerError::BrokenLog { index: super::replay::position(number, 0), why };
@@ -67,27 +70,67 @@ impl OceanLedger {
                 }
                 let receipts: Vec<TransactionReceipt> =
                     self.node.get("eth_getBlockReceipts", json!([block_tag(number)]), "for receipts")?;
+                let hashes: Vec<Digest> = receipts.iter().map(|r| digest(r.transaction_hash)).collect();
                 let receipts: Vec<_> = receipts.into_iter().map(|r| r.into_primitives_receipt().inner).collect();
                 if calculate_receipt_root(&receipts) != header.receipts_root {
                     return Err(broken("the receipts are not what the header says".into()));
                 }
-                let all = receipts.iter().flat_map(|receipt| receipt.logs());
-                let ours = all.enumerate().filter(|(_, log)| {
+                let all = receipts.iter().zip(&hashes).flat_map(|(receipt, tx)| logs_of(receipt, *tx)).enumerate();
+                let ours = all.filter(|(_, (log, _))| {
                     emitters.iter().any(|emitter| to_evm(*emitter) == log.address)
                         && log.topics().first().is_some_and(|topic| topics.contains(topic))
                 });
-                let ours: Vec<u64> = ours.map(|(index, _)| index as u64).collect();
+                let ours: Vec<Entry> = ours
+                    .map(|(index, (log, tx))| Entry {
+                        block: number,
+                        index: index as u64,
+                        tx,
+                        time: header.timestamp,
+                        emitter: super::convert::ours(log.address),
+                        topics: log.topics().iter().map(|topic| digest(*topic)).collect(),
+                        data: log.data.data.to_vec(),
+                    })
+                    .collect();
                 if ours != told {
                     return Err(broken(format!(
-                        "the block has {} logs of Ocean's contracts, the node tells of {}",
+                        "the logs of Ocean's contracts in the block, {} of them, are not the {} that the node tells of",
                         ours.len(),
                         told.len()
                     )));
                 }
+                all_entries.extend(ours);
             }
             count += self.events_in(&emitters, from, to).map_err(failed)?.len() as u64;
             from = to + 1;
         }
+        self.compare(&all_entries, last)?;
         Ok(count)
     }
+
+    /// Compares what was read before, and is kept, with what an audit found.
+    fn compare(&self, all: &[Entry], last: u64) -> Result<()> {
+        const WHY: &str = "the logs that were read before are not those of the chain: a node had kept some back";
+        let broken = || LedgerError::BrokenLog { index: 0, why: WHY.into() };
+        let mut wrong = false;
+        let mut look = |feed: &mut Feed| -> Result<()> {
+            if !feed.agrees(&self.cache, all, last)? {
+                feed.fail(&self.cache, WHY)?;
+                wrong = true;
+            }
+            Ok(())
+        };
+        let tracked: Vec<_> = lock(&self.tracked).values().cloned().collect();
+        tracked.iter().try_for_each(|tracked| look(&mut lock(tracked).feed))?;
+        let described: Vec<_> = lock(&self.described).values().cloned().collect();
+        described.iter().try_for_each(|described| look(&mut lock(described).feed))?;
+        if let Some(created) = &mut *lock(&self.created) {
+            look(&mut created.feed)?;
+        }
+        if wrong { Err(broken()) } else { Ok(()) }
+    }
+}
+
+/// The logs of a receipt, each with its transaction.
+fn logs_of(receipt: &ReceiptEnvelope<Log>, tx: Digest) -> impl Iterator<Item = (&Log, Digest)> {
+    receipt.logs().iter().map(move |log| (log, tx))
 }

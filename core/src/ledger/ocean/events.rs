@@ -50,9 +50,7 @@ impl OceanLedger {
 
     /// The events in blocks `from..=to`.
     pub(super) fn events_in(&self, emitters: &[Address], from: u64, to: u64) -> Result<Vec<Event>, Unread> {
-        let found = logs(&self.node, emitters, &topics(), from, to)?;
-        let end =
-            self.node.header(to)?.ok_or_else(|| self.node.lies(format!("it has no block {to} below its head")))?;
+        let (found, end) = logs(&self.node, emitters, &topics(), from, to)?;
         let hashes: Vec<_> = found.iter().map(|log| log.block().map_or(B256::ZERO, |(_, hash)| hash)).collect();
         let mut events = Vec::new();
         for (entry, hash) in date(&self.node, found, &end)?.iter().zip(hashes) {
@@ -153,10 +151,21 @@ impl OceanLedger {
             return Ok(Some((nft, EventKind::MetadataUpdated { hash, size })));
         }
         let Some(changed) = entry.decode::<Nft::DataChanged>() else { return Ok(None) };
+        // Anybody may write what he likes into an NFT of his own, of whatever datatoken.
+        let of_this = |token: Address| match self.datatoken(token) {
+            Ok(its) => Ok(its == nft),
+            Err(LedgerError::UnknownToken { .. }) => Ok(false),
+            Err(e) => Err(e),
+        };
         if let Some(TermsRecord { token, service, terms, .. }) = TermsRecord::read(changed.key, &changed.value) {
-            return Ok(Some((token, EventKind::OrderTermsSet { service, terms })));
+            let at = position(entry.block, entry.index);
+            let counted = of_this(token)? && self.with_replay(token, |replay| Ok(replay.set_terms_at(at)))?;
+            return Ok(counted.then_some((token, EventKind::OrderTermsSet { service, terms })));
         }
         let Some(record) = super::record::RevocationRecord::read(changed.key, &changed.value) else { return Ok(None) };
+        if !of_this(record.token)? {
+            return Ok(None);
+        }
         let counted = self.with_replay(record.token, |replay| {
             let all = replay.service(record.service).map_or(&[][..], |service| &service.revocations);
             Ok(all.iter().find(|revocation| revocation.order == record.order && revocation.tx == entry.tx).copied())

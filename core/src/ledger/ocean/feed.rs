@@ -16,6 +16,7 @@ use redb::TableDefinition;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+use super::Commitment;
 use super::convert::{digest, ours, to_evm};
 use super::node::{Header, Node};
 use super::replay::Entry;
@@ -29,10 +30,14 @@ type Result<T, E = LedgerError> = std::result::Result<T, E>;
 /// Blocks of the first page. A page grows while the node answers, and shrinks when it does not.
 const FIRST_PAGE: u64 = 1 << 14;
 const LARGEST_PAGE: u64 = 1 << 22;
+/// A node whose head is so far behind what was read is not behind, it is wrong.
+const FARTHEST_BEHIND: u64 = 256;
 /// Contracts that are asked for at once.
 pub(super) const EMITTERS: usize = 512;
-/// Longest kept log, in bytes: one that describes an asset.
-const ENTRY_LIMIT: usize = 8 << 20;
+/// Longest data of a log, in bytes: at 8 gas a byte, 32 million gas.
+const LOG_LIMIT: usize = 4 << 20;
+/// Longest kept log, in bytes.
+const ENTRY_LIMIT: usize = LOG_LIMIT + (64 << 10);
 
 const FORMAT: Format = Format { name: "sealock-ocean-logs", version: 1 };
 /// By feed: how far it has read.
@@ -40,8 +45,12 @@ const CURSORS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("cursors
 /// By feed and number: its logs.
 const ENTRIES: TableDefinition<(&[u8; 32], u64), &[u8]> = TableDefinition::new("entries");
 
-/// By datatoken, service and order: from which block on a refund of ours was under way.
-const REFUNDS: TableDefinition<(&[u8; 20], u32, u64), u64> = TableDefinition::new("refunds");
+/// By datatoken, service and order: the transaction of ours that was to refund it.
+const REFUNDS: TableDefinition<(&[u8; 20], u32, u64), &[u8; 32]> = TableDefinition::new("refunds");
+
+/// By datatoken, service and commitment: the last transaction of ours that was to order it.
+const SENT: TableDefinition<OfCommitment<'_>, &[u8; 32]> = TableDefinition::new("sent");
+type OfCommitment<'a> = (&'a [u8; 20], u32, &'a [u8; 32]);
 
 /// Where a feed is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,23 +75,48 @@ impl Cache {
         Ok(Self(Durable::in_memory(FORMAT)?))
     }
 
-    /// The block from which on the refund of an order was begun here, if it was.
-    pub(super) fn refund_begun(&self, token: Address, service: u32, order: u64) -> Result<Option<u64>> {
-        let key = (token.as_bytes(), service, order);
-        self.0.read_table(REFUNDS, |table| Ok(table.get(key)?.map(|row| row.value())))
+    /// Notes the transaction that is about to order a commitment.
+    pub(super) fn ordering(&self, of: &Commitment, tx: B256) -> Result<()> {
+        let (token, service, commitment) = of;
+        self.0.write(|txn| -> Result<()> {
+            let mut table = txn.open_table(SENT).map_err(crate::durable::DurableError::from)?;
+            table.insert((token.as_bytes(), *service, commitment), &tx.0)?;
+            Ok(())
+        })
     }
 
-    /// As [`Cache::refund_begun`], and begins it at `now` if it was not.
-    pub(super) fn begin_refund(&self, token: Address, service: u32, order: u64, now: u64) -> Result<u64> {
-        if let Some(begun) = self.refund_begun(token, service, order)? {
-            return Ok(begun);
-        }
-        let key = (token.as_bytes(), service, order);
+    /// The order is there, and its caller knows.
+    pub(super) fn forget_ordering(&self, of: &Commitment) -> Result<()> {
+        let (token, service, commitment) = of;
         self.0.write(|txn| -> Result<()> {
-            txn.open_table(REFUNDS).map_err(crate::durable::DurableError::from)?.insert(key, now)?;
+            let mut table = txn.open_table(SENT).map_err(crate::durable::DurableError::from)?;
+            table.remove((token.as_bytes(), *service, commitment))?;
             Ok(())
-        })?;
-        Ok(now)
+        })
+    }
+
+    /// The transaction that was noted for a commitment.
+    pub(super) fn ordered(&self, of: &Commitment) -> Result<Option<B256>> {
+        let (token, service, commitment) = of;
+        self.0.read_table(SENT, |table| {
+            let row = table.get((token.as_bytes(), *service, commitment))?;
+            Ok(row.map(|row| B256::from(*row.value())))
+        })
+    }
+
+    /// The transaction that was noted as the refund of an order.
+    pub(super) fn refunded(&self, token: Address, service: u32, order: u64) -> Result<Option<B256>> {
+        let key = (token.as_bytes(), service, order);
+        self.0.read_table(REFUNDS, |table| Ok(table.get(key)?.map(|row| B256::from(*row.value()))))
+    }
+
+    /// Notes the transaction that is about to refund an order.
+    pub(super) fn refunding(&self, token: Address, service: u32, order: u64, tx: B256) -> Result<()> {
+        self.0.write(|txn| -> Result<()> {
+            let mut table = txn.open_table(REFUNDS).map_err(crate::durable::DurableError::from)?;
+            table.insert((token.as_bytes(), service, order), &tx.0)?;
+            Ok(())
+        })
     }
 
     fn load(&self, id: &Digest) -> Result<Option<(Cursor, Vec<Entry>)>> {
@@ -91,10 +125,19 @@ impl Cache {
             Ok(Some(from_canonical::<Cursor>("cursor", row.value(), 256)?))
         })?;
         let Some(cursor) = cursor else { return Ok(None) };
-        let entries = self.0.read_table(ENTRIES, |table| -> Result<Vec<Entry>> {
+        let entries = self.0.read_table(ENTRIES, |table| -> Result<Option<Vec<Entry>>> {
             let rows = table.range((id.as_bytes(), 0)..(id.as_bytes(), cursor.entries))?;
-            rows.map(|row| Ok(from_canonical("log", row?.1.value(), ENTRY_LIMIT)?)).collect()
+            let mut entries = Vec::new();
+            for row in rows {
+                // What does not decode is read again.
+                match from_canonical("log", row?.1.value(), ENTRY_LIMIT) {
+                    Ok(entry) => entries.push(entry),
+                    Err(_) => return Ok(None),
+                }
+            }
+            Ok(Some(entries))
         })?;
+        let entries = entries.unwrap_or_default();
         // A cursor without its logs was never written by us; what is missing is read again.
         Ok((entries.len() as u64 == cursor.entries).then_some((cursor, entries)))
     }
@@ -161,6 +204,25 @@ impl Feed {
         Ok((feed, Vec::new()))
     }
 
+    /// Whether what was read is what an audit found: all logs of the chain in blocks up to `last`.
+    pub(super) fn agrees(&self, cache: &Cache, all: &[Entry], last: u64) -> Result<bool> {
+        let Some((_, kept)) = cache.load(&self.id)? else { return Ok(true) };
+        let topics: Vec<Digest> = self.topics.iter().map(|topic| digest(*topic)).collect();
+        let ours = |entry: &&Entry| {
+            entry.block < self.cursor.next
+                && self.emitters.contains(&entry.emitter)
+                && entry.topics.first().is_some_and(|topic| topics.contains(topic))
+        };
+        Ok(kept.iter().filter(|entry| entry.block <= last).eq(all.iter().filter(ours)))
+    }
+
+    /// What was read is wrong: it is forgotten, and the feed stays failed until it is opened again.
+    pub(super) fn fail(&mut self, cache: &Cache, why: &str) -> Result<()> {
+        cache.forget(&self.id)?;
+        self.broken = Some((super::replay::position(self.cursor.next, 0), why.to_owned()));
+        Ok(())
+    }
+
     /// Reads on, up to and with block `last`, and hands every new log to `take`.
     ///
     /// # Errors
@@ -187,6 +249,11 @@ impl Feed {
                 return Err(LedgerError::BrokenLog { index: super::replay::position(read, 0), why });
             }
         }
+        if last.saturating_add(FARTHEST_BEHIND) < self.cursor.next {
+            return Err(
+                node.lies(format!("its last block is {last}, and block {} was read before", self.cursor.next - 1))
+            );
+        }
         while self.cursor.next <= last {
             let to = last.min(self.cursor.next.saturating_add(self.page - 1));
             let logs = match logs(node, &self.emitters, &self.topics, self.cursor.next, to) {
@@ -198,7 +265,7 @@ impl Feed {
                 Ok(logs) => logs,
             };
             self.page = self.page.saturating_mul(2).min(LARGEST_PAGE);
-            let end = node.header(to)?.ok_or_else(|| node.lies(format!("it has no block {to} below its head")))?;
+            let (logs, end) = logs;
             let entries = date(node, logs, &end)?;
             let cursor = Cursor {
                 next: to + 1,
@@ -268,31 +335,48 @@ impl From<LedgerError> for Unread {
     }
 }
 
-/// The logs of `emitters` under `topics` in blocks `from..=to`, in their order.
+/// The logs of `emitters` under `topics` in blocks `from..=to`, in their order, and the header of the last block. Both are
+/// asked for in one request: a node that has not got the last block yet has no logs of it, and says so by its header.
 pub(super) fn logs(
     node: &Node,
     emitters: &[Address],
     topics: &[B256],
     from: u64,
     to: u64,
-) -> std::result::Result<Vec<RawLog>, Unread> {
+) -> std::result::Result<(Vec<RawLog>, Header), Unread> {
     let mut all = Vec::new();
+    let mut end: Option<Header> = None;
     for emitters in emitters.chunks(EMITTERS) {
         let wanted: Vec<EvmAddress> = emitters.iter().map(|emitter| to_evm(*emitter)).collect();
         let filter = json!([{
             "address": wanted, "topics": [topics], "fromBlock": format!("{from:#x}"), "toBlock": format!("{to:#x}"),
         }]);
-        let found: Vec<RawLog> = node.ask("eth_getLogs", filter, "for logs").map_err(|refusal| {
+        let asked = node.ask_both::<Vec<RawLog>, Option<Header>>(
+            ("eth_getLogs", filter),
+            ("eth_getBlockByNumber", json!([block_tag(to), false])),
+        );
+        let (found, header) = asked.map_err(|refusal| {
             let small = refusal.is_too_much(to - from + 1);
             let error = node.failed("for logs", refusal);
             if small { Unread::TooMuch(error) } else { Unread::Failed(error) }
         })?;
+        let header = header.filter(|header| header.number == to);
+        let header = header.ok_or_else(|| node.lies(format!("it has no block {to} below its head")))?;
+        if end.as_ref().is_some_and(|end| end.hash != header.hash) {
+            return Err(node.lies(format!("its block {to} changed while it was read")).into());
+        }
+        end = Some(header);
         for log in &found {
             let asked = wanted.contains(&log.address) && log.topics.first().is_some_and(|topic| topics.contains(topic));
             let placed =
                 log.block().is_some_and(|(block, _)| (from..=to).contains(&block)) && log.transaction_hash.is_some();
             if !asked || !placed || log.removed || log.topics.len() > 4 {
                 return Err(node.lies("it sent a log that was not asked for".into()).into());
+            }
+            if log.data.len() > LOG_LIMIT {
+                let why =
+                    format!("it sent a log of {} bytes, no block has room for more than {LOG_LIMIT}", log.data.len());
+                return Err(node.lies(why).into());
             }
         }
         all.extend(found);
@@ -301,7 +385,11 @@ pub(super) fn logs(
     if all.windows(2).any(|two| two[0].place() == two[1].place()) {
         return Err(node.lies("it sent one log twice".into()).into());
     }
-    Ok(all)
+    let end = match end {
+        Some(end) => end,
+        None => node.header(to)?.ok_or_else(|| node.lies(format!("it has no block {to} below its head")))?,
+    };
+    Ok((all, end))
 }
 
 /// Gives logs the times of their blocks, whose hashes must be what the headers say. `end` is the last block's header.

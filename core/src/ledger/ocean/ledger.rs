@@ -7,9 +7,9 @@ use alloy::primitives::U256;
 use super::abi::{Datatoken, DispenserContract, Factory, FixedRateExchange, Nft};
 use super::convert::{clamped, from_u256, ours, to_evm, to_u256};
 use super::feed::Feed;
-use super::market::{COIN_URI, Publish, Role, Template};
+use super::market::{self, COIN_SYMBOL, Publish, Role, Template};
 use super::record::RevocationRecord;
-use super::{Created, Kind, OceanLedger, Result, lock};
+use super::{Created, Kind, OceanLedger, Ordering, Result, lock, of};
 use crate::ledger::{
     Amount, Control, Dispenser, Event, EventKind, FixedRate, Ledger, LedgerError, Metadata, Order, OrderSigner,
     OrderTerms, Price, Publication, Published, Receipt, Revocation, TokenInfo, check,
@@ -33,7 +33,7 @@ impl Ledger for OceanLedger {
     fn deploy_token(&self, owner: &Account, name: &str, symbol: &str, cap: Amount) -> Result<Address> {
         let publication = Publication { name: name.into(), symbol: symbol.into(), cap };
         let publish = Publish { template: Template::Enterprise, ..Publish::new(publication) };
-        Ok(self.create(owner, &publish, COIN_URI.into())?.0.datatoken)
+        Ok(self.create(owner, &publish, COIN_SYMBOL, String::new())?.0.datatoken)
     }
 
     fn mint(&self, minter: &Account, token: Address, to: Address, amount: Amount) -> Result<Receipt> {
@@ -194,6 +194,11 @@ impl Ledger for OceanLedger {
         commitment: [u8; 32],
     ) -> Result<Order> {
         check::commitment(&commitment)?;
+        self.datatoken(token)?;
+        let alone = Ordering::begin(self, (token, service, commitment));
+        if let Some(order) = alone.resume(consumer.address())? {
+            return Ok(order);
+        }
         let providers = self.with_replay(token, |replay| {
             let offered = replay.service(service).and_then(|service| service.terms);
             let offered = offered.ok_or(LedgerError::UnknownService { token, service })?;
@@ -213,9 +218,48 @@ impl Ledger for OceanLedger {
         let Some(signer) = signer else {
             return Err(LedgerError::NoProvider { token, providers: providers.into_iter().collect() });
         };
-        let offer = self.offer(signer.account(), token, service, consumer.address(), commitment)?;
+        let offer = self.sign_offer(signer.account(), token, service, consumer.address(), commitment)?;
         if offer.offer.terms != asked {
             return Err(LedgerError::TermsChanged { token, service, offered: offer.offer.terms, asked });
+        }
+        market::order_alone(&alone, consumer, &offer, market::Pay::Datatoken)
+    }
+
+    fn offer(
+        &self,
+        provider: &Account,
+        token: Address,
+        service: u32,
+        consumer: Address,
+        commitment: [u8; 32],
+    ) -> Result<Vec<u8>> {
+        Ok(self.sign_offer(provider, token, service, consumer, commitment)?.to_bytes())
+    }
+
+    fn order_offered(
+        &self,
+        consumer: &Account,
+        token: Address,
+        service: u32,
+        asked: OrderTerms,
+        commitment: [u8; 32],
+        offer: &[u8],
+    ) -> Result<Order> {
+        let offer = super::SignedOffer::from_bytes(offer)?;
+        if (offer.offer.token, offer.offer.service) != (token, service) {
+            return Err(LedgerError::InvalidArgument { what: "the offer", why: "it is for another asset or service" });
+        }
+        if offer.offer.commitment != commitment {
+            let why = "it is for another commitment: ask for one of the next order";
+            return Err(LedgerError::InvalidArgument { what: "the offer", why });
+        }
+        if offer.fee > Amount::ZERO {
+            let why = "its provider asks for a fee: look at it, and pay with OceanLedger::order_with";
+            return Err(LedgerError::InvalidArgument { what: "the offer", why });
+        }
+        if offer.offer.terms != asked {
+            let offered = offer.offer.terms;
+            return Err(LedgerError::TermsChanged { token, service, offered, asked });
         }
         self.order_with(consumer, &offer)
     }
@@ -242,6 +286,9 @@ impl Ledger for OceanLedger {
         refund: bool,
     ) -> Result<Revocation> {
         let nft = self.datatoken(token)?;
+        // One revocation of a datatoken at a time, so that no order is refunded twice.
+        let alone = of(&self.revoking, token, || Ok(()))?;
+        let _alone = lock(&alone);
         let check = || {
             self.require_role_of(owner, nft, token, Role::Store, "revoke an order of")?;
             self.with_replay(token, |replay| {
@@ -324,6 +371,21 @@ impl Ledger for OceanLedger {
         self.with_created(|created| Ok(page(&created.nfts, from, limit)))
     }
 
+    /// Those that were made for the account. One that somebody gave it is not among them.
+    fn nfts_of(&self, owner: Address) -> Result<Vec<Address>> {
+        let made: Vec<Address> = self.with_created(|created| {
+            let all = created.nfts.iter().zip(&created.admins);
+            Ok(all.filter(|(_, admin)| **admin == owner).map(|(nft, _)| *nft).collect())
+        })?;
+        let mut still = Vec::new();
+        for nft in made {
+            if self.owner_of(nft)? == owner {
+                still.push(nft);
+            }
+        }
+        Ok(still)
+    }
+
     fn events(&self, from: u64, limit: usize) -> Result<Vec<Event>> {
         self.log(from, limit)
     }
@@ -352,27 +414,25 @@ impl OceanLedger {
         self.check_cap(token, amount)
     }
 
-    /// Pays an order's datatoken back, and returns the transaction. The refund comes first, and the revocation names it. That it
-    /// was begun is noted before: after a crash between the two, the next try finds the payment and makes no second one.
+    /// Pays an order's datatoken back, and returns the transaction. The refund comes first, and the revocation names it. The
+    /// transaction is noted before it is sent: after a crash or a lost answer, the next try waits for it and makes no second one.
     fn refund(&self, owner: &Account, nft: Address, order: &Order) -> Result<Digest> {
-        if self.owner_of(nft)? != owner.address() {
-            let (account, who) = (owner.address(), "its owner");
-            return Err(LedgerError::NotAuthorized { account, action: "refund an order of", on: order.token, who });
-        }
         let Order { token, service, index, consumer, amount, .. } = *order;
-        self.check_balance(token, owner.address(), amount).or_else(|poor| {
-            // It may have been paid before.
-            let begun = self.cache.refund_begun(token, service, index)?;
-            let paid =
-                begun.map(|begun| self.with_replay(token, |replay| Ok(replay.unclaimed(consumer, amount, begun))));
-            if paid.transpose()?.flatten().is_some() { Ok(()) } else { Err(poor) }
-        })?;
-        let next = self.node.tagged("latest")?.number + 1;
-        let begun = self.cache.begin_refund(token, service, index, next)?;
-        match self.with_replay(token, |replay| Ok(replay.unclaimed(consumer, amount, begun)))? {
-            Some(paid) => Ok(paid),
-            None => Ok(self.transfer(owner, token, consumer, amount)?.tx),
+        if let Some(tx) = self.cache.refunded(token, service, index)? {
+            let receipt = self.sender.resume(&self.node, tx, |block| self.is_final(block))?;
+            if receipt.is_some_and(|receipt| receipt.status != Some(0)) {
+                return Ok(super::convert::digest(tx));
+            }
         }
+        if self.nft_owner(nft)? != owner.address() {
+            let (account, who) = (owner.address(), "its owner");
+            return Err(LedgerError::NotAuthorized { account, action: "refund an order of", on: token, who });
+        }
+        let check = || self.check_balance(token, owner.address(), amount);
+        let call = Datatoken::transferCall { to: to_evm(consumer), amount: to_u256(amount) };
+        let note = |tx| self.cache.refunding(token, service, index, tx);
+        let receipt = self.transact_noting(owner, token, call, "transfer", check, note)?;
+        Ok(super::convert::digest(receipt.transaction_hash))
     }
 
     /// Looks at what the factory has made, as of the last block that counts.
@@ -383,12 +443,12 @@ impl OceanLedger {
             let topics = vec![Factory::NFTCreated::SIGNATURE_HASH, Factory::TokenCreated::SIGNATURE_HASH];
             let start = self.addresses.start_block;
             let (feed, entries) = Feed::open(&self.node, &self.cache, start, vec![self.addresses.factory], topics)?;
-            let fresh = created.insert(Created { feed, nfts: Vec::new(), tokens: Vec::new() });
-            entries.iter().for_each(|entry| note(&mut fresh.nfts, &mut fresh.tokens, entry));
+            let fresh = created.insert(Created { feed, nfts: Vec::new(), admins: Vec::new(), tokens: Vec::new() });
+            entries.iter().for_each(|entry| note(&mut fresh.nfts, &mut fresh.admins, &mut fresh.tokens, entry));
         }
-        let Created { feed, nfts, tokens } = created.as_mut().expect("it was made above");
+        let Created { feed, nfts, admins, tokens } = created.as_mut().expect("it was made above");
         if let Some(last) = self.horizon()? {
-            feed.advance(&self.node, &self.cache, last, |entry| note(nfts, tokens, entry))?;
+            feed.advance(&self.node, &self.cache, last, |entry| note(nfts, admins, tokens, entry))?;
         }
         look(created.as_ref().expect("it was made above"))
     }
@@ -426,9 +486,10 @@ impl OceanLedger {
     }
 }
 
-fn note(nfts: &mut Vec<Address>, tokens: &mut Vec<Address>, entry: &super::Entry) {
+fn note(nfts: &mut Vec<Address>, admins: &mut Vec<Address>, tokens: &mut Vec<Address>, entry: &super::Entry) {
     if let Some(made) = entry.decode::<Factory::NFTCreated>() {
         nfts.push(ours(made.newTokenAddress));
+        admins.push(ours(made.admin));
     } else if let Some(made) = entry.decode::<Factory::TokenCreated>() {
         tokens.push(ours(made.newTokenAddress));
     }

@@ -21,8 +21,8 @@ use crate::{Account, Address};
 
 type Evm = alloy::primitives::Address;
 
-/// The token URI of an NFT that stands for no asset: its datatoken is one to pay with.
-pub(super) const COIN_URI: &str = "data:,Sealock%20base%20token";
+/// The symbol of an NFT that stands for no asset: its datatoken is one to pay with, and has a name and a symbol of its own.
+pub(super) const COIN_SYMBOL: &str = "sealock/v1/base-token";
 const DATATOKEN_DECIMALS: u8 = 18;
 
 /// Which of Ocean's datatokens.
@@ -119,7 +119,7 @@ pub(super) enum Pay {
 pub(super) struct Exchange {
     pub(super) id: B256,
     pub(super) base_token: Address,
-    /// Smallest units of the base token for one datatoken.
+    /// Smallest units of the base token for one datatoken, with the market's fee.
     pub(super) rate: Amount,
     /// Whether anybody can buy.
     pub(super) active: bool,
@@ -146,21 +146,31 @@ impl OceanLedger {
         let Publication { name, symbol, .. } = &publish.publication;
         let about = serde_json::json!({"name": name, "symbol": symbol, "description": "A dataset or model on Sealock"});
         let uri = data_encoding::BASE64.encode(about.to_string().as_bytes());
-        self.create(owner, publish, format!("data:application/json;base64,{uri}"))
+        if symbol == COIN_SYMBOL {
+            return Err(LedgerError::InvalidArgument { what: "the symbol", why: "it is that of base tokens" });
+        }
+        self.create(owner, publish, symbol, format!("data:application/json;base64,{uri}"))
     }
 
-    pub(super) fn create(&self, owner: &Account, publish: &Publish, uri: String) -> Result<(Published, Receipt)> {
+    /// Publishes an NFT with a symbol, and a datatoken with its own.
+    pub(super) fn create(
+        &self,
+        owner: &Account,
+        publish: &Publish,
+        nft_symbol: &str,
+        uri: String,
+    ) -> Result<(Published, Receipt)> {
         let Publish { publication: Publication { name, symbol, cap }, template, sale, market, .. } = publish;
         check::new_token(name, symbol, *cap)?;
         // The standard template writes down the largest number, whatever it is given.
         if *template == Template::Standard && *cap != Amount::MAX {
-            let why = "Ocean's standard datatokens have none: leave it out, or publish the enterprise template";
+            let why = "Ocean's standard datatokens have none: leave it out, or publish the enterprise template (in Rust, publish_with)";
             return Err(LedgerError::InvalidArgument { what: "the cap", why });
         }
         let me = to_evm(owner.address());
         let nft = NftCreateData {
             name: name.clone(),
-            symbol: symbol.clone(),
+            symbol: nft_symbol.to_owned(),
             templateIndex: U256::ONE,
             tokenURI: uri,
             transferable: publish.transferable,
@@ -259,10 +269,14 @@ impl OceanLedger {
                 let decimals = u32::try_from(there.btDecimals).ok().filter(|d| *d <= u32::from(DATATOKEN_DECIMALS));
                 let scale = decimals.map_or(U256::ONE, |d| U256::from(10u8).pow(U256::from(18 - d)));
                 let allowed = self.view(self.addresses.fixed_rate, FixedRateExchange::getAllowedSwapperCall { id })?;
+                // The market's fee is set by the market, who may be the owner: it is part of the price.
+                let market_fee = self.view(self.addresses.fixed_rate, FixedRateExchange::getMarketFeeCall { id })?;
+                let whole = U256::from(Amount::ONE.units());
+                let with_fee = there.fixedRate.saturating_mul(whole.saturating_add(market_fee)).div_ceil(whole);
                 Ok(Exchange {
                     id,
                     base_token: ours(there.baseToken),
-                    rate: clamped(there.fixedRate.div_ceil(scale)),
+                    rate: clamped(with_fee.div_ceil(scale)),
                     // One that sells to one account alone is no offer to others.
                     active: there.active && allowed == Evm::ZERO && decimals.is_some(),
                     at_once: there.active && (allowed == Evm::ZERO || ours(allowed) == token) && decimals.is_some(),
@@ -548,7 +562,6 @@ impl OceanLedger {
         let call = FixedRateExchange::buyDTCall {
             id,
             amount: to_u256(amount),
-            // What is approved: a price that rose since is refused, whatever the buyer would pay.
             maxBaseTokenAmount: to_u256(max_cost),
             consumeMarket: Evm::ZERO,
             consumeMarketFee: U256::ZERO,
@@ -598,8 +611,10 @@ impl OceanLedger {
         self.receipt(&receipt, &[])
     }
 
-    /// Writes into the log that an order was served: Ocean's proof of service. `provider` sends it and signs `order ‖
-    /// served`; `consumer_signature` is the consumer's over `received`, by EIP-191 ([`OceanLedger::acknowledge`]).
+    /// Writes into the log that an order was served: Ocean's proof of service. `provider` sends it and signs for `served`;
+    /// `consumer_signature` is [`OceanLedger::acknowledge`] of `received`. What is signed and stored are the digests under a
+    /// label each, so that nobody signs an offer by it. **It tells everybody which order was served, and when**: who pays for
+    /// private jobs does without.
     ///
     /// # Errors
     /// [`LedgerError::Reverted`] for signatures that are not theirs.
@@ -612,13 +627,14 @@ impl OceanLedger {
         consumer_signature: &crate::Signature,
     ) -> Result<Receipt> {
         let id = super::convert::hash(order.tx);
-        let said = alloy::primitives::keccak256([id.as_slice(), served].concat());
+        let (served, received) = (labelled("sealock/v1/served", served), labelled("sealock/v1/received", received));
+        let said = alloy::primitives::keccak256([id.as_slice(), &served].concat());
         let mine = provider.sign(&super::record::personal(said))?;
         let call = Datatoken::orderExecutedCall {
             orderTxId: id,
-            providerData: Bytes::copy_from_slice(served),
+            providerData: served.into(),
             providerSignature: rsv(&mine),
-            consumerData: Bytes::copy_from_slice(received),
+            consumerData: received.into(),
             consumerSignature: rsv(consumer_signature),
             consumer: to_evm(order.consumer),
         };
@@ -631,6 +647,7 @@ impl OceanLedger {
     /// # Errors
     /// That of an external signer.
     pub fn acknowledge(consumer: &Account, received: &[u8]) -> Result<crate::Signature> {
+        let received = labelled("sealock/v1/received", received);
         Ok(consumer.sign(&super::record::personal(alloy::primitives::keccak256(received)))?)
     }
 
@@ -649,10 +666,18 @@ impl OceanLedger {
         deadline: u64,
     ) -> Result<()> {
         use alloy::sol_types::SolValue;
+        const DOMAIN: &str = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
         const TYPE: &str = "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)";
         let owner = to_evm(holder.address());
         let no_permits = LedgerError::UnknownToken { expected: "token that takes permits", address: token };
-        let domain = self.node.view(token, Datatoken::DOMAIN_SEPARATORCall {})?.ok_or(no_permits)?;
+        // The domain is ours to compute: a token that names another's would get a permit for that.
+        let name = alloy::primitives::keccak256(self.view(token, Datatoken::nameCall {})?);
+        let (kind, one) = (alloy::primitives::keccak256(DOMAIN), alloy::primitives::keccak256("1"));
+        let domain = (kind, name, one, U256::from(self.node.chain_id()), to_evm(token)).abi_encode();
+        let domain = alloy::primitives::keccak256(domain);
+        if self.node.view(token, Datatoken::DOMAIN_SEPARATORCall {})? != Some(domain) {
+            return Err(no_permits);
+        }
         let nonce = self.view(token, Datatoken::noncesCall { owner })?;
         let (value, deadline) = (to_u256(amount), U256::from(deadline));
         let fields = (alloy::primitives::keccak256(TYPE), owner, to_evm(spender), value, nonce, deadline).abi_encode();
@@ -813,8 +838,13 @@ pub enum Role {
     Deployer,
     /// Sets the description.
     Describer,
-    /// Sets the NFT's data: order terms and revocations.
+    /// Sets the NFT's data: order terms, revocations, and **who signs offers of orders**, which is as much as to give orders away.
     Store,
+}
+
+/// A label and the SHA-256 of bytes that somebody else may have chosen.
+fn labelled(label: &str, bytes: &[u8]) -> Vec<u8> {
+    [label.as_bytes(), crate::Digest::sha256(bytes).as_bytes()].concat()
 }
 
 /// `r ‖ s ‖ v`, as contracts split it.
@@ -824,8 +854,35 @@ fn rsv(signature: &crate::Signature) -> Bytes {
     Bytes::copy_from_slice(&bytes)
 }
 
+impl Ordering<'_> {
+    /// The order, if it is under way since a call that gave up waiting, or whose answer was lost: it is not paid for twice.
+    pub(super) fn resume(&self, consumer: Address) -> Result<Option<Order>> {
+        let Self { ledger, what: (token, service, _) } = *self;
+        let Some(tx) = ledger.cache.ordered(&self.what)? else { return Ok(None) };
+        let receipt = ledger.sender.resume(&ledger.node, tx, |block| ledger.is_final(block))?;
+        let Some(receipt) = receipt.filter(|receipt| receipt.status != Some(0)) else { return Ok(None) };
+        // It is final: whether it counts will not change.
+        ledger.cache.forget_ordering(&self.what)?;
+        match placed(ledger, token, service, &receipt) {
+            Ok(order) => Ok((order.consumer == consumer).then_some(order)),
+            Err(LedgerError::OrderVoid { tx, why }) => {
+                tracing::warn!(%tx, why, "an order that was paid before does not count");
+                Ok(None)
+            }
+            Err(e) => Err(e),
+        }
+    }
+}
+
 /// Orders with a signed offer.
 pub(super) fn order(ledger: &OceanLedger, consumer: &Account, signed: &SignedOffer, pay: Pay) -> Result<Order> {
+    let super::OrderOffer { token, service, commitment, .. } = signed.offer;
+    order_alone(&Ordering::begin(ledger, (token, service, commitment)), consumer, signed, pay)
+}
+
+/// As [`order`], by who holds the offer's commitment.
+pub(super) fn order_alone(alone: &Ordering<'_>, consumer: &Account, signed: &SignedOffer, pay: Pay) -> Result<Order> {
+    let ledger = alone.ledger;
     let SignedOffer { offer, provider, valid_until, .. } = *signed;
     let super::OrderOffer { chain, token, service, commitment, terms, .. } = offer;
     let me = consumer.address();
@@ -848,7 +905,10 @@ pub(super) fn order(ledger: &OceanLedger, consumer: &Account, signed: &SignedOff
         let why = "only the enterprise template is bought and ordered at once: buy first";
         return Err(LedgerError::InvalidArgument { what: "the datatoken", why });
     }
-    let _alone = Ordering::begin(ledger, (token, service, commitment));
+    if let Some(order) = alone.resume(me)? {
+        return Ok(order);
+    }
+    let note = |tx| ledger.cache.ordering(&alone.what, tx);
     let fees = fees(ledger, signed)?;
     let check = || -> Result<()> {
         ledger.with_replay(token, |replay| {
@@ -907,7 +967,7 @@ pub(super) fn order(ledger: &OceanLedger, consumer: &Account, signed: &SignedOff
                 providerFee: signed.fee_data(),
                 consumeMarketFee: none,
             };
-            ledger.transact(consumer, token, call, what, check)?
+            ledger.transact_noting(consumer, token, call, what, check, note)?
         }
         Pay::Buy { base_token, max_cost } => {
             let (id, cost) = ledger.whole_cost(token, Amount::ONE, base_token, true)?;
@@ -922,15 +982,16 @@ pub(super) fn order(ledger: &OceanLedger, consumer: &Account, signed: &SignedOff
                 marketFeeAddress: Evm::ZERO,
             };
             let call = Datatoken::buyFromFreAndOrderCall { order: params, fre };
-            ledger.transact(consumer, token, call, what, check)?
+            ledger.transact_noting(consumer, token, call, what, check, note)?
         }
         Pay::Dispense => {
             let dispenser = to_evm(ledger.addresses.dispenser);
             let call = Datatoken::buyFromDispenserAndOrderCall { order: params, dispenser };
-            ledger.transact(consumer, token, call, what, check)?
+            ledger.transact_noting(consumer, token, call, what, check, note)?
         }
     };
     drop(guard);
+    ledger.cache.forget_ordering(&alone.what)?;
     placed(ledger, token, service, &receipt)
 }
 

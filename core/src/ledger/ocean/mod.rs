@@ -14,7 +14,7 @@
 //!
 //! **The provider.** An order needs an offer that the NFT's owner signed, or a provider that [`OceanLedger::appoint`]
 //! names. In one process an open owner [attends](super::Ledger::attend) and signs; between machines the owner's node makes a
-//! [`SignedOffer`] with [`OceanLedger::offer`], and the consumer pays with [`OceanLedger::order_with`].
+//! [`SignedOffer`] with [`OceanLedger::sign_offer`], and the consumer pays with [`OceanLedger::order_with`].
 //!
 //! **What is trusted.** The chain, to a depth of [`Finality`]; and the node that is asked, for the order of transactions: who
 //! does not run one asks several. What a node says is checked where that is cheap, and
@@ -23,7 +23,7 @@
 //!
 //! **Differences from the embedded ledger**, which the contracts make: a sale mints what it sells
 //! (`FixedRate::with_mint`); what sales brought stays in the exchange until [`collect`](super::Ledger::collect); Ocean's
-//! community takes its fees of sales ([`cost`](super::Ledger::cost) has them) and of the datatoken of an order; some calls are
+//! community takes its fees of sales ([`sale_fees`](super::Ledger::sale_fees) has them) and of the datatoken of an order; some calls are
 //! several transactions, each of which leaves a sound state.
 
 #[allow(clippy::too_many_arguments, missing_docs, reason = "as the contracts have them")]
@@ -50,7 +50,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use alloy::primitives::{Bytes, U256};
+use alloy::primitives::{B256, Bytes, U256};
 use alloy::sol_types::SolCall;
 
 pub use account::{KEYSTORE_LIMIT, account_from_keystore};
@@ -102,12 +102,13 @@ pub struct OceanOptions {
     pub chain_id: Option<u64>,
     /// How deep a block must be to count; [`Finality::usual`], if unset.
     pub finality: Option<Finality>,
-    /// Where logs that were read are kept, so that the next process reads on; in memory, if unset. One process at a time
-    /// has the file open.
+    /// Where logs that were read are kept, so that the next process reads on, **and which orders and refunds were being paid**,
+    /// so that the next process does not pay them again; in memory, if unset. One process at a time has the file open.
     pub cache: Option<PathBuf>,
-    /// How long the node may take for one answer.
+    /// How long the node may take for one answer: 30 seconds, if not said.
     pub timeout: Duration,
-    /// How long a transaction may take until it is final.
+    /// How long a transaction may take until it is final: half an hour, if not said. What waits longer ends in
+    /// [`LedgerError::NotConfirmed`], and may still be mined.
     pub patience: Duration,
     /// For how long an offer that is signed here can be used, in seconds.
     pub offer_secs: u64,
@@ -120,7 +121,7 @@ impl Default for OceanOptions {
             finality: None,
             cache: None,
             timeout: Duration::from_secs(30),
-            patience: Duration::from_secs(600),
+            patience: Duration::from_secs(1800),
             offer_secs: 3600,
         }
     }
@@ -148,6 +149,8 @@ struct Created {
     feed: Feed,
     /// NFTs in the order of their making.
     nfts: Vec<Address>,
+    /// For whom each of them was made.
+    admins: Vec<Address>,
     tokens: Vec<Address>,
 }
 
@@ -181,6 +184,8 @@ pub struct OceanLedger {
     ordering: (Mutex<HashSet<Commitment>>, Condvar),
     /// Accounts that are between an approval and the payment that uses it.
     paying: Shared<()>,
+    /// Datatokens of which an order is being taken back.
+    revoking: Shared<()>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -227,10 +232,20 @@ impl OceanLedger {
             decryptors: RwLock::default(),
             ordering: Default::default(),
             paying: Shared::default(),
+            revoking: Shared::default(),
         };
         let factory = ledger.addresses.factory;
         if ledger.node.code(factory)?.is_empty() || ledger.node.view(factory, Factory::routerCall {})?.is_none() {
             return Err(LedgerError::UnknownToken { expected: "ERC721Factory of Ocean's", address: factory });
+        }
+        for (expected, address) in [("FixedRateExchange", addresses.fixed_rate), ("Dispenser", addresses.dispenser)] {
+            if ledger.node.code(address)?.is_empty() {
+                return Err(LedgerError::UnknownToken { expected, address });
+            }
+        }
+        if addresses.start_block > ledger.node.tagged("latest")?.number {
+            let why = "it is above the head of the chain: are the addresses of this chain?";
+            return Err(LedgerError::InvalidArgument { what: "the block in which the contracts were deployed", why });
         }
         Ok(ledger)
     }
@@ -315,14 +330,18 @@ impl OceanLedger {
             if self.node.view(nft, Nft::isDeployedCall { datatoken: to_evm(token) })? != Some(true) {
                 return Err(unknown("datatoken of its NFT"));
             }
-            match self.node.view(nft, Nft::tokenURICall { tokenId: U256::ONE })?.as_deref() {
-                Some(market::COIN_URI) => Kind::Coin { nft },
+            // The symbol of the NFT, which unlike its token URI never changes.
+            match self.node.view(nft, Datatoken::symbolCall {})?.as_deref() {
+                Some(market::COIN_SYMBOL) => Kind::Coin { nft },
                 _ => Kind::Datatoken { nft },
             }
         } else {
             Kind::Foreign
         };
-        self.kinds.write().unwrap_or_else(PoisonError::into_inner).insert(token, kind);
+        // A node that is behind does not know a young datatoken for one: that is asked again.
+        if kind != Kind::Foreign {
+            self.kinds.write().unwrap_or_else(PoisonError::into_inner).insert(token, kind);
+        }
         Ok(kind)
     }
 
@@ -348,6 +367,11 @@ impl OceanLedger {
         from_u256(self.view(to, call)?).ok_or(LedgerError::Overflow { what })
     }
 
+    /// Whether what a block says counts.
+    fn is_final(&self, block: u64) -> Result<bool> {
+        Ok(self.horizon()?.is_some_and(|horizon| horizon >= block))
+    }
+
     /// Calls a contract in a transaction of `account`. `check` says what is wrong, before and after a refusal.
     fn transact<C: SolCall>(
         &self,
@@ -357,10 +381,22 @@ impl OceanLedger {
         what: &'static str,
         check: impl Fn() -> Result<()>,
     ) -> Result<TxReceipt> {
+        self.transact_noting(account, to, call, what, check, |_| Ok(()))
+    }
+
+    /// As [`OceanLedger::transact`], and tells `note` the transaction's hash before it is sent.
+    fn transact_noting<C: SolCall>(
+        &self,
+        account: &Account,
+        to: Address,
+        call: C,
+        what: &'static str,
+        check: impl Fn() -> Result<()>,
+        note: impl Fn(B256) -> Result<()>,
+    ) -> Result<TxReceipt> {
         check()?;
-        let final_ = |block| Ok(self.horizon()?.is_some_and(|horizon| horizon >= block));
         let data = Bytes::from(call.abi_encode());
-        match self.sender.send(&self.node, account, to, data, final_) {
+        match self.sender.send(&self.node, account, to, data, note, |block| self.is_final(block)) {
             Ok(receipt) => {
                 let tx = receipt.transaction_hash;
                 tracing::debug!(%tx, gas = receipt.gas_used, account = %account.address(), what, "mined");
@@ -423,7 +459,7 @@ impl OceanLedger {
     /// # Errors
     /// [`LedgerError::NotAuthorized`] unless by the owner or one appointed; [`LedgerError::UnknownService`];
     /// [`LedgerError::DuplicateCommitment`]; [`LedgerError::InvalidArgument`].
-    pub fn offer(
+    pub fn sign_offer(
         &self,
         provider: &Account,
         token: Address,

@@ -17,6 +17,9 @@ use crate::ledger::LedgerError;
 
 type Result<T, E = LedgerError> = std::result::Result<T, E>;
 
+/// No chain has so many blocks: a position in the log is a block's number times 2^20.
+const MAX_BLOCK: u64 = 1 << 40;
+
 /// What is read of a block's header.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -91,6 +94,15 @@ impl Node {
         self.rpc.call(method, params)
     }
 
+    /// Two questions to one and the same node.
+    pub(super) fn ask_both<A: DeserializeOwned, B: DeserializeOwned>(
+        &self,
+        first: (&str, Json),
+        second: (&str, Json),
+    ) -> Result<(A, B), Refusal> {
+        self.rpc.call_both(first, second)
+    }
+
     pub(super) fn get<T: DeserializeOwned>(&self, method: &str, params: Json, what: &str) -> Result<T> {
         self.rpc.call(method, params).map_err(|refusal| self.failed(what, refusal))
     }
@@ -108,6 +120,9 @@ impl Node {
     /// The header under a tag: `latest`, `finalized`, `safe`.
     pub(super) fn tagged(&self, tag: &str) -> Result<Header> {
         let header: Option<Header> = self.get("eth_getBlockByNumber", json!([tag, false]), "for a block")?;
+        if header.as_ref().is_some_and(|header| header.number >= MAX_BLOCK) {
+            return Err(self.lies("its head has a number that no chain has".into()));
+        }
         header.ok_or_else(|| {
             let why = format!("it knows no {tag} block");
             LedgerError::Node { who: self.who(), what: "for a block".into(), why }

@@ -58,6 +58,8 @@ pub(super) struct Service {
     pub(super) terms: Option<OrderTerms>,
     providers: BTreeSet<Address>,
     pub(super) orders: Vec<Order>,
+    /// Where in the log each of them is.
+    positions: Vec<u64>,
     commitments: HashSet<[u8; 32]>,
     pub(super) revocations: Vec<Revocation>,
     revoked: HashSet<u64>,
@@ -81,11 +83,16 @@ pub(super) struct Replay {
     services: BTreeMap<u32, Service>,
     started: Option<Started>,
     /// What owners paid to others, by transaction and with its block: what may turn out to be a refund.
-    paid: HashMap<Digest, (u64, Vec<(Address, Amount)>)>,
+    paid: HashMap<Digest, Vec<Paid>>,
     rejected: VecDeque<(Digest, &'static str)>,
+    /// Where in the log terms were set.
+    terms_set: HashSet<u64>,
     /// Service and number of the order that an `OrderStarted` at a position began.
     places: HashMap<u64, (u32, usize)>,
 }
+
+/// A payment: where in the log, to whom, how much.
+type Paid = (u64, Address, Amount);
 
 /// What an event did here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +114,7 @@ impl Replay {
             started: None,
             paid: HashMap::new(),
             rejected: VecDeque::new(),
+            terms_set: HashSet::new(),
             places: HashMap::new(),
         }
     }
@@ -146,10 +154,9 @@ impl Replay {
         self.service(*service)?.orders.get(*number)
     }
 
-    /// A payment of the owner to `to` in a block from `since` on that no revocation has claimed.
-    pub(super) fn unclaimed(&self, to: Address, amount: Amount, since: u64) -> Option<Digest> {
-        let fits = |(block, paid): &(u64, Vec<_>)| *block >= since && paid.contains(&(to, amount));
-        self.paid.iter().find(|(_, paid)| fits(paid)).map(|(tx, _)| *tx)
+    /// Whether the terms at a position of the log were taken.
+    pub(super) fn set_terms_at(&self, at: u64) -> bool {
+        self.terms_set.contains(&at)
     }
 
     /// Takes the next event. Events come in the order of the chain.
@@ -181,6 +188,7 @@ impl Replay {
             }
             service.terms = Some(record.terms);
             service.providers = record.providers;
+            self.terms_set.insert(position(entry.block, entry.index));
             return Outcome::Terms(record.service, record.terms);
         }
         match RevocationRecord::read(changed.key, &changed.value) {
@@ -219,7 +227,8 @@ impl Replay {
             && let Some(amount) = from_u256(moved.value)
             && amount >= Amount::ONE
         {
-            self.paid.entry(entry.tx).or_insert((entry.block, Vec::new())).1.push((ours(moved.to), amount));
+            let at = position(entry.block, entry.index);
+            self.paid.entry(entry.tx).or_default().push((at, ours(moved.to), amount));
         }
         Outcome::Nothing
     }
@@ -267,19 +276,23 @@ impl Replay {
         };
         self.places.insert(started.at, (number, service.orders.len()));
         service.orders.push(order);
+        service.positions.push(started.at);
         Ok(order)
     }
 
     fn revoke(&mut self, entry: &Entry, record: &RevocationRecord) -> Outcome {
         let Some(service) = self.services.get_mut(&record.service) else { return Outcome::Nothing };
-        let order = usize::try_from(record.order).ok().and_then(|order| service.orders.get(order));
-        let Some(order) = order else { return Outcome::Nothing };
+        let order = usize::try_from(record.order).ok();
+        let order = order.and_then(|order| Some((service.orders.get(order)?, *service.positions.get(order)?)));
+        let Some((order, ordered)) = order else { return Outcome::Nothing };
         if check::effective(entry.time, record.effective).is_err() || !service.revoked.insert(record.order) {
             return Outcome::Nothing;
         }
         let refunded = record.refund.is_some_and(|tx| {
-            let Some((_, paid)) = self.paid.get_mut(&tx) else { return false };
-            let at = paid.iter().position(|paid| *paid == (order.consumer, order.amount));
+            let Some(paid) = self.paid.get_mut(&tx) else { return false };
+            // What was paid before the order, it did not pay back.
+            let fits = |paid: &Paid| (paid.1, paid.2) == (order.consumer, order.amount) && paid.0 > ordered;
+            let at = paid.iter().position(fits);
             at.is_some_and(|at| {
                 paid.swap_remove(at);
                 true
@@ -463,6 +476,32 @@ mod tests {
         };
         assert_eq!(log.replay.apply(&cut), Outcome::Nothing);
         assert_eq!(log.replay.apply(&Entry { topics: vec![], ..cut }), Outcome::Nothing);
+    }
+
+    #[test]
+    fn what_was_paid_before_an_order_did_not_refund_it() {
+        let mut log = Log::begin();
+        let pay = |log: &mut Log, tx| {
+            let from = to_evm(log.owner.address());
+            log.say(TOKEN, tx, Datatoken::Transfer { from, to: to_evm(CONSUMER), value: one() });
+        };
+        pay(&mut log, 1);
+        log.start(TOKEN, 2, one());
+        log.fee(TOKEN, 2, 1);
+        log.start(TOKEN, 3, one());
+        log.fee(TOKEN, 3, 2);
+        pay(&mut log, 4);
+        let mut revoke = |order, paid: u8| {
+            let refund = Some(Digest::from_bytes([paid; 32]));
+            let record = RevocationRecord { token: TOKEN, service: 0, order, effective: 1080, refund };
+            let key = RevocationRecord::key(TOKEN, 0, order);
+            match log.say(NFT, 9, Nft::DataChanged { key, value: record.to_bytes() }) {
+                Outcome::Revocation(revocation) => revocation.refunded,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(!revoke(0, 1), "the sale of the datatoken was no refund");
+        assert!(revoke(1, 4));
     }
 
     #[test]

@@ -97,6 +97,26 @@ struct Fault {
     data: Option<Json>,
 }
 
+impl Answer {
+    fn read<T: DeserializeOwned>(self, id: u64, method: &str) -> Result<T, Refusal> {
+        if let Some(Fault { code, message, data }) = self.error {
+            return Err(Refusal::Said { code, message: short(&message), data: revert_data(data) });
+        }
+        if self.id != Some(Json::from(id)) {
+            return Err(other_question(method));
+        }
+        serde_json::from_value(self.result.unwrap_or(Json::Null)).map_err(|e| not_json(method, &e))
+    }
+}
+
+fn not_json(method: &str, error: &serde_json::Error) -> Refusal {
+    Refusal::Lost(format!("it does not speak JSON-RPC: {method}: {error}"))
+}
+
+fn other_question(method: &str) -> Refusal {
+    Refusal::Lost(format!("it answered another question than {method}"))
+}
+
 impl Rpc {
     /// # Errors
     /// Words on what is wrong with the URL.
@@ -130,18 +150,40 @@ impl Rpc {
 
     /// One call.
     pub(super) fn call<T: DeserializeOwned>(&self, method: &str, params: Json) -> Result<T, Refusal> {
+        let (id, question) = self.question(method, params);
+        let bytes = self.post(question.to_string().as_bytes())?;
+        let answer: Answer = serde_json::from_slice(&bytes).map_err(|e| not_json(method, &e))?;
+        answer.read(id, method)
+    }
+
+    /// Two calls in one request: behind a balancer, one and the same node answers both.
+    pub(super) fn call_both<A: DeserializeOwned, B: DeserializeOwned>(
+        &self,
+        first: (&str, Json),
+        second: (&str, Json),
+    ) -> Result<(A, B), Refusal> {
+        let (one, question_one) = self.question(first.0, first.1);
+        let (two, question_two) = self.question(second.0, second.1);
+        let bytes = self.post(json!([question_one, question_two]).to_string().as_bytes())?;
+        let mut answers: Vec<Answer> = match serde_json::from_slice(&bytes) {
+            Ok(answers) => answers,
+            // One error for all of it.
+            Err(e) => {
+                let whole: Answer = serde_json::from_slice(&bytes).map_err(|_| not_json(first.0, &e))?;
+                return Err(whole.read::<Json>(one, first.0).err().unwrap_or_else(|| not_json(first.0, &e)));
+            }
+        };
+        let mut take = |id: u64, method: &str| {
+            let at = answers.iter().position(|answer| answer.id == Some(Json::from(id)));
+            at.map(|at| answers.swap_remove(at)).ok_or_else(|| other_question(method))
+        };
+        let (first_answer, second_answer) = (take(one, first.0)?, take(two, second.0)?);
+        Ok((first_answer.read(one, first.0)?, second_answer.read(two, second.0)?))
+    }
+
+    fn question(&self, method: &str, params: Json) -> (u64, Json) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string();
-        let bytes = self.post(body.as_bytes())?;
-        let not_json = |e: serde_json::Error| Refusal::Lost(format!("it does not speak JSON-RPC: {method}: {e}"));
-        let answer: Answer = serde_json::from_slice(&bytes).map_err(not_json)?;
-        if let Some(Fault { code, message, data }) = answer.error {
-            return Err(Refusal::Said { code, message: short(&message), data: revert_data(data) });
-        }
-        if answer.id != Some(Json::from(id)) {
-            return Err(Refusal::Lost(format!("it answered another question than {method}")));
-        }
-        serde_json::from_value(answer.result.unwrap_or(Json::Null)).map_err(not_json)
+        (id, json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}))
     }
 
     fn post(&self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
@@ -150,8 +192,11 @@ impl Rpc {
         let status = response.status();
         let read = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
         let bytes = read.map_err(|e| self.lost(&e))?;
-        // Some nodes send errors with a status of their own; others send pages of text.
-        if !status.is_success() && !bytes.trim_ascii_start().starts_with(b"{") {
+        // Some nodes send errors of the protocol with a status of their own; others send anything.
+        let answers = || {
+            serde_json::from_slice::<Answer>(&bytes).is_ok() || serde_json::from_slice::<Vec<Answer>>(&bytes).is_ok()
+        };
+        if !status.is_success() && !answers() {
             return Err(Refusal::Lost(format!("it answers with status {status}")));
         }
         Ok(bytes)

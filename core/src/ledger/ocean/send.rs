@@ -27,6 +27,10 @@ const MAX_GAS: u64 = 1 << 24;
 const USUAL_TIP: u128 = 1_000_000_000;
 const SHORTEST_POLL: Duration = Duration::from_millis(5);
 const LONGEST_POLL: Duration = Duration::from_secs(1);
+/// The most that is offered as a tip, whatever the node calls usual: 100 gwei.
+const MAX_TIP: u128 = 100_000_000_000;
+/// For how long a transaction is looked for whose sending was not answered.
+const LOOKING: Duration = Duration::from_secs(3);
 /// How often a nonce that others used meanwhile is read again.
 const NONCE_RETRIES: usize = 8;
 
@@ -67,19 +71,21 @@ impl Sender {
         Self { flights: Mutex::default(), patience }
     }
 
-    /// Sends a call of `to`, and waits until it is mined and `is_final` says so of its block.
+    /// Sends a call of `to`, and waits until it is mined and `is_final` says so of its block. `note` is told the
+    /// transaction's hash before the node gets it: the node's answer may be lost.
     pub(super) fn send(
         &self,
         node: &Node,
         account: &Account,
         to: Address,
         data: Bytes,
+        note: impl Fn(B256) -> Result<(), LedgerError>,
         is_final: impl Fn(u64) -> Result<bool, LedgerError>,
     ) -> Result<TxReceipt> {
         let flight = Arc::clone(lock(&self.flights).entry(account.address()).or_default());
         let tx = {
             let mut flight = lock(&flight);
-            let tx = start(node, account, to, &data, &mut flight)?;
+            let tx = start(node, account, to, &data, &mut flight, note)?;
             flight.waiting += 1;
             tx
         };
@@ -97,6 +103,19 @@ impl Sender {
         Ok(receipt)
     }
 
+    /// Waits for a transaction that was sent before. `None` if the node knows nothing of it: it was never sent, or dropped.
+    pub(super) fn resume(
+        &self,
+        node: &Node,
+        tx: B256,
+        is_final: impl Fn(u64) -> Result<bool, LedgerError>,
+    ) -> Result<Option<TxReceipt>, LedgerError> {
+        if !is_known(node, tx)? {
+            return Ok(None);
+        }
+        self.wait(node, tx, is_final).map(Some)
+    }
+
     fn wait(
         &self,
         node: &Node,
@@ -107,17 +126,11 @@ impl Sender {
         let mut poll = SHORTEST_POLL;
         loop {
             // Read again every time: a block that is reorganised away takes the receipt with it.
-            match node.receipt(tx) {
-                Ok(Some(receipt)) if is_final(receipt.block_number)? => {
-                    let there = node.header(receipt.block_number)?;
-                    if there.is_some_and(|header| header.hash == receipt.block_hash) {
-                        return Ok(receipt);
-                    }
-                }
-                Ok(_) => {}
+            match mined(node, tx, &is_final) {
+                Ok(Some(receipt)) => return Ok(receipt),
+                Ok(None) => {}
                 // Nobody knows whether it was mined: keep asking.
-                Err(error) if start.elapsed() < self.patience => tracing::debug!(%tx, %error, "asking again"),
-                Err(error) => return Err(error),
+                Err(error) => tracing::debug!(%tx, %error, "asking again"),
             }
             if start.elapsed() >= self.patience {
                 let tx = Digest::from_bytes(tx.0);
@@ -129,7 +142,46 @@ impl Sender {
     }
 }
 
-fn start(node: &Node, account: &Account, to: Address, data: &Bytes, flight: &mut Flight) -> Result<B256> {
+/// The receipt of a transaction, once its block is final and on the chain.
+fn mined(
+    node: &Node,
+    tx: B256,
+    is_final: impl Fn(u64) -> Result<bool, LedgerError>,
+) -> Result<Option<TxReceipt>, LedgerError> {
+    let Some(receipt) = node.receipt(tx)? else { return Ok(None) };
+    if !is_final(receipt.block_number)? {
+        return Ok(None);
+    }
+    let there = node.header(receipt.block_number)?;
+    Ok(there.is_some_and(|header| header.hash == receipt.block_hash).then_some(receipt))
+}
+
+/// Whether the node has a transaction, mined or not.
+fn is_known(node: &Node, tx: B256) -> Result<bool, LedgerError> {
+    let known: Option<serde_json::Value> = node.get("eth_getTransactionByHash", json!([tx]), "for a transaction")?;
+    Ok(known.is_some() || node.receipt(tx)?.is_some())
+}
+
+/// The node's answer to a transaction was lost: looks for the transaction for a while.
+fn look_for(node: &Node, tx: B256) -> Result<(), LedgerError> {
+    let start = Instant::now();
+    while start.elapsed() < LOOKING {
+        if is_known(node, tx).unwrap_or(false) {
+            return Ok(());
+        }
+        sleep(LOOKING / 10);
+    }
+    Err(LedgerError::NotConfirmed { tx: Digest::from_bytes(tx.0), waited: start.elapsed() })
+}
+
+fn start(
+    node: &Node,
+    account: &Account,
+    to: Address,
+    data: &Bytes,
+    flight: &mut Flight,
+    note: impl Fn(B256) -> Result<(), LedgerError>,
+) -> Result<B256> {
     let from = account.address();
     let request = TransactionRequest {
         from: Some(to_evm(from)),
@@ -149,10 +201,15 @@ fn start(node: &Node, account: &Account, to: Address, data: &Bytes, flight: &mut
         u64::try_from(estimate).map_err(|_| node.lies("a transaction costs more gas than there is".into()))?;
     // The state may have moved a little by the time it is mined.
     let gas = estimate.saturating_add(estimate / 4).max(21_000);
+    // A little at random, so that two processes which want the same from one account, under the same nonce, have two
+    // transactions of different hashes: signatures are deterministic, and either would take the other's for its own.
+    let mut random = [0; 2];
+    getrandom::fill(&mut random).expect("the operating system provides randomness");
+    let gas = gas.saturating_add(u64::from(u16::from_be_bytes(random) % 4096));
     let gas = if estimate <= MAX_GAS { gas.min(MAX_GAS) } else { gas };
     let head = node.tagged("latest")?;
     let tip = node.ask::<U256>("eth_maxPriorityFeePerGas", json!([]), "for the usual tip");
-    let tip = tip.ok().and_then(|tip| u128::try_from(tip).ok()).unwrap_or(USUAL_TIP);
+    let tip = tip.ok().and_then(|tip| u128::try_from(tip).ok()).unwrap_or(USUAL_TIP).min(MAX_TIP);
     let price = match head.base_fee_per_gas {
         Some(base) => base.saturating_mul(2).saturating_add(tip),
         None => {
@@ -193,10 +250,13 @@ fn start(node: &Node, account: &Account, to: Address, data: &Bytes, flight: &mut
             )
         };
         let (hash, raw) = raw?;
+        note(hash)?;
         match node.ask::<B256>("eth_sendRawTransaction", json!([raw]), "to send") {
             Ok(sent) if sent == hash => {}
             Ok(_) => return Err(node.lies("it calls our transaction by another hash".into()).into()),
             Err(refusal) if refusal.says(&["already known", "already imported"]) => {}
+            // A gateway may have sent it twice.
+            Err(Refusal::Said { .. }) if is_known(node, hash).unwrap_or(false) => {}
             // Another process sends for this account, too.
             Err(refusal) if refusal.says(&["nonce too low", "replacement", "nonce is too low"]) => {
                 tracing::debug!(account = %from, nonce, "the nonce was used meanwhile");
@@ -205,7 +265,12 @@ fn start(node: &Node, account: &Account, to: Address, data: &Bytes, flight: &mut
             }
             Err(refusal) if refusal.says(&["insufficient funds"]) => return Err(poor(node, from, needed)?.into()),
             Err(refusal) if refusal.is_revert() => return Err(Unsent::Reverted(refusal)),
-            Err(refusal) => return Err(node.failed("to send a transaction", refusal).into()),
+            Err(refusal @ Refusal::Said { .. }) => return Err(node.failed("to send a transaction", refusal).into()),
+            // It may have the transaction, and may not.
+            Err(refusal) => {
+                tracing::debug!(tx = %hash, %refusal, "the answer to a transaction was lost");
+                look_for(node, hash)?;
+            }
         }
         flight.next = nonce + 1;
         return Ok(hash);
