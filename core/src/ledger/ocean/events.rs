@@ -24,7 +24,7 @@ const PAGE: u64 = 4096;
 /// Every topic that becomes an event.
 pub(super) fn topics() -> Vec<B256> {
     let mut topics = super::replay::topics();
-    topics.extend(super::market::sale_topics());
+    topics.extend(super::sale::sale_topics());
     topics.extend([
         Factory::NFTCreated::SIGNATURE_HASH,
         Factory::TokenCreated::SIGNATURE_HASH,

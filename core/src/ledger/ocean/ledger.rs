@@ -7,8 +7,10 @@ use alloy::primitives::U256;
 use super::abi::{Datatoken, DispenserContract, Factory, FixedRateExchange, Nft};
 use super::convert::{clamped, from_u256, ours, to_evm, to_u256};
 use super::feed::Feed;
-use super::market::{self, COIN_SYMBOL, Publish, Role, Template};
+use super::order::{Pay, order_alone};
+use super::publish::{COIN_SYMBOL, Publish, Template};
 use super::record::RevocationRecord;
+use super::roles::Role;
 use super::{Created, Kind, OceanLedger, Ordering, Result, lock, of};
 use crate::ledger::{
     Amount, Control, Dispenser, Event, EventKind, FixedRate, Ledger, LedgerError, Metadata, Order, OrderSigner,
@@ -222,7 +224,7 @@ impl Ledger for OceanLedger {
         if offer.offer.terms != asked {
             return Err(LedgerError::TermsChanged { token, service, offered: offer.offer.terms, asked });
         }
-        market::order_alone(&alone, consumer, &offer, market::Pay::Datatoken)
+        order_alone(&alone, consumer, &offer, Pay::Datatoken)
     }
 
     fn offer(

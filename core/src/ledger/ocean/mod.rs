@@ -37,12 +37,15 @@ mod escrow;
 mod events;
 mod feed;
 mod ledger;
-mod market;
 mod node;
+mod order;
+mod publish;
 mod record;
 mod replay;
 mod revert;
+mod roles;
 mod rpc;
+mod sale;
 mod send;
 
 use std::collections::{HashMap, HashSet};
@@ -57,8 +60,9 @@ pub use account::{KEYSTORE_LIMIT, account_from_keystore};
 pub use addresses::OceanAddresses;
 pub use description::{Decryptor, DescriptionForm};
 pub use escrow::{Authorization, Escrow, EscrowFunds, EscrowLock};
-pub use market::{MarketFee, Publish, Role, Sale, Template};
+pub use publish::{MarketFee, Publish, Sale, Template};
 pub use record::{OrderOffer, SignedOffer};
+pub use roles::Role;
 
 use self::abi::{Datatoken, Factory, Nft};
 use self::convert::{from_u256, ours, to_evm};
@@ -332,7 +336,7 @@ impl OceanLedger {
             }
             // The symbol of the NFT, which unlike its token URI never changes.
             match self.node.view(nft, Datatoken::symbolCall {})?.as_deref() {
-                Some(market::COIN_SYMBOL) => Kind::Coin { nft },
+                Some(publish::COIN_SYMBOL) => Kind::Coin { nft },
                 _ => Kind::Datatoken { nft },
             }
         } else {
@@ -497,7 +501,7 @@ impl OceanLedger {
     /// [`LedgerError::InvalidArgument`] for an offer that its provider did not sign, to somebody else, of another chain, or
     /// too old; [`LedgerError::OrderVoid`] if it was paid and does not count; otherwise as [`Ledger::order`](super::Ledger::order).
     pub fn order_with(&self, consumer: &Account, offer: &SignedOffer) -> Result<Order> {
-        market::order(self, consumer, offer, market::Pay::Datatoken)
+        order::order(self, consumer, offer, order::Pay::Datatoken)
     }
 }
 
