@@ -24,5 +24,5 @@ demo-c: c-stage ## Run the whole story on real data, from C
 	PKG_CONFIG_PATH="$(C_STAGE)/lib/pkgconfig" bindings/c/scripts/cc examples/story.c "$(C_OUT)/story"
 	"$(C_OUT)/story" examples/data
 
-c-test: c-stage $(PEERS)/node_modules/.ready $(ZK_PEERS)/node_modules/.ready ## Run the tests of the C library
+c-test: c-stage $(PEERS)/node_modules/.ready $(OCEAN_PEERS)/node_modules/.ready $(ZK_PEERS)/node_modules/.ready ## Run the tests of the C library
 	bindings/c/tests/run "$(C_STAGE)" "$(C_OUT)"

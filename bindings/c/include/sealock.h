@@ -113,6 +113,7 @@ typedef struct sealock_assets sealock_assets;
 typedef struct sealock_ipfs_config sealock_ipfs_config;
 typedef struct sealock_ipfs sealock_ipfs;
 typedef struct sealock_kubo sealock_kubo;
+typedef struct sealock_ledger sealock_ledger;
 typedef struct sealock_column sealock_column;
 typedef struct sealock_schema sealock_schema;
 typedef struct sealock_table sealock_table;
@@ -451,8 +452,8 @@ sealock_status sealock_cancel_free(sealock_cancel *cancel);
 
 // A secret key and its address.
 //
-// Made by: `sealock_account_generate`, `sealock_account_from_secret`. Freed by: `sealock_account_free`, which wipes it.
-// It never changes; thread-safe.
+// Made by: `sealock_account_generate`, `sealock_account_from_secret`, `sealock_account_from_keystore`. Freed by:
+// `sealock_account_free`, which wipes it. It never changes; thread-safe.
 struct sealock_account;
 
 // SEALOCK_ADDRESS_BYTES, as this library has it.
@@ -511,6 +512,18 @@ sealock_status sealock_account_from_secret(const uint8_t *secret,
                                            size_t secret_length,
                                            sealock_account **out,
                                            sealock_error **error);
+
+// The account in a key file of another wallet: the text of a file of the Web3 Secret Storage Definition, version 3
+// (<https://ethereum.org/en/developers/docs/data-structures-and-encoding/web3-secret-storage/>), as geth, MetaMask and ethers
+// write it. It takes about a second and as much memory as the file asks for, 256 MiB mostly. Wipe your copy of the password
+// with `sealock_wipe`.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for a file of another form, for one that asks for more than 512 MiB or ten
+// million rounds, and for a wrong password; with SEALOCK_ERROR_TOO_LARGE for one of more than 64 KiB.
+sealock_status sealock_account_from_keystore(const char *json,
+                                             const char *password,
+                                             sealock_account **out,
+                                             sealock_error **error);
 
 // The account's address.
 sealock_status sealock_account_address(const sealock_account *account,
@@ -633,8 +646,8 @@ struct sealock_assets;
 // Where parties meet.
 //
 // Made by: `sealock_exchange_local`, `sealock_exchange_in_memory`, `sealock_exchange_local_with_ipfs`,
-// `sealock_exchange_local_with_kubo`. Freed by: `sealock_exchange_free`. Owners, consumers
-// and orders keep what they need of it. Thread-safe.
+// `sealock_exchange_local_with_kubo`, and each of these with `_on` at its end, for another ledger than the embedded one.
+// Freed by: `sealock_exchange_free`. Owners, consumers and orders keep what they need of it. Thread-safe.
 struct sealock_exchange;
 
 // An exchange in a folder of this machine, which is made if there is none.
@@ -1004,6 +1017,158 @@ sealock_status sealock_ledger_balance_of(const sealock_exchange *exchange,
                                          size_t holder_length,
                                          sealock_buffer **out,
                                          sealock_error **error);
+
+// What buying `amount` of a datatoken for `base_token` costs beside its price, as text of `base_token`: fees of the ledger's
+// operators and of the market. The embedded ledger has none.
+//
+// Fails with SEALOCK_ERROR_NOT_FOR_SALE where the ledger has fees, and the datatoken is not sold for `base_token`.
+sealock_status sealock_exchange_sale_fees(const sealock_exchange *exchange,
+                                          const uint8_t *token,
+                                          size_t token_length,
+                                          const char *amount,
+                                          const uint8_t *base_token,
+                                          size_t base_token_length,
+                                          sealock_buffer **out,
+                                          sealock_error **error);
+
+// Pays out to the data NFT's owner what sales of a datatoken brought and the ledger still holds, and puts out how much that
+// was, as text. Any account may ask; it pays the ledger's own fees. Where a sale pays the owner at once, as on the embedded
+// ledger, it is 0.
+sealock_status sealock_exchange_collect(const sealock_exchange *exchange,
+                                        const sealock_account *account,
+                                        const uint8_t *token,
+                                        size_t token_length,
+                                        sealock_buffer **out,
+                                        sealock_error **error);
+
+// ==============
+// Ocean Protocol
+//
+// Exchanges on Ocean Protocol's contracts, version 4, on an Ethereum chain, instead of on the embedded ledger: data NFTs,
+// datatokens, prices and orders are then those that Ocean's markets, wallets and libraries know. Nothing else changes:
+// where an exchange is made, the ledger is one more argument.
+//
+// An account of an exchange on a chain needs some of the chain's own coin, which pays for gas. A call that writes returns
+// when the chain has it for good, and a few are several transactions. Any of them may fail with SEALOCK_ERROR_UNREACHABLE,
+// or with SEALOCK_ERROR_TIMEOUT: a transaction that was sent **may still be mined**, so look before repeating it.
+//
+// What sales brought stays in Ocean's exchange until `sealock_exchange_collect`. A sale mints what it sells, and Ocean's
+// community takes its fees: `sealock_exchange_sale_fees`. An order needs an offer that the asset's owner signs, and an open
+// `sealock_owner` on the same ledger does that unasked; where there is none, `sealock_consumer_order` fails with
+// SEALOCK_ERROR_UNREACHABLE and costs nothing.
+
+// A ledger for exchanges: Ocean's contracts on a chain, as one of its nodes shows them.
+//
+// Made by: `sealock_ocean_connect`. Freed by: `sealock_ledger_free`; an exchange keeps what it needs of it. Thread-safe.
+struct sealock_ledger;
+
+// How to use a chain. Fill it with zeros, then set what is wanted: what is 0 or NULL is as if it was not said.
+//
+// A block counts when it is deep enough, for which one of `finality_blocks`, `head_counts` and `finalized` may be said. If
+// none is, that is twelve blocks, and none on the chains that developers run on their own machines: those with the ids
+// 1337, 8996 and 31337.
+typedef struct {
+    // `sizeof(sealock_ocean_options)`.
+    size_t struct_size;
+    // The id of the chain that the node must be of: any if not said.
+    uint64_t chain_id;
+    // How many blocks must be above one that counts.
+    uint64_t finality_blocks;
+    // Not 0 if no block must be above it: for chains that are never reorganised.
+    int32_t head_counts;
+    // Not 0 if the chain's consensus must call it finalized.
+    int32_t finalized;
+    // The file in which logs that were read are kept, so that the next process reads on; in memory if not said. One
+    // process at a time has it open.
+    const char *cache_path;
+    // How long the node may take for one answer, in milliseconds: 30,000 if not said.
+    uint64_t timeout;
+    // How long a transaction may take until it counts, in milliseconds: 600,000 if not said.
+    uint64_t patience;
+    // For how long an offer of an order that an owner signs here can be used, in seconds: 3,600 if not said.
+    uint64_t offer_seconds;
+} sealock_ocean_options;
+
+// Connects to a node of a chain at `url`, for instance `http://127.0.0.1:8545`, and to Ocean's contracts there.
+// `address_json` is the text of a file of the form of Ocean's `address.json`
+// (<https://github.com/oceanprotocol/contracts/blob/v4main/addresses/address.json>), which says for each chain where they
+// are. `options` may be NULL. What an error says of the URL is host and port: a key in its path stays secret.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for what is no URL, for a node of another chain than the options say, and for
+// addresses that are not of that form or lack this chain; with SEALOCK_ERROR_UNREACHABLE or SEALOCK_ERROR_TIMEOUT if no node
+// answers; with SEALOCK_ERROR_UNKNOWN_TOKEN if Ocean's contracts are not there; with SEALOCK_ERROR_LOCKED while another
+// process has the cache open.
+sealock_status sealock_ocean_connect(const char *url,
+                                     const char *address_json,
+                                     const sealock_ocean_options *options,
+                                     sealock_ledger **out,
+                                     sealock_error **error);
+
+// The chain's id.
+sealock_status sealock_ledger_chain_id(const sealock_ledger *ledger, uint64_t *out, sealock_error **error);
+
+// The ledger's own address, which is that of Ocean's factory: with the chain's id it says which ledger a proof or a
+// signature is for.
+sealock_status sealock_ledger_address(const sealock_ledger *ledger,
+                                      uint8_t *out,
+                                      size_t out_length,
+                                      sealock_error **error);
+
+// The address of the token OCEAN, to set prices in.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND if the chain has none.
+sealock_status sealock_ledger_ocean_token(const sealock_ledger *ledger,
+                                          uint8_t *out,
+                                          size_t out_length,
+                                          sealock_error **error);
+
+// How much gas a transaction of the chain used. Its digest is the one that wallets and block explorers show.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND if there is no such transaction, or it is not mined.
+sealock_status sealock_ledger_gas_used(const sealock_ledger *ledger,
+                                       const uint8_t *transaction,
+                                       size_t transaction_length,
+                                       uint64_t *out,
+                                       sealock_error **error);
+
+// The time of the chain's newest block, in seconds since 1970-01-01 UTC.
+sealock_status sealock_ledger_now(const sealock_ledger *ledger, uint64_t *out, sealock_error **error);
+
+// Frees a ledger's handle. NULL is fine. Exchanges on it go on.
+sealock_status sealock_ledger_free(sealock_ledger *ledger);
+
+// As `sealock_exchange_local`, on a ledger of its own: the folder has the blocks, and what owners and consumers keep. That
+// goes with the ledger, so use a folder for each. The ledger's handle stays the caller's.
+//
+// Fails with SEALOCK_ERROR_IO; with SEALOCK_ERROR_INVALID_ARGUMENT for an empty path.
+sealock_status sealock_exchange_local_on(const char *path,
+                                         const sealock_ledger *ledger,
+                                         sealock_exchange **out,
+                                         sealock_error **error);
+
+// As `sealock_exchange_in_memory`, on a ledger of its own. **What owners and consumers keep is gone with the exchange**,
+// the keys of the data among it; what is on the chain stays.
+sealock_status sealock_exchange_in_memory_on(const sealock_ledger *ledger,
+                                             sealock_exchange **out,
+                                             sealock_error **error);
+
+// As `sealock_exchange_local_with_ipfs`, on a ledger of its own.
+//
+// Fails as `sealock_exchange_local_on`.
+sealock_status sealock_exchange_local_with_ipfs_on(const char *path,
+                                                   const sealock_ipfs *node,
+                                                   const sealock_ledger *ledger,
+                                                   sealock_exchange **out,
+                                                   sealock_error **error);
+
+// As `sealock_exchange_local_with_kubo`, on a ledger of its own.
+//
+// Fails as `sealock_exchange_local_on`.
+sealock_status sealock_exchange_local_with_kubo_on(const char *path,
+                                                   const sealock_kubo *daemon,
+                                                   const sealock_ledger *ledger,
+                                                   sealock_exchange **out,
+                                                   sealock_error **error);
 
 // =====
 // Arrow
@@ -1483,8 +1648,10 @@ sealock_status sealock_offer_tags(sealock_offer *offer,
                                   size_t count,
                                   sealock_error **error);
 
-// How many datatokens may exist; 1,000,000 if not said.
-sealock_status sealock_offer_cap(sealock_offer *offer, uint64_t datatokens, sealock_error **error);
+// How many datatokens may exist; any number if not said. Ocean's standard datatokens have no cap, and take none.
+sealock_status sealock_offer_cap(sealock_offer *offer,
+                                 uint64_t datatokens,
+                                 sealock_error **error);
 
 // Who may decrypt the data without an order, as in `sealock_owner_share`. Called again, it replaces.
 sealock_status sealock_offer_recipients(sealock_offer *offer,
@@ -1796,7 +1963,7 @@ sealock_status sealock_consumer_address(const sealock_consumer *consumer,
                                         sealock_error **error);
 
 // Gets `count` datatokens of the asset, at its fixed price or from its dispenser. Pays at most the price that
-// `sealock_asset_price` shows.
+// `sealock_asset_price` shows, and the fees of `sealock_exchange_sale_fees` on top.
 //
 // Fails with SEALOCK_ERROR_INSUFFICIENT_BALANCE, SEALOCK_ERROR_PRICE_EXCEEDED, SEALOCK_ERROR_DISPENSER_LIMIT,
 // SEALOCK_ERROR_NOT_FOR_SALE.

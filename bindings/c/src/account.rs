@@ -7,6 +7,7 @@
 
 use std::ffi::c_char;
 
+use sealock::ledger::ocean::account_from_keystore;
 use sealock::{Account, Address, Digest};
 
 use crate::call::{Caller, Out, call, free};
@@ -156,8 +157,8 @@ pub unsafe extern "C" fn sealock_digest_to_text(
 
 /// A secret key and its address.
 ///
-/// Made by: `sealock_account_generate`, `sealock_account_from_secret`. Freed by: `sealock_account_free`, which wipes it.
-/// It never changes; thread-safe.
+/// Made by: `sealock_account_generate`, `sealock_account_from_secret`, `sealock_account_from_keystore`. Freed by:
+/// `sealock_account_free`, which wipes it. It never changes; thread-safe.
 pub struct sealock_account {
     _opaque: (),
 }
@@ -195,6 +196,26 @@ pub unsafe extern "C" fn sealock_account_from_secret(
         let out = c.out("out", out)?;
         let secret = zeroize::Zeroizing::new(c.array("secret", secret, secret_length)?);
         out.issue(Account::from_secret_bytes(&secret)?);
+    })
+}
+
+/// The account in a key file of another wallet: the text of a file of the Web3 Secret Storage Definition, version 3
+/// (<https://ethereum.org/en/developers/docs/data-structures-and-encoding/web3-secret-storage/>), as geth, MetaMask and ethers
+/// write it. It takes about a second and as much memory as the file asks for, 256 MiB mostly. Wipe your copy of the password
+/// with `sealock_wipe`.
+///
+/// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for a file of another form, for one that asks for more than 512 MiB or ten
+/// million rounds, and for a wrong password; with SEALOCK_ERROR_TOO_LARGE for one of more than 64 KiB.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_account_from_keystore(
+    json: *const c_char,
+    password: *const c_char,
+    out: *mut *mut sealock_account,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.issue(account_from_keystore(c.text("json", json)?, c.text("password", password)?)?);
     })
 }
 

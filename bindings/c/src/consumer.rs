@@ -59,7 +59,7 @@ pub unsafe extern "C" fn sealock_consumer_address(
 }
 
 /// Gets `count` datatokens of the asset, at its fixed price or from its dispenser. Pays at most the price that
-/// `sealock_asset_price` shows.
+/// `sealock_asset_price` shows, and the fees of `sealock_exchange_sale_fees` on top.
 ///
 /// Fails with SEALOCK_ERROR_INSUFFICIENT_BALANCE, SEALOCK_ERROR_PRICE_EXCEEDED, SEALOCK_ERROR_DISPENSER_LIMIT,
 /// SEALOCK_ERROR_NOT_FOR_SALE.

@@ -19,8 +19,8 @@ use crate::owner::sealock_owner;
 /// Where parties meet.
 ///
 /// Made by: `sealock_exchange_local`, `sealock_exchange_in_memory`, `sealock_exchange_local_with_ipfs`,
-/// `sealock_exchange_local_with_kubo`. Freed by: `sealock_exchange_free`. Owners, consumers
-/// and orders keep what they need of it. Thread-safe.
+/// `sealock_exchange_local_with_kubo`, and each of these with `_on` at its end, for another ledger than the embedded one.
+/// Freed by: `sealock_exchange_free`. Owners, consumers and orders keep what they need of it. Thread-safe.
 pub struct sealock_exchange {
     _opaque: (),
 }

@@ -101,3 +101,47 @@ pub unsafe extern "C" fn sealock_ledger_balance_of(
         out.issue(Buffer::from(exchange.ledger().balance_of(token, holder)?.to_string()));
     })
 }
+
+/// What buying `amount` of a datatoken for `base_token` costs beside its price, as text of `base_token`: fees of the ledger's
+/// operators and of the market. The embedded ledger has none.
+///
+/// Fails with SEALOCK_ERROR_NOT_FOR_SALE where the ledger has fees, and the datatoken is not sold for `base_token`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_exchange_sale_fees(
+    exchange: *const sealock_exchange,
+    token: *const u8,
+    token_length: usize,
+    amount: *const c_char,
+    base_token: *const u8,
+    base_token_length: usize,
+    out: *mut *mut sealock_buffer,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        let (exchange, token) = (find(exchange)?, c.address("token", token, token_length)?);
+        let (amount, base_token) =
+            (c.amount("amount", amount)?, c.address("base_token", base_token, base_token_length)?);
+        out.issue(Buffer::from(exchange.ledger().sale_fees(token, amount, base_token)?.to_string()));
+    })
+}
+
+/// Pays out to the data NFT's owner what sales of a datatoken brought and the ledger still holds, and puts out how much that
+/// was, as text. Any account may ask; it pays the ledger's own fees. Where a sale pays the owner at once, as on the embedded
+/// ledger, it is 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_exchange_collect(
+    exchange: *const sealock_exchange,
+    account: *const sealock_account,
+    token: *const u8,
+    token_length: usize,
+    out: *mut *mut sealock_buffer,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        let (exchange, account) = (find(exchange)?, find(account)?);
+        let token = c.address("token", token, token_length)?;
+        out.issue(Buffer::from(exchange.ledger().collect(&account, token)?.to_string()));
+    })
+}

@@ -43,6 +43,7 @@ pub mod linear;
 pub mod logging;
 pub mod model;
 pub mod node;
+pub mod ocean;
 pub mod offer;
 pub mod order;
 pub mod owner;

@@ -274,7 +274,7 @@ pub unsafe extern "C" fn sealock_offer_tags(
     })
 }
 
-/// How many datatokens may exist; 1,000,000 if not said.
+/// How many datatokens may exist; any number if not said. Ocean's standard datatokens have no cap, and take none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_offer_cap(
     offer: *mut sealock_offer,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sealock::ErrorKind;
 
 /// One section of the header each, in its order.
-const SECTIONS: [&str; 42] = [
+const SECTIONS: [&str; 43] = [
     "error",
     "buffer",
     "library",
@@ -19,6 +19,7 @@ const SECTIONS: [&str; 42] = [
     "ipfs",
     "kubo",
     "ledger",
+    "ocean",
     "arrow",
     "column",
     "schema",

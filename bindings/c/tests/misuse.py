@@ -38,6 +38,7 @@ SIZES = {
     "owner": 20,
     "base_token": 20,
     "job": 32,
+    "transaction": 32,
     "digest": 32,
     "secret": 32,
     "commitment": 32,
