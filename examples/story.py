@@ -28,7 +28,7 @@ def story(folder: Path) -> None:
     clock = Steps()
     records = read_records(DATA)
 
-    clock.step("An exchange opens: a ledger in a folder, and an IPFS node on loopback. No chain, no service.")
+    clock.step("An exchange opens: a ledger, and an IPFS node on loopback.")
     desk = sl.IpfsNode(folder / "desk")
     exchange = sl.Exchange.local(folder, store=desk)
     market = sl.Account.generate()

@@ -46,7 +46,7 @@ fn story(folder: &Path) -> Any<()> {
     let records = Records::read(Path::new(DATA))?;
 
     let mut world = World::of_environment()?;
-    clock.step(&format!("An exchange opens: {}, and an IPFS node on loopback.", world.name()));
+    clock.step("An exchange opens: a ledger, and an IPFS node on loopback.");
     let desk = IpfsStore::open(folder.join("desk"), &IpfsConfig::new())?;
     let exchange = Exchange::local_on(folder, desk.clone(), world.ledger(folder)?)?;
     let market = world.account()?;
@@ -55,6 +55,7 @@ fn story(folder: &Path) -> Any<()> {
     let insurer = exchange.owner(Account::from_secret_bytes(&secret_key)?)?;
     let ledger = exchange.ledger();
     clock.done(&[
+        world.name().into(),
         format!("chain {}, ledger {}; to pay with: token {ocean}", ledger.chain_id(), ledger.address()),
         "the insurer makes the key that access proofs are made with; its secret part is forgotten".into(),
     ]);

@@ -247,7 +247,7 @@ impl OceanLedger {
                 return Err(LedgerError::UnknownToken { expected, address });
             }
         }
-        if addresses.start_block > ledger.node.tagged("latest")?.number {
+        if addresses.start_block > 0 && addresses.start_block > ledger.node.tagged("latest")?.number {
             let why = "it is above the head of the chain: are the addresses of this chain?";
             return Err(LedgerError::InvalidArgument { what: "the block in which the contracts were deployed", why });
         }
