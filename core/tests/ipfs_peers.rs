@@ -8,7 +8,7 @@ mod peers;
 
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use conformance::data;
 use peers::Peer;
@@ -56,6 +56,11 @@ fn file(bytes: &[u8]) -> serde_json::Value {
 fn connect(peer: &mut Peer, node: &IpfsStore, transport: &str, peer_dials: bool) {
     if peer_dials {
         peer.ask(json!({"do": "connect", "addr": address(node, transport)}));
+        // The peer is connected a moment before the node knows of it, and a node that knows nobody asks nobody.
+        let begun = Instant::now();
+        while node.peers().unwrap().is_empty() && begun.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     } else {
         node.connect(peer.addr(transport)).unwrap();
     }
