@@ -90,7 +90,7 @@ impl Consumer {
         Ok(DownloadOrder(self.place(asset, downloads(asset)?)?))
     }
 
-    /// The commitment of the next order of the asset: what its owner signs an [offer](Owner::offer) for, where that is
+    /// The commitment of the next order of the asset: what its owner signs an [offer](crate::owner::Owner::offer) for, where that is
     /// elsewhere. It says nothing of later jobs.
     ///
     /// # Errors

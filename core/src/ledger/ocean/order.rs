@@ -26,7 +26,7 @@ pub(super) enum Pay {
 }
 
 impl OceanLedger {
-    /// Buys a datatoken of the [`Template::Enterprise`] and orders with it, in one transaction.
+    /// Buys a datatoken of the [`Template::Enterprise`](super::Template::Enterprise) and orders with it, in one transaction.
     ///
     /// # Errors
     /// Those of [`Ledger::buy`](crate::ledger::Ledger::buy) and [`OceanLedger::order_with`].
@@ -40,7 +40,7 @@ impl OceanLedger {
         order(self, consumer, offer, Pay::Buy { base_token, max_cost })
     }
 
-    /// Takes a datatoken of the [`Template::Enterprise`] from its dispenser and orders with it, in one transaction.
+    /// Takes a datatoken of the [`Template::Enterprise`](super::Template::Enterprise) from its dispenser and orders with it, in one transaction.
     ///
     /// # Errors
     /// Those of [`Ledger::dispense`](crate::ledger::Ledger::dispense) and [`OceanLedger::order_with`].
