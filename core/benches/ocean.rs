@@ -122,9 +122,8 @@ fn main() {
     println!(
         "Sealock checks before it sends, and reads and verifies the order after it; ocean.js waits for the receipt."
     );
-    println!(
-        "An order carries 230 bytes of offer in both columns. ocean.js polls as ethers does when told to do so every 10 ms.\n"
-    );
+    let offer = ledger.sign_offer(&owner, token, 0, consumer.address(), [1; 32]).expect("signed").offer.to_bytes();
+    println!("An order carries {} bytes of offer in both columns. ocean.js polls every 10 ms.\n", offer.len());
 
     rebuild(&chain, &ledger, &owner, token, &consumer);
     let rate = FixedRate { base_token: ocean, rate: Amount::whole(2), active: false, with_mint: true };

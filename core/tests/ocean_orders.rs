@@ -442,6 +442,13 @@ fn a_markets_fee_is_in_the_price_that_is_shown() {
     let token = ledger.publish_with(&owner, &publish).unwrap().0.datatoken;
     let shown = ledger.price(token).unwrap().fixed_rate.unwrap().rate;
     assert_eq!(shown, Amount::from_units(ONE.units() / 2 * 25));
+    // Who ends the sale, and begins it again at the price that he sees, has not made it dearer.
+    let seen = ledger.price(token).unwrap().fixed_rate.unwrap();
+    ledger.set_fixed_rate(&owner, token, FixedRate { active: false, ..seen }).unwrap();
+    for _ in 0..2 {
+        ledger.set_fixed_rate(&owner, token, seen).unwrap();
+    }
+    assert_eq!(ledger.price(token).unwrap().fixed_rate, Some(seen));
     // What comes on top is Ocean's alone: 0.1 % of the price without the market's fee.
     assert_eq!(ledger.sale_fees(token, ONE, ocean).unwrap(), Amount::from_units(ONE.units() / 100));
 }

@@ -49,7 +49,7 @@ impl OceanLedger {
     }
 
     /// The events in blocks `from..=to`.
-    pub(super) fn events_in(&self, emitters: &[Address], from: u64, to: u64) -> Result<Vec<Event>, Unread> {
+    fn events_in(&self, emitters: &[Address], from: u64, to: u64) -> Result<Vec<Event>, Unread> {
         let (found, end) = logs(&self.node, emitters, &topics(), from, to)?;
         let hashes: Vec<_> = found.iter().map(|log| log.block().map_or(B256::ZERO, |(_, hash)| hash)).collect();
         let mut events = Vec::new();

@@ -19,7 +19,7 @@ use serde_json::{Value as Json, json};
 use super::Commitment;
 use super::convert::{digest, ours, to_evm};
 use super::node::{Header, Node};
-use super::replay::Entry;
+use super::replay::{Entry, position};
 use crate::codec::{from_canonical, to_canonical};
 use crate::durable::{Durable, Format};
 use crate::ledger::LedgerError;
@@ -79,7 +79,7 @@ impl Cache {
     pub(super) fn ordering(&self, of: &Commitment, tx: B256) -> Result<()> {
         let (token, service, commitment) = of;
         self.0.write(|txn| -> Result<()> {
-            let mut table = txn.open_table(SENT).map_err(crate::durable::DurableError::from)?;
+            let mut table = txn.open_table(SENT)?;
             table.insert((token.as_bytes(), *service, commitment), &tx.0)?;
             Ok(())
         })
@@ -89,7 +89,7 @@ impl Cache {
     pub(super) fn forget_ordering(&self, of: &Commitment) -> Result<()> {
         let (token, service, commitment) = of;
         self.0.write(|txn| -> Result<()> {
-            let mut table = txn.open_table(SENT).map_err(crate::durable::DurableError::from)?;
+            let mut table = txn.open_table(SENT)?;
             table.remove((token.as_bytes(), *service, commitment))?;
             Ok(())
         })
@@ -113,7 +113,7 @@ impl Cache {
     /// Notes the transaction that is about to refund an order.
     pub(super) fn refunding(&self, token: Address, service: u32, order: u64, tx: B256) -> Result<()> {
         self.0.write(|txn| -> Result<()> {
-            let mut table = txn.open_table(REFUNDS).map_err(crate::durable::DurableError::from)?;
+            let mut table = txn.open_table(REFUNDS)?;
             table.insert((token.as_bytes(), service, order), &tx.0)?;
             Ok(())
         })
@@ -144,20 +144,18 @@ impl Cache {
 
     fn keep(&self, id: &Digest, from: u64, cursor: Cursor, entries: &[Entry]) -> Result<()> {
         self.0.write(|txn| {
-            let mut table = txn.open_table(ENTRIES).map_err(crate::durable::DurableError::from)?;
+            let mut table = txn.open_table(ENTRIES)?;
             for (number, entry) in (from..).zip(entries) {
                 table.insert((id.as_bytes(), number), to_canonical("log", entry)?.as_slice())?;
             }
-            txn.open_table(CURSORS)
-                .map_err(crate::durable::DurableError::from)?
-                .insert(id.as_bytes(), to_canonical("cursor", &cursor)?.as_slice())?;
+            txn.open_table(CURSORS)?.insert(id.as_bytes(), to_canonical("cursor", &cursor)?.as_slice())?;
             Ok(())
         })
     }
 
     fn forget(&self, id: &Digest) -> Result<()> {
         self.0.write(|txn| {
-            txn.open_table(CURSORS).map_err(crate::durable::DurableError::from)?.remove(id.as_bytes())?;
+            txn.open_table(CURSORS)?.remove(id.as_bytes())?;
             Ok(())
         })
     }
@@ -219,7 +217,7 @@ impl Feed {
     /// What was read is wrong: it is forgotten, and the feed stays failed until it is opened again.
     pub(super) fn fail(&mut self, cache: &Cache, why: &str) -> Result<()> {
         cache.forget(&self.id)?;
-        self.broken = Some((super::replay::position(self.cursor.next, 0), why.to_owned()));
+        self.broken = Some((position(self.cursor.next, 0), why.to_owned()));
         Ok(())
     }
 
@@ -244,9 +242,8 @@ impl Feed {
                 let why = format!(
                     "block {read} of the chain is another than the one that was read: it was reorganised deeper than finality allows for"
                 );
-                cache.forget(&self.id)?;
-                self.broken = Some((super::replay::position(read, 0), why.clone()));
-                return Err(LedgerError::BrokenLog { index: super::replay::position(read, 0), why });
+                self.fail(cache, &why)?;
+                return Err(LedgerError::BrokenLog { index: position(self.cursor.next, 0), why });
             }
         }
         if last.saturating_add(FARTHEST_BEHIND) < self.cursor.next {

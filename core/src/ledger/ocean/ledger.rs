@@ -134,9 +134,8 @@ impl Ledger for OceanLedger {
 
     fn sale_fees(&self, token: Address, amount: Amount, base_token: Address) -> Result<Amount> {
         self.datatoken(token)?;
-        let (_, cost) = self.whole_cost(token, amount, base_token, true)?;
-        let rate = self.sale(token)?.map_or(Amount::ZERO, |sale| sale.rate);
-        let price = amount.cost_at(rate).ok_or(LedgerError::Overflow { what: "the cost" })?;
+        let (sale, cost) = self.whole_cost(token, amount, base_token, true)?;
+        let price = amount.cost_at(sale.rate).ok_or(LedgerError::Overflow { what: "the cost" })?;
         Ok(cost.checked_sub(price).unwrap_or(Amount::ZERO))
     }
 

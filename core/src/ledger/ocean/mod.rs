@@ -214,7 +214,10 @@ impl OceanLedger {
     /// [`LedgerError::WrongChain`]; [`LedgerError::UnknownToken`] if there is no factory of Ocean's at its address; a cache
     /// that does not open.
     pub fn connect(url: &str, addresses: OceanAddresses, options: OceanOptions) -> Result<Self> {
-        let node = Node::connect(url, options.chain_id, options.timeout)?;
+        Self::at(Node::connect(url, options.chain_id, options.timeout)?, addresses, options)
+    }
+
+    fn at(node: Node, addresses: OceanAddresses, options: OceanOptions) -> Result<Self> {
         let finality = options.finality.unwrap_or(Finality::usual(node.chain_id()));
         let cache = match &options.cache {
             Some(path) => Cache::open(path)?,
@@ -259,8 +262,9 @@ impl OceanLedger {
     /// # Errors
     /// As [`OceanLedger::connect`] and [`OceanAddresses::from_json`].
     pub fn connect_with_json(url: &str, address_json: &str, options: OceanOptions) -> Result<Self> {
-        let chain_id = Node::connect(url, options.chain_id, options.timeout)?.chain_id();
-        Self::connect(url, OceanAddresses::from_json(address_json, chain_id)?, options)
+        let node = Node::connect(url, options.chain_id, options.timeout)?;
+        let addresses = OceanAddresses::from_json(address_json, node.chain_id())?;
+        Self::at(node, addresses, options)
     }
 
     /// Where the contracts are.

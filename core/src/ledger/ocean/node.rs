@@ -90,7 +90,7 @@ impl Node {
         }
     }
 
-    pub(super) fn ask<T: DeserializeOwned>(&self, method: &str, params: Json, _what: &str) -> Result<T, Refusal> {
+    pub(super) fn ask<T: DeserializeOwned>(&self, method: &str, params: Json) -> Result<T, Refusal> {
         self.rpc.call(method, params)
     }
 
@@ -136,7 +136,7 @@ impl Node {
     /// Calls a contract without changing anything. `None` where it reverts, or where there is no such contract.
     pub(super) fn view<C: SolCall>(&self, to: Address, call: C) -> Result<Option<C::Return>> {
         let request = json!([{"to": to_evm(to), "data": Bytes::from(call.abi_encode())}, "latest"]);
-        let returned: Bytes = match self.ask("eth_call", request, "a contract") {
+        let returned: Bytes = match self.ask("eth_call", request) {
             Ok(bytes) => bytes,
             Err(refusal) if refusal.is_revert() => return Ok(None),
             Err(refusal) => return Err(self.failed(C::SIGNATURE, refusal)),
@@ -167,7 +167,7 @@ impl Node {
             input: data.clone().into(),
             ..Default::default()
         };
-        match self.ask::<Bytes>("eth_call", json!([request, block]), "to simulate") {
+        match self.ask::<Bytes>("eth_call", json!([request, block])) {
             Ok(_) => Ok(Ok(())),
             Err(refusal) if refusal.is_revert() => Ok(Err(refusal)),
             Err(refusal) => Err(self.failed("to simulate a transaction", refusal)),

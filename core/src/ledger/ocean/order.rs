@@ -242,7 +242,7 @@ pub(super) fn order_alone(alone: &Ordering<'_>, consumer: &Account, signed: &Sig
         if valid_until != 0 && now > valid_until {
             return Err(invalid("it was to be used earlier: ask for another"));
         }
-        for (fee_token, (amount, _)) in &fees {
+        for (fee_token, amount) in &fees {
             ledger.check_balance(*fee_token, me, *amount)?;
         }
         match pay {
@@ -257,8 +257,8 @@ pub(super) fn order_alone(alone: &Ordering<'_>, consumer: &Account, signed: &Sig
     let paying = ledger.paying(consumer)?;
     // An order that approves nothing waits for no other.
     let guard = (!fees.is_empty() || at_once).then(|| lock(&paying));
-    for (fee_token, (amount, spender)) in &fees {
-        ledger.approve(consumer, *fee_token, *spender, *amount)?;
+    for (fee_token, amount) in &fees {
+        ledger.approve(consumer, *fee_token, token, *amount)?;
     }
     let none = ConsumeMarketFeeData {
         consumeMarketFeeAddress: Evm::ZERO,
@@ -284,13 +284,13 @@ pub(super) fn order_alone(alone: &Ordering<'_>, consumer: &Account, signed: &Sig
             ledger.transact_noting(consumer, token, call, what, check, note)?
         }
         Pay::Buy { base_token, max_cost } => {
-            let (id, cost) = ledger.whole_cost(token, Amount::ONE, base_token, true)?;
-            let more = fees.get(&base_token).map_or(Amount::ZERO, |(amount, _)| *amount);
+            let (sale, cost) = ledger.whole_cost(token, Amount::ONE, base_token, true)?;
+            let more = fees.get(&base_token).copied().unwrap_or(Amount::ZERO);
             let all = cost.checked_add(more).ok_or(LedgerError::Overflow { what: "the cost" })?;
             ledger.approve(consumer, base_token, token, all)?;
             let fre = FreParams {
                 exchangeContract: to_evm(ledger.addresses.fixed_rate),
-                exchangeId: id,
+                exchangeId: sale.id,
                 maxBaseTokenAmount: to_u256(max_cost.min(cost)),
                 swapMarketFee: U256::ZERO,
                 marketFeeAddress: Evm::ZERO,
@@ -322,17 +322,16 @@ fn placed(ledger: &OceanLedger, token: Address, service: u32, receipt: &TxReceip
     })
 }
 
-/// What an order pays beside the datatoken, and to whom it must be approved: to the datatoken.
-fn fees(ledger: &OceanLedger, signed: &SignedOffer) -> Result<BTreeMap<Address, (Amount, Address)>> {
-    let token = signed.offer.token;
-    let market = ledger.view(token, Datatoken::getPublishingMarketFeeCall {})?;
+/// What an order pays beside the datatoken, which takes it: by token.
+fn fees(ledger: &OceanLedger, signed: &SignedOffer) -> Result<BTreeMap<Address, Amount>> {
+    let market = ledger.view(signed.offer.token, Datatoken::getPublishingMarketFeeCall {})?;
     let market_amount = from_u256(market.amount).ok_or(LedgerError::Overflow { what: "the market's fee" })?;
     let market_amount = if market.market == Evm::ZERO { Amount::ZERO } else { market_amount };
-    let mut fees: BTreeMap<Address, (Amount, Address)> = BTreeMap::new();
+    let mut fees: BTreeMap<Address, Amount> = BTreeMap::new();
     for (fee_token, amount) in [(signed.fee_token, signed.fee), (ours(market.token), market_amount)] {
         if amount > Amount::ZERO && fee_token != Address::ZERO {
-            let entry = fees.entry(fee_token).or_insert((Amount::ZERO, token));
-            entry.0 = entry.0.checked_add(amount).ok_or(LedgerError::Overflow { what: "the fees" })?;
+            let sum = fees.entry(fee_token).or_default();
+            *sum = sum.checked_add(amount).ok_or(LedgerError::Overflow { what: "the fees" })?;
         }
     }
     Ok(fees)

@@ -33,8 +33,6 @@ pub(super) struct Exchange {
     owner: Address,
     /// What it holds of the datatoken.
     stock: U256,
-    /// Ocean's own rate.
-    raw_rate: U256,
 }
 
 impl OceanLedger {
@@ -84,7 +82,6 @@ impl OceanLedger {
                     proceeds: there.btBalance,
                     owner: ours(there.exchangeOwner),
                     stock: there.dtBalance,
-                    raw_rate: there.fixedRate,
                 })
             })
             .collect()
@@ -197,7 +194,8 @@ impl OceanLedger {
         if there.active && !rate.active {
             last = Some(toggle(there.id, "end the sale")?);
         }
-        if there.raw_rate != raw {
+        // As it is shown, which is with the market's fee: who sets what he saw changes nothing.
+        if there.rate != rate.rate {
             let call = FixedRateExchange::setRateCall { id: there.id, rate: raw };
             last = Some(self.transact(owner, exchange, call, "change the rate", may)?);
         }
@@ -212,12 +210,12 @@ impl OceanLedger {
         if !there.active && rate.active {
             last = Some(toggle(there.id, "begin the sale")?);
         }
-        // As it was already: say it again, for the receipt.
+        // As it was already: said again, for the receipt.
         let last = match last {
             Some(last) => last,
             None => {
-                let call = FixedRateExchange::setRateCall { id: there.id, rate: raw };
-                self.transact(owner, exchange, call, "change the rate", may)?
+                let call = FixedRateExchange::toggleMintStateCall { id: there.id, withMint: true };
+                self.transact(owner, exchange, call, "let the exchange mint", may)?
             }
         };
         self.receipt(&last, &[(token, EventKind::FixedRateSet { rate })])
@@ -271,14 +269,14 @@ impl OceanLedger {
         }
     }
 
-    /// What `amount` costs with all fees.
+    /// The sale, and what `amount` costs there with all fees.
     pub(super) fn whole_cost(
         &self,
         token: Address,
         amount: Amount,
         base_token: Address,
         at_once: bool,
-    ) -> Result<(B256, Amount)> {
+    ) -> Result<(Exchange, Amount)> {
         let sale = self.on_sale(token, base_token, at_once)?;
         let call = FixedRateExchange::calcBaseInGivenOutDTCall {
             id: sale.id,
@@ -286,7 +284,7 @@ impl OceanLedger {
             consumeMarketFee: U256::ZERO,
         };
         let cost = self.view(self.addresses.fixed_rate, call)?.baseTokenAmount;
-        Ok((sale.id, from_u256(cost).ok_or(LedgerError::Overflow { what: "the cost" })?))
+        Ok((sale, from_u256(cost).ok_or(LedgerError::Overflow { what: "the cost" })?))
     }
 
     pub(super) fn check_price(
@@ -298,13 +296,13 @@ impl OceanLedger {
         max_cost: Amount,
         at_once: bool,
     ) -> Result<(B256, Amount)> {
-        let (id, cost) = self.whole_cost(token, amount, base_token, at_once)?;
+        let (sale, cost) = self.whole_cost(token, amount, base_token, at_once)?;
         if cost > max_cost {
             return Err(LedgerError::PriceExceeded { token, base_token, cost, max_cost });
         }
         self.check_balance(base_token, buyer, cost)?;
         self.check_cap(token, amount)?;
-        Ok((id, cost))
+        Ok((sale.id, cost))
     }
 
     pub(super) fn check_balance(&self, token: Address, account: Address, needed: Amount) -> Result<()> {

@@ -5,7 +5,7 @@
 //! has the transaction; waiting for it to be mined happens outside.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use alloy::rpc::types::TransactionRequest;
 use serde_json::json;
 
 use super::convert::to_evm;
+use super::lock;
 use super::node::{Node, TxReceipt};
 use super::rpc::Refusal;
 use crate::ledger::LedgerError;
@@ -60,10 +61,6 @@ pub(super) struct Sender {
     flights: Mutex<HashMap<Address, Arc<Mutex<Flight>>>>,
     /// How long a transaction may take until it is final.
     patience: Duration,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Sender {
@@ -189,7 +186,7 @@ fn start(
         input: data.clone().into(),
         ..Default::default()
     };
-    let estimate: U256 = match node.ask("eth_estimateGas", json!([request, "pending"]), "to estimate gas") {
+    let estimate: U256 = match node.ask("eth_estimateGas", json!([request, "pending"])) {
         Ok(gas) => gas,
         Err(refusal) if refusal.is_revert() => return Err(Unsent::Reverted(refusal)),
         Err(refusal) if refusal.says(&["insufficient funds", "gas required exceeds allowance"]) => {
@@ -208,7 +205,7 @@ fn start(
     let gas = gas.saturating_add(u64::from(u16::from_be_bytes(random) % 4096));
     let gas = if estimate <= MAX_GAS { gas.min(MAX_GAS) } else { gas };
     let head = node.tagged("latest")?;
-    let tip = node.ask::<U256>("eth_maxPriorityFeePerGas", json!([]), "for the usual tip");
+    let tip = node.ask::<U256>("eth_maxPriorityFeePerGas", json!([]));
     let tip = tip.ok().and_then(|tip| u128::try_from(tip).ok()).unwrap_or(USUAL_TIP).min(MAX_TIP);
     let price = match head.base_fee_per_gas {
         Some(base) => base.saturating_mul(2).saturating_add(tip),
@@ -251,7 +248,7 @@ fn start(
         };
         let (hash, raw) = raw?;
         note(hash)?;
-        match node.ask::<B256>("eth_sendRawTransaction", json!([raw]), "to send") {
+        match node.ask::<B256>("eth_sendRawTransaction", json!([raw])) {
             Ok(sent) if sent == hash => {}
             Ok(_) => return Err(node.lies("it calls our transaction by another hash".into()).into()),
             Err(refusal) if refusal.says(&["already known", "already imported"]) => {}
