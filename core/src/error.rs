@@ -83,6 +83,8 @@ error_kinds! {
     Timeout = 403,
     /// A peer or daemon cannot be reached, or does not speak the protocol.
     Unreachable = 404,
+    /// A node has too much to do, and took nothing.
+    Busy = 405,
 
     /// The account holds less than the transfer needs.
     InsufficientBalance = 500,
@@ -155,17 +157,17 @@ pub trait Classify: std::error::Error {
 }
 
 macro_rules! errors {
-    ($($(#[doc = $doc:literal])+ $name:ident($source:ty),)+) => {
+    ($($(#[doc = $doc:literal])+ $(#[cfg($cfg:meta)])? $name:ident($source:ty),)+) => {
         /// Any error of the exchange.
         ///
         /// `Debug` shows the message and the hint, so that `main` can return it.
         #[derive(thiserror::Error)]
         #[non_exhaustive]
         pub enum Error {
-            $($(#[doc = $doc])+ #[error(transparent)] $name(Box<$source>),)+
+            $($(#[doc = $doc])+ $(#[cfg($cfg)])? #[error(transparent)] $name(Box<$source>),)+
         }
 
-        $(impl From<$source> for Error {
+        $($(#[cfg($cfg)])? impl From<$source> for Error {
             fn from(error: $source) -> Self {
                 Error::$name(Box::new(error))
             }
@@ -173,7 +175,7 @@ macro_rules! errors {
 
         impl Error {
             fn inner(&self) -> &dyn Classify {
-                match self { $(Error::$name(e) => &**e,)+ }
+                match self { $($(#[cfg($cfg)])? Error::$name(e) => &**e,)+ }
             }
         }
     };
@@ -228,6 +230,11 @@ errors! {
     Node(crate::node::NodeError),
     /// An owner's changes to an asset.
     Owner(crate::owner::OwnerError),
+    /// The node's server.
+    #[cfg(feature = "server")]
+    Server(crate::server::ServerError),
+    /// Nodes of others.
+    Remote(crate::remote::RemoteError),
     /// Exchanges.
     Exchange(crate::exchange::ExchangeError),
     /// A long operation that its caller stopped.

@@ -160,6 +160,12 @@ impl JobRequest {
         JobId(Digest::of("sealock/v1/job", &[&self.nullifier, &self.message().to_bytes()]))
     }
 
+    /// What questions about the job are authenticated with, at a node that is far away. Its maker and the node know it, and
+    /// nobody else does: the result key is fresh for every request, and no receipt names it. The proof is bound to it.
+    pub fn access_key(&self) -> Digest {
+        Digest::of("sealock/v1/job-access", &[self.id().0.as_bytes(), &self.result_key])
+    }
+
     /// What the mask of the request's public key is hashed from. Every part is fixed before the consumer makes the key, and
     /// the nullifier makes it one of its own for each use. That of a sum is the same for all parties, whose policies, data and
     /// nullifiers the round names.

@@ -29,6 +29,12 @@ const JOBS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("jobs");
 const REQUESTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("requests");
 /// Job to its sealed result.
 const RESULTS: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("results");
+/// When a job was released, and the job: of the results that are there.
+const RELEASED: TableDefinition<(u64, &[u8; 32]), ()> = TableDefinition::new("released");
+/// Job to when its sealed result was deleted, because its time was over or the consumer had it.
+const EXPIRED: TableDefinition<&[u8; 32], u64> = TableDefinition::new("expired");
+/// Job to why nobody works on it: see [`Parked`].
+const PARKED: TableDefinition<&[u8; 32], u8> = TableDefinition::new("parked");
 /// Number of a receipt to the receipt.
 const RECEIPTS: TableDefinition<u64, &[u8]> = TableDefinition::new("receipts");
 /// Asset to the number of jobs admitted.
@@ -62,6 +68,9 @@ pub enum JournalError {
     /// There is no such job.
     #[error("there is no job {0}")]
     UnknownJob(JobId),
+    /// The result was kept for its time, or until the consumer had it.
+    #[error("the result of job {0} is no longer kept")]
+    Expired(JobId),
     /// The result carried a key that was destroyed since.
     #[error("the result of job {0} was deleted with the key that it carried")]
     Withdrawn(JobId),
@@ -75,7 +84,7 @@ impl Classify for JournalError {
             JournalError::Receipt(e) => e.kind(),
             JournalError::Policy(e) => e.kind(),
             JournalError::NullifierSpent => ErrorKind::NullifierSpent,
-            JournalError::UnknownJob(_) => ErrorKind::NotFound,
+            JournalError::UnknownJob(_) | JournalError::Expired(_) => ErrorKind::NotFound,
             JournalError::Withdrawn(_) => ErrorKind::KeyDestroyed,
         }
     }
@@ -112,6 +121,18 @@ pub struct JobRecord {
     /// Privacy loss that it was charged with; none where the policy draws no noise for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epsilon: Option<Epsilon>,
+    /// What questions about the job are authenticated with: see [`JobRequest::access_key`]. Jobs of older journals have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Digest>,
+}
+
+/// Why nobody works on a job that was admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parked {
+    /// Its maker gave it up.
+    Cancelled,
+    /// The node could not complete it.
+    Failed,
 }
 
 /// The node's database: see the module.
@@ -202,7 +223,11 @@ impl Journal {
             let mut results = txn.open_table(RESULTS)?;
             let mut record = decode(jobs.get(key)?, id)?;
             if let Some(number) = record.receipt {
-                let stored = results.get(key)?.ok_or(JournalError::Withdrawn(id))?.value().to_vec();
+                let stored = match results.get(key)? {
+                    Some(stored) => stored.value().to_vec(),
+                    None if txn.open_table(EXPIRED)?.get(key)?.is_some() => return Err(JournalError::Expired(id)),
+                    None => return Err(JournalError::Withdrawn(id)),
+                };
                 let receipt = receipts.get(number)?.ok_or(JournalError::UnknownJob(id))?;
                 return Ok((stored, Receipt::from_bytes(receipt.value())?));
             }
@@ -214,9 +239,11 @@ impl Journal {
             let receipt = Receipt::sign(statement(number, previous), owner)?;
             receipts.insert(number, receipt.to_bytes()?.as_slice())?;
             results.insert(key, result)?;
+            txn.open_table(RELEASED)?.insert((receipt.statement().released_at, key), ())?;
             record.receipt = Some(number);
             jobs.insert(key, to_canonical("job record", &record)?.as_slice())?;
             txn.open_table(REQUESTS)?.remove(key)?;
+            txn.open_table(PARKED)?.remove(key)?;
             Ok((result.to_vec(), receipt))
         })
     }
@@ -232,7 +259,100 @@ impl Journal {
             self.db.read_table(RESULTS, |t| Ok(t.get(id.0.as_bytes())?.map(|row| row.value().to_vec())));
         let receipt: Bytes = self.db.read_table(RECEIPTS, |t| Ok(t.get(number)?.map(|row| row.value().to_vec())));
         let (stored, receipt) = (stored?, receipt?.ok_or(JournalError::UnknownJob(id))?);
-        Ok(Some((stored.ok_or(JournalError::Withdrawn(id))?, Receipt::from_bytes(&receipt)?)))
+        let Some(stored) = stored else { return Err(self.gone(id)?) };
+        Ok(Some((stored, Receipt::from_bytes(&receipt)?)))
+    }
+
+    /// Why a complete job has no result.
+    pub(crate) fn gone(&self, id: JobId) -> Result<JournalError, JournalError> {
+        let expired = self.expired(id)?;
+        Ok(if expired { JournalError::Expired(id) } else { JournalError::Withdrawn(id) })
+    }
+
+    /// Length of the sealed result of a job, in bytes, if it is there.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn result_len(&self, id: JobId) -> Result<Option<u64>, JournalError> {
+        self.db.read_table(RESULTS, |t| Ok(t.get(id.0.as_bytes())?.map(|row| row.value().len() as u64)))
+    }
+
+    /// How many receipts there are.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn receipt_count(&self) -> Result<u64, JournalError> {
+        self.db.read_table(RECEIPTS, |t| Ok(t.last()?.map_or(0, |(number, _)| number.value() + 1)))
+    }
+
+    /// Whether the result of a job was deleted because its time was over or the consumer had it.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn expired(&self, id: JobId) -> Result<bool, JournalError> {
+        self.db.read_table(EXPIRED, |t| Ok(t.get(id.0.as_bytes())?.is_some()))
+    }
+
+    /// The receipt of a number.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn receipt(&self, number: u64) -> Result<Option<Receipt>, JournalError> {
+        let bytes: Result<Option<Vec<u8>>, JournalError> =
+            self.db.read_table(RECEIPTS, |t| Ok(t.get(number)?.map(|row| row.value().to_vec())));
+        Ok(bytes?.map(|bytes| Receipt::from_bytes(&bytes)).transpose()?)
+    }
+
+    /// At most `limit` receipts from a number on, in order.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn receipts_from(&self, from: u64, limit: usize) -> Result<Vec<Receipt>, JournalError> {
+        self.db.read_table(RECEIPTS, |t| {
+            t.range(from..)?.take(limit).map(|row| Ok(Receipt::from_bytes(row?.1.value())?)).collect()
+        })
+    }
+
+    /// Deletes the results of jobs that were released before a time. Their receipts stay, and so do their spent uses. Says how
+    /// many there were.
+    ///
+    /// # Errors
+    /// A failed write.
+    pub fn expire(&self, before: Timestamp, now: Timestamp) -> Result<u64, JournalError> {
+        self.db.write(|txn| {
+            let (mut released, mut results) = (txn.open_table(RELEASED)?, txn.open_table(RESULTS)?);
+            let mut expired = txn.open_table(EXPIRED)?;
+            let mut count = 0;
+            for row in released.extract_from_if((0, &[0; 32])..(before, &[0; 32]), |_, ()| true)? {
+                let (key, _) = row?;
+                let (_, job) = key.value();
+                // One that carried a key that was destroyed is gone for another reason.
+                if results.remove(job)?.is_some() {
+                    expired.insert(job, now)?;
+                    count += 1;
+                }
+            }
+            Ok(count)
+        })
+    }
+
+    /// Deletes the result of a complete job, whose consumer has it. Says whether there was one.
+    ///
+    /// # Errors
+    /// A failed write; [`JournalError::UnknownJob`].
+    pub fn discard(&self, id: JobId, now: Timestamp) -> Result<bool, JournalError> {
+        let key = id.0.as_bytes();
+        self.db.write(|txn| {
+            let Some(number) = decode(txn.open_table(JOBS)?.get(key)?, id)?.receipt else { return Ok(false) };
+            let receipt = txn.open_table(RECEIPTS)?.get(number)?.map(|row| Receipt::from_bytes(row.value()));
+            let receipt = receipt.ok_or(JournalError::UnknownJob(id))??;
+            txn.open_table(RELEASED)?.remove((receipt.statement().released_at, key))?;
+            let removed = txn.open_table(RESULTS)?.remove(key)?.is_some();
+            if removed {
+                txn.open_table(EXPIRED)?.insert(key, now)?;
+            }
+            Ok(removed)
+        })
     }
 
     /// Whether the sealed result of a job is there.
@@ -280,6 +400,37 @@ impl Journal {
                 jobs.push(JobId(Digest::from_bytes(*row?.0.value())));
             }
             Ok(jobs)
+        })
+    }
+
+    /// Notes that nobody works on a job, or that somebody does again. One that is complete is left alone.
+    ///
+    /// # Errors
+    /// A failed write.
+    pub fn park(&self, id: JobId, why: Option<Parked>) -> Result<(), JournalError> {
+        let key = id.0.as_bytes();
+        self.db.write(|txn| {
+            let (mut parked, requests) = (txn.open_table(PARKED)?, txn.open_table(REQUESTS)?);
+            match why {
+                Some(why) if requests.get(key)?.is_some() => {
+                    parked.insert(key, if why == Parked::Cancelled { 1 } else { 2 })?;
+                }
+                Some(_) => {}
+                None => {
+                    parked.remove(key)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Why nobody works on a job, if that is so.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub fn parked(&self, id: JobId) -> Result<Option<Parked>, JournalError> {
+        self.db.read_table(PARKED, |t| {
+            Ok(t.get(id.0.as_bytes())?.map(|row| if row.value() == 1 { Parked::Cancelled } else { Parked::Failed }))
         })
     }
 
@@ -359,6 +510,21 @@ impl Journal {
         self.db.write(|txn| {
             txn.open_table(KEPT)?.remove(name)?;
             Ok(())
+        })
+    }
+
+    /// The names that begin with `prefix` and have something kept under them, in order.
+    pub(crate) fn kept_names(&self, prefix: &str) -> Result<Vec<String>, JournalError> {
+        self.db.read_table(KEPT, |t| {
+            let mut names = Vec::new();
+            for row in t.range(prefix..)? {
+                let (name, _) = row?;
+                if !name.value().starts_with(prefix) {
+                    break;
+                }
+                names.push(name.value().to_owned());
+            }
+            Ok(names)
         })
     }
 

@@ -54,6 +54,15 @@ pub mod release;
 pub mod exchange;
 pub mod owner;
 
+#[cfg(any(feature = "client", feature = "server"))]
+pub mod protocol;
+pub mod remote;
+#[cfg(feature = "server")]
+pub mod server;
+
+#[cfg(feature = "cli")]
+pub mod cli;
+
 pub mod manual;
 
 #[cfg(doctest)]

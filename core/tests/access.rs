@@ -406,6 +406,7 @@ fn of_a_thousand_requests_with_one_nullifier_the_journal_admits_one() {
                             admitted_at: START,
                             receipt: None,
                             epsilon: None,
+                            access: None,
                         };
                         match journal.admit(&record, &changed, open) {
                             Ok(_) => admitted += 1,

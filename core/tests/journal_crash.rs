@@ -35,7 +35,7 @@ fn record(request: &JobRequest) -> JobRecord {
     let any = Digest::sha256(b"any");
     let asset = request.asset().to_owned();
     let (nullifier, epsilon) = (*request.nullifier(), Some(loss()));
-    JobRecord { asset, program: any, policy: any, nullifier, admitted_at: 1, receipt: None, epsilon }
+    JobRecord { asset, program: any, policy: any, nullifier, admitted_at: 1, receipt: None, epsilon, access: None }
 }
 
 fn statement(request: &JobRequest, number: u64, previous: Digest) -> Statement {

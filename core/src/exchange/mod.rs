@@ -24,6 +24,10 @@ use crate::keystore::KeyStore;
 use crate::ledger::{EmbeddedLedger, FixedRate, Ledger};
 use crate::order::Consumer;
 use crate::owner::Owner;
+#[cfg(feature = "client")]
+use crate::remote::{RemoteError, RemoteNode, RemoteOptions};
+#[cfg(feature = "client")]
+use crate::store::GatewayStore;
 use crate::store::{DiskStore, MemoryStore, Store, Tiered, unixfs};
 use crate::time::{Clock, SystemClock};
 use crate::wallet::Wallet;
@@ -141,6 +145,8 @@ struct Inner {
     proving_keys: Mutex<HashMap<[u8; 32], Arc<ProvingKey>>>,
     groups: Mutex<HashMap<Service, Group>>,
     open: Mutex<HashSet<(&'static str, Address)>>,
+    #[cfg(feature = "client")]
+    node: Option<RemoteNode>,
 }
 
 /// An account's wallet or node, which is open once at a time: two memories of one account would spend the same uses.
@@ -176,8 +182,88 @@ impl Exchange {
                 proving_keys: Mutex::default(),
                 groups: Mutex::default(),
                 open: Mutex::default(),
+                #[cfg(feature = "client")]
+                node: None,
             }),
         }
+    }
+
+    /// The same, reached through a node.
+    #[cfg(feature = "client")]
+    fn through(mut self, node: RemoteNode) -> Self {
+        let inner = Arc::get_mut(&mut self.inner).expect("nobody else has it yet");
+        inner.node = Some(node);
+        self
+    }
+
+    /// The exchange of the node at `url`, for instance `http://127.0.0.1:8030`. The wallet, a replica of the node's ledger and
+    /// blocks that were read are kept in the folder `path`: the replica is what a ledger is compared with that was rewritten.
+    /// Requests go to [`Exchange::node`].
+    ///
+    /// # Errors
+    /// [`RemoteError`]; as [`Exchange::local`]; [`LedgerError::BrokenLog`](crate::ledger::LedgerError::BrokenLog) if the
+    /// node's ledger is not the one that was followed before.
+    #[cfg(feature = "client")]
+    pub fn connect(url: &str, path: impl AsRef<Path>) -> Result<Self> {
+        Self::connect_with(url, Some(path.as_ref()), None, &RemoteOptions::default())
+    }
+
+    /// As [`Exchange::connect`], with nothing kept: **the keys that open results are gone** when it is dropped.
+    ///
+    /// # Errors
+    /// As [`Exchange::connect`].
+    #[cfg(feature = "client")]
+    pub fn connect_in_memory(url: &str) -> Result<Self> {
+        Self::connect_with(url, None, None, &RemoteOptions::default())
+    }
+
+    /// As [`Exchange::connect`], on a ledger that is reached otherwise: Ocean's contracts, for instance. It must be the node's.
+    /// Without a path, nothing is kept.
+    ///
+    /// # Errors
+    /// As [`Exchange::connect`]; [`RemoteError::OtherLedger`]; [`RemoteError::NoLedger`] for a node that has no ledger of its
+    /// own, if none is given.
+    #[cfg(feature = "client")]
+    pub fn connect_with(
+        url: &str,
+        path: Option<&Path>,
+        ledger: Option<Arc<dyn Ledger>>,
+        options: &RemoteOptions,
+    ) -> Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let node = RemoteNode::connect_with(url, options)?;
+        let path = path.map(folder).transpose()?;
+        let ledger = match ledger {
+            Some(ledger) => {
+                let (ours, theirs) =
+                    ((ledger.chain_id(), ledger.address()), (node.info().chain_id, node.info().ledger));
+                if ours != theirs {
+                    return Err(RemoteError::OtherLedger { who: node.url().into(), theirs, ours }.into());
+                }
+                ledger
+            }
+            None => {
+                let replica = path.map(|path| path.join("ledger.redb"));
+                Arc::new(node.ledger(replica.as_deref(), Arc::clone(&clock))?)
+            }
+        };
+        let http = Arc::clone(node.http());
+        let exchange = match path {
+            Some(path) => {
+                let state = folder(&path.join("state"))?.to_path_buf();
+                of_ledger(&state.join("ledger"), &*ledger)?;
+                let store = GatewayStore::over(Self::local_store(path)?, http);
+                Self::join(Arc::new(store), ledger, clock, Some(state))
+            }
+            None => Self::join(Arc::new(GatewayStore::over(MemoryStore::new(), http)), ledger, clock, None),
+        };
+        Ok(exchange.through(node))
+    }
+
+    /// The node that this exchange is reached through, if it is one that is far away.
+    #[cfg(feature = "client")]
+    pub fn node(&self) -> Option<&RemoteNode> {
+        self.inner.node.as_ref()
     }
 
     /// An exchange in a folder of this machine: disk store and embedded ledger. The folder is made if there is none.

@@ -26,8 +26,8 @@ mod types;
 
 pub use amount::Amount;
 pub use embedded::{
-    Action, AuditReport, EMBEDDED_CHAIN_ID, EmbeddedLedger, SignedTransaction, TRANSACTION_LIMIT, TRANSACTION_VERSION,
-    Tip, Transaction,
+    Action, Applied, AuditReport, EMBEDDED_CHAIN_ID, EmbeddedLedger, PAGE_BYTES, SignedTransaction, TRANSACTION_LIMIT,
+    TRANSACTION_VERSION, Tip, Transaction,
 };
 pub use error::LedgerError;
 pub use types::{
@@ -272,6 +272,11 @@ pub trait Ledger: Send + Sync {
             what: "the offer",
             why: "an order needs none on this ledger: order without",
         })
+    }
+
+    /// The embedded ledger, if this is one: what a node lets others [follow](EmbeddedLedger::follow).
+    fn embedded(&self) -> Option<&EmbeddedLedger> {
+        None
     }
 
     /// Signs offers of orders with the provider's account from now on, for as long as somebody else holds it: a ledger on

@@ -162,6 +162,29 @@ pub struct Revocation {
     pub time: Timestamp,
 }
 
+impl Published {
+    /// What a transaction that published has made.
+    pub(crate) fn of(receipt: &Receipt) -> Option<Self> {
+        let find = |wanted: fn(&EventKind) -> bool| receipt.events.iter().find(|e| wanted(&e.kind)).map(|e| e.emitter);
+        let nft = find(|kind| matches!(kind, EventKind::NftCreated { .. }))?;
+        let datatoken = find(|kind| matches!(kind, EventKind::TokenCreated { .. }))?;
+        Some(Self { nft, datatoken })
+    }
+}
+
+impl Revocation {
+    /// What a transaction that revoked an order has done.
+    pub(crate) fn of(receipt: &Receipt, token: Address, service: u32, order: u64) -> Option<Self> {
+        match receipt.events.last()?.kind {
+            EventKind::OrderRevoked { number, effective, refunded, .. } => {
+                let Receipt { tx, time, .. } = *receipt;
+                Some(Self { token, service, number, order, effective, refunded, tx, time })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Order {
     /// Whether the order is no longer valid at `now`.
     pub const fn expired(&self, now: Timestamp) -> bool {

@@ -8,6 +8,7 @@
 //! was not computed under a grant.
 
 mod budget;
+mod jobs;
 mod served;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -204,7 +205,10 @@ impl Node {
                 let record = self.journal.find(job).map_err(|e| failed(e.into()))?;
                 if record.is_some_and(|record| record.receipt.is_some()) {
                     if !self.journal.has_result(job).map_err(|e| failed(e.into()))? {
-                        return Err(Rejection::KeyDestroyed.into());
+                        return Err(match self.journal.gone(job).map_err(|e| failed(e.into()))? {
+                            JournalError::Withdrawn(_) => Rejection::KeyDestroyed.into(),
+                            expired => failed(expired.into()),
+                        });
                     }
                     return Ok(AccessGrant { job, request, served, work: None });
                 }
@@ -241,6 +245,7 @@ impl Node {
             admitted_at: now,
             receipt: None,
             epsilon,
+            access: Some(grant.request.access_key()),
         };
         match self.journal.admit(&record, &grant.request, asset.policy()) {
             Ok(_) => Ok(grant),
@@ -444,54 +449,6 @@ impl Node {
         let released = self.release(computed)?;
         inform(progress, Step::out_of(Stage::Release, 1, 1));
         Ok(released)
-    }
-
-    /// Completes the jobs that were admitted before the node stopped. Returns how many.
-    ///
-    /// # Errors
-    /// The first failure, after every job has been tried. A job that failed stays on record.
-    pub fn resume(&self) -> Result<usize> {
-        let (mut completed, mut failed) = (0, None);
-        for job in self.journal.unfinished()? {
-            match self.finish(job) {
-                Ok(()) => completed += 1,
-                Err(error) => {
-                    tracing::error!(%job, %error, "a job that was admitted could not be completed");
-                    failed.get_or_insert(error);
-                }
-            }
-        }
-        failed.map_or(Ok(completed), Err)
-    }
-
-    /// Completes one job that is on record.
-    fn finish(&self, job: JobId) -> Result<()> {
-        let Some(request) = self.journal.request(job)? else { return Ok(()) };
-        let granted = self.served(&request.asset).and_then(|served| {
-            let task = Task::of(&request, &served.asset)?;
-            self.grant(request, served, task)
-        });
-        let grant = granted.map_err(|stopped| match stopped {
-            Stopped::Refused(reason) => Rejected::from(reason).into(),
-            Stopped::Failed(error) => error,
-        })?;
-        self.release(self.compute(grant)?).map(drop)
-    }
-
-    /// Whether a job was admitted, and its receipt number once it is complete.
-    ///
-    /// # Errors
-    /// A failed read.
-    pub fn job(&self, id: JobId) -> Result<Option<JobRecord>> {
-        Ok(self.journal.find(id)?)
-    }
-
-    /// Every receipt, in order: see [`verify_chain`](crate::receipt::verify_chain).
-    ///
-    /// # Errors
-    /// A failed read.
-    pub fn receipts(&self) -> Result<Vec<Receipt>> {
-        Ok(self.journal.receipts()?)
     }
 
     /// The asset as the ledger describes it now, if it is one of this owner's.

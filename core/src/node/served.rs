@@ -241,5 +241,10 @@ fn fitting(shape: Shape) -> Result<Shape, Rejection> {
 
 /// Where the journal keeps which NFT an asset is.
 pub(crate) fn asset_key(did: &Did) -> String {
-    format!("asset/{did}")
+    format!("{}{did}", asset_prefix())
+}
+
+/// What the names of all assets begin with, in the journal.
+pub(super) fn asset_prefix() -> String {
+    "asset/".into()
 }

@@ -12,6 +12,8 @@ pub mod car;
 pub mod dag;
 mod disk;
 mod error;
+#[cfg(feature = "client")]
+mod gateway;
 #[cfg(feature = "ipfs")]
 mod ipfs;
 #[cfg(feature = "kubo")]
@@ -28,6 +30,8 @@ pub use block::{Block, Codec, MAX_BLOCK_BYTES, check_cid};
 pub use cid::Cid;
 pub use disk::DiskStore;
 pub use error::StoreError;
+#[cfg(feature = "client")]
+pub use gateway::GatewayStore;
 #[cfg(feature = "ipfs")]
 pub use ipfs::{IpfsConfig, IpfsStore};
 #[cfg(feature = "kubo")]

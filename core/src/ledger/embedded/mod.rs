@@ -16,6 +16,7 @@
 mod apply;
 mod audit;
 mod events;
+mod replica;
 mod state;
 mod transaction;
 
@@ -25,6 +26,7 @@ use redb::{ReadTransaction, StorageBackend, backends::InMemoryBackend};
 use sha3::{Digest as _, Keccak256};
 
 pub use audit::AuditReport;
+pub use replica::{Applied, PAGE_BYTES};
 pub use state::Tip;
 pub use transaction::{Action, SignedTransaction, TRANSACTION_LIMIT, TRANSACTION_VERSION, Transaction};
 
@@ -64,7 +66,7 @@ impl EmbeddedLedger {
     /// ledger of this version with an intact tip. The whole log is for [`Ledger::verify_log`] to check, and the whole
     /// state for [`EmbeddedLedger::audit`].
     pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self> {
-        Self::start(Durable::open(path, FORMAT)?, clock, fresh_seed()?)
+        Self::start(Durable::open(path, FORMAT)?, clock, genesis_of(fresh_seed()?))
     }
 
     /// Opens the ledger that `backend` stores.
@@ -81,7 +83,7 @@ impl EmbeddedLedger {
     /// # Errors
     /// As [`EmbeddedLedger::open`].
     pub fn with_backend_and_seed(backend: impl StorageBackend, clock: Arc<dyn Clock>, seed: [u8; 32]) -> Result<Self> {
-        Self::start(Durable::with_backend(backend, FORMAT)?, clock, seed)
+        Self::start(Durable::with_backend(backend, FORMAT)?, clock, genesis_of(seed))
     }
 
     /// A ledger that is gone when it is dropped.
@@ -92,7 +94,8 @@ impl EmbeddedLedger {
         Self::with_backend(InMemoryBackend::new(), clock)
     }
 
-    fn start(durable: Durable, clock: Arc<dyn Clock>, seed: [u8; 32]) -> Result<Self> {
+    /// Opens a ledger; one that is new is the ledger of `fresh`.
+    fn start(durable: Durable, clock: Arc<dyn Clock>, fresh: Genesis) -> Result<Self> {
         let genesis = durable.write(|txn| {
             let mut tables = Tables::open(txn)?;
             if let Some(genesis) = tables.genesis()? {
@@ -102,13 +105,9 @@ impl EmbeddedLedger {
                 events::check_tip(&tables, &genesis)?;
                 return Ok(genesis);
             }
-            let hash = Keccak256::new().chain_update(b"sealock/v1/ledger/address").chain_update(seed).finalize();
-            let mut ledger = [0; 20];
-            ledger.copy_from_slice(&hash[12..]);
-            let genesis = Genesis { chain_id: EMBEDDED_CHAIN_ID, ledger: Address::from_bytes(ledger) };
-            tables.set_genesis(&genesis)?;
-            tables.set_tip(&Tip { events: 0, transactions: 0, hash: events::root(&genesis), time: clock.now() })?;
-            Ok(genesis)
+            tables.set_genesis(&fresh)?;
+            tables.set_tip(&Tip { events: 0, transactions: 0, hash: events::root(&fresh), time: clock.now() })?;
+            Ok(fresh)
         })?;
         Ok(Self { durable, genesis, clock })
     }
@@ -186,6 +185,13 @@ impl EmbeddedLedger {
         self.durable.read(|txn| audit::audit(txn, &self.genesis))
     }
 
+    /// The order that a transaction made.
+    pub(crate) fn order_of(&self, receipt: &Receipt, token: Address, service: u32) -> Result<Order> {
+        let event = receipt.events.last().ok_or_else(|| missing("order"))?;
+        let EventKind::OrderStarted { index, .. } = event.kind else { return Err(missing("order")) };
+        self.read(|txn| events::order_at(&txn.open_table(EVENTS)?, event.index, token, service, index))
+    }
+
     fn read<T>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T>) -> Result<T> {
         self.durable.read(work)
     }
@@ -195,6 +201,14 @@ impl std::fmt::Debug for EmbeddedLedger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("EmbeddedLedger").field("address", &self.genesis.ledger).finish_non_exhaustive()
     }
+}
+
+/// The ledger that follows from a seed.
+fn genesis_of(seed: [u8; 32]) -> Genesis {
+    let hash = Keccak256::new().chain_update(b"sealock/v1/ledger/address").chain_update(seed).finalize();
+    let mut ledger = [0; 20];
+    ledger.copy_from_slice(&hash[12..]);
+    Genesis { chain_id: EMBEDDED_CHAIN_ID, ledger: Address::from_bytes(ledger) }
 }
 
 fn fresh_seed() -> Result<[u8; 32]> {
@@ -219,6 +233,10 @@ fn deployed(txn: &ReadTransaction, token: Address) -> Result<()> {
 }
 
 impl Ledger for EmbeddedLedger {
+    fn embedded(&self) -> Option<&EmbeddedLedger> {
+        Some(self)
+    }
+
     fn chain_id(&self) -> u64 {
         self.genesis.chain_id
     }
@@ -229,11 +247,7 @@ impl Ledger for EmbeddedLedger {
 
     fn publish(&self, owner: &Account, publication: &Publication) -> Result<Published> {
         let Publication { name, symbol, cap } = publication.clone();
-        let receipt = self.execute(owner, Action::Publish { name, symbol, cap })?;
-        let find = |wanted: fn(&EventKind) -> bool| receipt.events.iter().find(|e| wanted(&e.kind)).map(|e| e.emitter);
-        let nft = find(|kind| matches!(kind, EventKind::NftCreated { .. })).ok_or_else(|| missing("NFT"))?;
-        let datatoken = find(|kind| matches!(kind, EventKind::TokenCreated { .. })).ok_or_else(|| missing("token"))?;
-        Ok(Published { nft, datatoken })
+        Published::of(&self.execute(owner, Action::Publish { name, symbol, cap })?).ok_or_else(|| missing("NFT"))
     }
 
     fn deploy_token(&self, owner: &Account, name: &str, symbol: &str, cap: Amount) -> Result<Address> {
@@ -325,9 +339,7 @@ impl Ledger for EmbeddedLedger {
         commitment: [u8; 32],
     ) -> Result<Order> {
         let receipt = self.execute(consumer, Action::Order { token, service, terms, commitment })?;
-        let event = receipt.events.last().ok_or_else(|| missing("order"))?;
-        let EventKind::OrderStarted { index, .. } = event.kind else { return Err(missing("order")) };
-        self.read(|txn| events::order_at(&txn.open_table(EVENTS)?, event.index, token, service, index))
+        self.order_of(&receipt, token, service)
     }
 
     fn orders(&self, token: Address, service: u32, from: u64, limit: usize) -> Result<Vec<Order>> {
@@ -347,13 +359,7 @@ impl Ledger for EmbeddedLedger {
         refund: bool,
     ) -> Result<Revocation> {
         let receipt = self.execute(owner, Action::RevokeOrder { token, service, order, effective, refund })?;
-        match receipt.events.last().map(|event| &event.kind) {
-            Some(&EventKind::OrderRevoked { number, effective, refunded, .. }) => {
-                let Receipt { tx, time, .. } = receipt;
-                Ok(Revocation { token, service, number, order, effective, refunded, tx, time })
-            }
-            _ => Err(missing("revocation")),
-        }
+        Revocation::of(&receipt, token, service, order).ok_or_else(|| missing("revocation"))
     }
 
     fn revocations(&self, token: Address, service: u32, from: u64, limit: usize) -> Result<Vec<Revocation>> {

@@ -1,0 +1,253 @@
+//! The command `sealock-node`.
+//!
+//! `init` makes a node's folder, `publish` puts a table on offer, `serve` runs the node; `assets`, `jobs` and `receipts` show
+//! what there is, of a node that runs or of a folder; `config` shows every setting and where it comes from.
+
+mod config;
+mod open;
+mod show;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use figment::value::Value;
+
+use crate::error::Error;
+use crate::server::Server;
+use config::{Config, Configured, FILE, LogFormat, TEMPLATE};
+use open::Home;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error("the configuration: {0}")]
+    Config(String),
+    #[error("{0}")]
+    Usage(String),
+    #[error("{path}: {source}")]
+    File { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Sealock(#[from] Error),
+    #[error("cannot write: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+macro_rules! via_sealock {
+    ($($error:ty),+) => {
+        $(impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                CliError::Sealock(error.into())
+            }
+        })+
+    };
+}
+via_sealock!(
+    crate::asset::AssetError,
+    crate::account::AccountError,
+    crate::keystore::KeyStoreError,
+    crate::ledger::LedgerError,
+    crate::policy::PolicyError,
+    crate::receipt::ReceiptError,
+    crate::remote::RemoteError,
+    crate::store::StoreError
+);
+
+/// A Sealock compute node.
+#[derive(Parser)]
+#[command(name = "sealock-node", version, about, max_term_width = 100)]
+struct Command {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Args)]
+struct Settings {
+    /// The configuration file. Without it, sealock-node.toml in the folder, if it is there.
+    #[arg(long, global = true, env = "SEALOCK_NODE_CONFIG")]
+    config: Option<PathBuf>,
+    /// The node's folder: keys, journal, ledger, blocks.
+    #[arg(long, global = true)]
+    folder: Option<PathBuf>,
+    /// Where clients reach the node.
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Where its owner does.
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    admin_listen: Option<String>,
+    /// What is logged.
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<String>,
+    /// How it looks: text or json.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Any other setting, for instance server.workers=4. May be given several times.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Make a node's folder: an account in a key store, and a configuration file.
+    Init {
+        /// A file with the account's secret key in hexadecimal; a new account without.
+        #[arg(long, value_name = "FILE")]
+        account: Option<PathBuf>,
+    },
+    /// Run the node until it is told to stop (SIGINT, SIGTERM).
+    Serve,
+    /// Put a table on offer.
+    Publish {
+        /// The table: CSV or Parquet.
+        data: PathBuf,
+        /// The offer, as JSON: name, description, schema, policy, terms.
+        #[arg(long, value_name = "FILE")]
+        offer: PathBuf,
+    },
+    /// The node's assets, and what has become of each.
+    Assets,
+    /// Jobs that are not complete, and the latest refusals.
+    Jobs,
+    /// What the node has signed.
+    #[command(subcommand)]
+    Receipts(ReceiptsVerb),
+    /// Every setting, its value and where it comes from.
+    Config,
+}
+
+#[derive(Subcommand)]
+enum ReceiptsVerb {
+    /// Check the whole chain: every signature, every number, every link. Or check receipts that were handed over.
+    Verify {
+        /// Files of single receipts.
+        files: Vec<PathBuf>,
+        /// Who must have signed them, where it is not this node.
+        #[arg(long)]
+        owner: Option<String>,
+    },
+    /// List them.
+    List,
+}
+
+/// Runs the command, and returns its exit status: 0, 1 for what failed, 2 for what was asked wrongly.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let command = match Command::try_parse_from(arguments) {
+        Ok(command) => command,
+        Err(e) => {
+            let _ = e.print();
+            return ExitCode::from(e.exit_code() as u8);
+        }
+    };
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("sealock-node: {e}");
+            let hint = match &e {
+                CliError::Sealock(e) => e.hint(),
+                _ => None,
+            };
+            if let Some(hint) = hint {
+                eprintln!("  {hint}");
+            }
+            ExitCode::from(if matches!(e, CliError::Usage(_) | CliError::Config(_)) { 2 } else { 1 })
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), CliError> {
+    let Command { settings, verb } = command;
+    let configured = Configured::read(settings.config.clone(), settings.flags()?)?;
+    let config = &configured.config;
+    match verb {
+        Verb::Config => explain(&configured),
+        Verb::Init { account } => init(config, account.as_deref()),
+        Verb::Serve => serve(config),
+        Verb::Publish { data, offer } => show::publish(config, &data, &offer),
+        Verb::Assets => show::assets(config),
+        Verb::Jobs => show::jobs(config),
+        Verb::Receipts(ReceiptsVerb::List) => show::receipts(config),
+        Verb::Receipts(ReceiptsVerb::Verify { files, owner }) => show::verify(config, &files, owner.as_deref()),
+    }
+}
+
+impl Settings {
+    fn flags(&self) -> Result<BTreeMap<String, Value>, CliError> {
+        let mut flags = BTreeMap::new();
+        let named = [
+            ("folder", self.folder.as_ref().map(|path| path.display().to_string())),
+            ("server.listen", self.listen.clone()),
+            ("server.admin_listen", self.admin_listen.clone()),
+            ("log", self.log.clone()),
+            ("log_format", self.log_format.clone()),
+        ];
+        for (name, value) in named {
+            if let Some(value) = value {
+                flags.insert(name.to_owned(), Value::from(value));
+            }
+        }
+        for pair in &self.set {
+            let (key, value) =
+                pair.split_once('=').ok_or_else(|| CliError::Usage(format!("--set {pair}: expected KEY=VALUE")))?;
+            // As the environment's values are read: numbers, truth values, lists and tables as TOML has them.
+            let value: Value = value.parse().unwrap_or_else(|_| Value::from(value));
+            flags.insert(key.to_owned(), value);
+        }
+        Ok(flags)
+    }
+}
+
+fn explain(configured: &Configured) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    for (key, value, origin) in configured.explain()? {
+        writeln!(out, "{key:<32} {value:<40} {origin}")?;
+    }
+    Ok(())
+}
+
+fn init(config: &Config, account: Option<&std::path::Path>) -> Result<(), CliError> {
+    let address = Home::create(config, account)?;
+    let file = config.folder.join(FILE);
+    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&file);
+    match made.and_then(|mut out| out.write_all(TEMPLATE.as_bytes())) {
+        Ok(()) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(source) => return Err(CliError::File { path: file, source }),
+    }
+    println!("account {address}");
+    println!("folder {}", config.folder.display());
+    println!("back up keys.age and its passphrase, and the state folder with every change: spent uses are in it");
+    Ok(())
+}
+
+fn serve(config: &Config) -> Result<(), CliError> {
+    log(config)?;
+    let home = Home::open(config)?;
+    let server = Server::start(home.owner, config.server.clone())?;
+    server.stop_on_signals();
+    // For whoever has started it: where it is, once it is there.
+    let said = serde_json::json!({
+        "url": server.url(),
+        "admin": server.admin_url(),
+        "address": server.owner().address().to_string(),
+    });
+    println!("{said}");
+    std::io::stdout().flush()?;
+    server.wait();
+    Ok(())
+}
+
+fn log(config: &Config) -> Result<(), CliError> {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(&config.log).map_err(|e| CliError::Config(format!("log: {e}")))?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match config.log_format {
+        LogFormat::Text => subscriber.with_ansi(false).try_init(),
+        LogFormat::Json => subscriber.json().try_init(),
+    };
+    set.map_err(|e| CliError::Usage(e.to_string()))
+}

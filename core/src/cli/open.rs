@@ -1,0 +1,118 @@
+//! A node's folder.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::CliError;
+use super::config::{Config, StoreKind};
+use crate::exchange::Exchange;
+use crate::keystore::KeyStore;
+use crate::ledger::{EmbeddedLedger, Ledger};
+use crate::owner::Owner;
+use crate::time::SystemClock;
+use crate::{Account, Address};
+
+const PASSPHRASE: &str = "SEALOCK_PASSPHRASE";
+const KEYS: &str = "keys.age";
+
+/// A node's folder, opened.
+pub(super) struct Home {
+    pub owner: Arc<Owner>,
+}
+
+impl Home {
+    /// Makes the key store, with a new account or one of a file.
+    pub fn create(config: &Config, account: Option<&Path>) -> Result<Address, CliError> {
+        let file = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| CliError::File { path, source }
+        };
+        std::fs::create_dir_all(&config.folder).map_err(file(&config.folder))?;
+        let account = match account {
+            None => Account::generate(),
+            Some(path) => {
+                let text = Zeroizing::new(std::fs::read_to_string(path).map_err(file(path))?);
+                let bytes = hex::decode(text.trim().trim_start_matches("0x")).ok().map(Zeroizing::new);
+                let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok().map(Zeroizing::new));
+                let why = || CliError::Usage(format!("{}: expected 32 bytes in hexadecimal", path.display()));
+                Account::from_secret_bytes(&*bytes.ok_or_else(why)?)?
+            }
+        };
+        let address = account.address();
+        KeyStore::create(keys(config), account, &passphrase(config)?)?;
+        Ok(address)
+    }
+
+    /// Opens it: the ledger, the store, the key store and the node.
+    pub fn open(config: &Config) -> Result<Self, CliError> {
+        let path = keys(config);
+        if !path.is_file() {
+            return Err(CliError::Usage(format!(
+                "{} is no node's folder: there is no {KEYS} in it; `sealock-node init` makes one",
+                config.folder.display()
+            )));
+        }
+        let store: Arc<dyn crate::store::Store> = match config.store {
+            StoreKind::Disk => Arc::new(Exchange::local_store(&config.folder)?),
+            StoreKind::Ipfs => ipfs(config)?,
+        };
+        let exchange = Exchange::local_on(&config.folder, store, ledger(config)?)?;
+        let owner = exchange.owner_from(KeyStore::open(path, &passphrase(config)?)?)?;
+        Ok(Self { owner: Arc::new(owner) })
+    }
+}
+
+fn keys(config: &Config) -> PathBuf {
+    config.folder.join(KEYS)
+}
+
+fn passphrase(config: &Config) -> Result<Zeroizing<String>, CliError> {
+    if let Some(path) = &config.passphrase_file {
+        let text = std::fs::read_to_string(path).map_err(|source| CliError::File { path: path.clone(), source })?;
+        return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
+    }
+    std::env::var(PASSPHRASE).map(Zeroizing::new).map_err(|_| {
+        CliError::Usage(format!("the key store's passphrase is in no variable {PASSPHRASE} and no passphrase_file"))
+    })
+}
+
+fn ledger(config: &Config) -> Result<Arc<dyn Ledger>, CliError> {
+    if config.ocean.url.is_empty() {
+        return Ok(Arc::new(EmbeddedLedger::open(config.folder.join("ledger.redb"), Arc::new(SystemClock))?));
+    }
+    ocean(config)
+}
+
+#[cfg(feature = "ocean")]
+fn ocean(config: &Config) -> Result<Arc<dyn Ledger>, CliError> {
+    use crate::ledger::ocean::{OceanLedger, OceanOptions};
+    let options = OceanOptions { cache: Some(config.folder.join("ocean.redb")), ..OceanOptions::default() };
+    let path = config.ocean.addresses.as_ref();
+    let path =
+        path.ok_or_else(|| CliError::Config("ocean.addresses: the file of Ocean's addresses is missing".into()))?;
+    let json = std::fs::read_to_string(path).map_err(|source| CliError::File { path: path.clone(), source })?;
+    let ledger = OceanLedger::connect_with_json(&config.ocean.url, &json, options)?;
+    Ok(Arc::new(ledger))
+}
+
+#[cfg(not(feature = "ocean"))]
+fn ocean(_: &Config) -> Result<Arc<dyn Ledger>, CliError> {
+    Err(CliError::Config("ocean.url: this build has no Ocean (feature `ocean`)".into()))
+}
+
+#[cfg(feature = "ipfs")]
+fn ipfs(config: &Config) -> Result<Arc<dyn crate::store::Store>, CliError> {
+    use crate::store::{IpfsConfig, IpfsStore};
+    let mut node = IpfsConfig::new();
+    if !config.ipfs.listen.is_empty() {
+        node = node.listen(config.ipfs.listen.iter().map(String::as_str));
+    }
+    Ok(Arc::new(IpfsStore::open(config.folder.join("ipfs"), &node)?))
+}
+
+#[cfg(not(feature = "ipfs"))]
+fn ipfs(_: &Config) -> Result<Arc<dyn crate::store::Store>, CliError> {
+    Err(CliError::Config("store: this build has no IPFS node (feature `ipfs`)".into()))
+}

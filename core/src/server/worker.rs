@@ -1,0 +1,114 @@
+//! The threads that compute.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::error::ServerError;
+use super::queue::Taken;
+use super::state::State;
+use crate::error::{ErrorKind, Result};
+use crate::job::JobId;
+use crate::journal::Parked;
+use crate::progress::Step;
+use crate::protocol::JobState;
+
+/// The pause before a job is tried for the second time; it doubles from then on.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How often results are looked for whose time is over.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// Starts the workers, and the one who clears away.
+pub(super) fn start(state: &Arc<State>) -> Result<Vec<JoinHandle<()>>> {
+    let mut threads = Vec::new();
+    for number in 0..state.options.workers {
+        let state = Arc::clone(state);
+        let name = format!("sealock-worker-{number}");
+        threads.push(std::thread::Builder::new().name(name).spawn(move || work(&state)).map_err(ServerError::from)?);
+    }
+    let state = Arc::clone(state);
+    let sweeper = std::thread::Builder::new().name("sealock-sweeper".into());
+    threads.push(sweeper.spawn(move || sweep(&state)).map_err(ServerError::from)?);
+    Ok(threads)
+}
+
+fn work(state: &State) {
+    while let Some(taken) = state.queue.take() {
+        let start = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| one(state, taken.job)));
+        match outcome {
+            Ok(Ok(())) => {
+                state.metrics.completed(start.elapsed());
+                tracing::info!(job = %taken.job, "completed a job");
+                state.queue.done(taken.job, JobState::Complete);
+            }
+            Ok(Err(error)) => failed(state, &taken, error.kind(), &error.to_string()),
+            Err(_) => failed(state, &taken, ErrorKind::Internal, "it ended with a panic"),
+        }
+    }
+}
+
+fn one(state: &State, job: JobId) -> Result<()> {
+    let mut progress = |step: Step| {
+        if state.queue.tell(job, step.stage.name()) {
+            std::ops::ControlFlow::Continue(())
+        } else {
+            std::ops::ControlFlow::Break(())
+        }
+    };
+    state.node().finish(job, &mut progress)
+}
+
+fn failed(state: &State, taken: &Taken, kind: ErrorKind, why: &str) {
+    let job = taken.job;
+    let park = |why| {
+        if let Err(error) = state.node().park(job, Some(why)) {
+            tracing::error!(%job, %error, "cannot note that nobody works on a job: it will be taken up again");
+        }
+    };
+    match kind {
+        ErrorKind::Cancelled => {
+            tracing::info!(%job, "a job was given up by its maker");
+            park(Parked::Cancelled);
+            state.queue.done(job, JobState::Cancelled);
+        }
+        // Nothing that waiting mends.
+        ErrorKind::Rejected | ErrorKind::KeyDestroyed | ErrorKind::CorruptState => {
+            tracing::error!(%job, why, "a job that was admitted cannot be completed");
+            park(Parked::Failed);
+            state.metrics.failed();
+            state.queue.done(job, JobState::Failed);
+        }
+        _ if taken.attempts >= state.options.max_attempts => {
+            tracing::error!(%job, why, attempts = taken.attempts, "a job failed too often");
+            park(Parked::Failed);
+            state.metrics.failed();
+            state.queue.done(job, JobState::Failed);
+        }
+        _ => {
+            let pause = FIRST_PAUSE.saturating_mul(1 << (taken.attempts - 1).min(10)).min(LONGEST_PAUSE);
+            tracing::warn!(%job, why, ?pause, "a job failed, and is tried again");
+            state.queue.again(job, pause);
+        }
+    }
+}
+
+/// Deletes results whose time is over.
+fn sweep(state: &State) {
+    let mut next = Instant::now();
+    while !state.is_draining() {
+        std::thread::sleep(Duration::from_millis(100));
+        if Instant::now() < next {
+            continue;
+        }
+        next = Instant::now() + SWEEP;
+        let now = state.exchange().clock().now();
+        match state.node().expire(now.saturating_sub(state.options.result_retention)) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "deleted results whose time is over"),
+            Err(error) => tracing::error!(%error, "cannot delete results whose time is over"),
+        }
+    }
+}
