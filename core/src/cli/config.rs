@@ -149,10 +149,11 @@ impl Configured {
             Some(path) => path,
             None => without_file.extract_inner::<PathBuf>("folder").map_err(wrong)?.join(FILE),
         };
-        let figment = Figment::from(Serialized::defaults(Config::default()))
-            .merge(Toml::file_exact(path))
-            .merge(env())
-            .merge(Flags(flags));
+        let mut figment = Figment::from(Serialized::defaults(Config::default()));
+        if path.is_file() {
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        let figment = figment.merge(env()).merge(Flags(flags));
         let config: Config = figment.extract().map_err(wrong)?;
         Ok(Self { config, figment })
     }
