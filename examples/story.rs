@@ -6,18 +6,17 @@
 //! The ledger is one in a folder; or, where `SEALOCK_OCEAN_URL` and `SEALOCK_OCEAN_ADDRESSES` are set, Ocean Protocol's contracts
 //! on a chain, with accounts whose secret keys are in `SEALOCK_OCEAN_KEYS` (`make demo-ocean`).
 
+#[path = "data/records.rs"]
+mod records;
+
 use std::error::Error;
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::DataType;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use sealock::asset::{Column, Schema, Table, Terms};
+use records::{HEALTH, Records, schema};
+use sealock::asset::{Table, Terms};
 use sealock::ledger::ocean::{OceanLedger, OceanOptions};
 use sealock::ledger::{Amount, EmbeddedLedger, Ledger};
 use sealock::owner::Offer;
@@ -27,10 +26,6 @@ use sealock::receipt::verify_chain;
 use sealock::store::{IpfsConfig, IpfsStore, Store};
 use sealock::time::SystemClock;
 use sealock::{Account, ErrorKind, Exchange};
-
-const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/randhie.parquet");
-const HEALTH: [&str; 4] = ["excellent", "good", "fair", "poor"];
-const COST_SHARE: [&str; 3] = ["free", "25-50%", "95-100%"];
 
 type Any<T> = Result<T, Box<dyn Error>>;
 
@@ -43,7 +38,7 @@ fn main() -> Any<()> {
 
 fn story(folder: &Path) -> Any<()> {
     let clock = Steps::default();
-    let records = Records::read(Path::new(DATA))?;
+    let records = Records::read()?;
 
     let mut world = World::of_environment()?;
     clock.step("An exchange opens: a ledger, and an IPFS node on loopback.");
@@ -245,79 +240,6 @@ impl World {
                 Ok(Account::from_secret_bytes(key.as_slice().try_into()?)?)
             }
         }
-    }
-}
-
-/// The columns that the insurer publishes.
-fn schema() -> Any<Schema> {
-    Ok(Schema::new(vec![
-        Column::category("health", HEALTH).dimension().describe("self-rated health at the start"),
-        Column::category("cost_share", COST_SHARE).dimension().describe("share of the bill that the insured pays"),
-        Column::decimal_between("chronic", 6, "0", "60")?
-            .dimension()
-            .bins_at(["0", "5", "10", "15", "60"])?
-            .describe("index of chronic diseases"),
-        Column::integer("visits", 0, 100).measure().describe("outpatient visits to a physician in a year"),
-    ])?)
-}
-
-/// The experiment's records, one per person and year, in the clear: the insurer's own.
-struct Records {
-    health: Vec<&'static str>,
-    cost_share: Vec<&'static str>,
-    chronic: Vec<f64>,
-    visits: Vec<i64>,
-}
-
-impl Records {
-    /// Reads the table and turns its dummy variables and logarithms back into categories.
-    fn read(path: &Path) -> Any<Self> {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?.build()?;
-        let batches = reader.collect::<Result<Vec<_>, _>>()?;
-        let all = concat_batches(&batches.first().ok_or("the table is empty")?.schema(), &batches)?;
-        let column = |name: &str| -> Any<Vec<f64>> {
-            let array = cast(all.column_by_name(name).ok_or(format!("no column {name}"))?, &DataType::Float64)?;
-            let array = array.as_any().downcast_ref::<Float64Array>().ok_or("not a number")?;
-            Ok(array.values().to_vec())
-        };
-        let (good, fair, poor) = (column("hlthg")?, column("hlthf")?, column("hlthp")?);
-        let health = (0..all.num_rows()).map(|i| match (good[i] > 0.5, fair[i] > 0.5, poor[i] > 0.5) {
-            (true, ..) => HEALTH[1],
-            (_, true, _) => HEALTH[2],
-            (_, _, true) => HEALTH[3],
-            _ => HEALTH[0],
-        });
-        // ln(1 + coinsurance in percent): 0, 25 or 50, 95 or 100.
-        let cost_share = column("lncoins")?.into_iter().map(|l| match l.exp() - 1.0 {
-            percent if percent < 10.0 => COST_SHARE[0],
-            percent if percent < 70.0 => COST_SHARE[1],
-            _ => COST_SHARE[2],
-        });
-        Ok(Self {
-            health: health.collect(),
-            cost_share: cost_share.collect(),
-            chronic: column("disea")?,
-            visits: column("mdvis")?.into_iter().map(|v| v as i64).collect(),
-        })
-    }
-
-    fn batch(&self) -> Any<RecordBatch> {
-        let columns: [(&str, ArrayRef); 4] = [
-            ("health", Arc::new(StringArray::from(self.health.clone()))),
-            ("cost_share", Arc::new(StringArray::from(self.cost_share.clone()))),
-            ("chronic", Arc::new(Float64Array::from(self.chronic.clone()))),
-            ("visits", Arc::new(Int64Array::from(self.visits.clone()))),
-        ];
-        Ok(RecordBatch::try_from_iter(columns)?)
-    }
-
-    /// Sum of visits and number of records by health, straight from the rows.
-    fn plain_answer(&self) -> [(i64, i64); 4] {
-        HEALTH.map(|health| {
-            let rows = (0..self.visits.len())
-                .filter(|&i| self.health[i] == health && self.cost_share[i] != "free" && self.chronic[i] >= 10.0);
-            rows.fold((0, 0), |(visits, people), i| (visits + self.visits[i], people + 1))
-        })
     }
 }
 

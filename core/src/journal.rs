@@ -2,10 +2,12 @@
 //!
 //! Two transactions carry a job. *Admission* spends the nullifier, counts the job against the policy, charges its privacy loss
 //! and records the request, all or nothing. *Completion* stores the sealed result and the receipt and drops the request, all or nothing.
+//! Admissions that come at the same time share a transaction: its wait for the disk is what they cost most.
 //! Between the two, a repeated request finds its job again; after them it gets the same result. A crash at any instant
 //! leaves a job either not admitted, admitted (and then finished from the recorded request), or complete.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{ReadableTable, StorageBackend, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -139,6 +141,20 @@ pub enum Parked {
 #[derive(Debug)]
 pub struct Journal {
     db: Durable,
+    /// Admissions that wait for a transaction.
+    waiting: Mutex<Vec<Arc<Admission>>>,
+    /// Held by whoever writes the next one.
+    writing: Mutex<()>,
+}
+
+/// An admission that waits for a transaction.
+#[derive(Debug)]
+struct Admission {
+    record: JobRecord,
+    id: JobId,
+    request: Vec<u8>,
+    policy: Policy,
+    outcome: Mutex<Option<Result<JobRecord, JournalError>>>,
 }
 
 impl Journal {
@@ -147,7 +163,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Durable`]: in use by another process, or no journal.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, JournalError> {
-        Ok(Self { db: Durable::open(path, FORMAT)? })
+        Ok(Self::over(Durable::open(path, FORMAT)?))
     }
 
     /// Opens the journal that `backend` stores.
@@ -155,7 +171,7 @@ impl Journal {
     /// # Errors
     /// As [`Journal::open`].
     pub fn with_backend(backend: impl StorageBackend) -> Result<Self, JournalError> {
-        Ok(Self { db: Durable::with_backend(backend, FORMAT)? })
+        Ok(Self::over(Durable::with_backend(backend, FORMAT)?))
     }
 
     /// A journal that is gone when it is dropped.
@@ -163,7 +179,11 @@ impl Journal {
     /// # Errors
     /// None that memory gives rise to.
     pub fn in_memory() -> Result<Self, JournalError> {
-        Ok(Self { db: Durable::in_memory(FORMAT)? })
+        Ok(Self::over(Durable::in_memory(FORMAT)?))
+    }
+
+    fn over(db: Durable) -> Self {
+        Self { db, waiting: Mutex::default(), writing: Mutex::default() }
     }
 
     /// Admits a job: spends its nullifier, counts it and the privacy loss of the record against `policy`, records it and its
@@ -173,26 +193,40 @@ impl Journal {
     /// [`JournalError::NullifierSpent`] if the use paid for another request; [`JournalError::Policy`] if the asset
     /// answers no more jobs or its privacy budget does not suffice.
     pub fn admit(&self, record: &JobRecord, request: &JobRequest, policy: &Policy) -> Result<JobRecord, JournalError> {
-        let id = request.id();
-        let key = id.0.as_bytes();
-        let bytes = request.to_bytes()?;
-        self.db.write(|txn| {
-            let mut nullifiers = txn.open_table(NULLIFIERS)?;
-            let mut jobs = txn.open_table(JOBS)?;
-            let spent_for = nullifiers.get(&record.nullifier)?.map(|job| *job.value());
-            if let Some(job) = spent_for {
-                return if &job == key { decode(jobs.get(key)?, id) } else { Err(JournalError::NullifierSpent) };
+        let admission = Arc::new(Admission {
+            record: record.clone(),
+            id: request.id(),
+            request: request.to_bytes()?,
+            policy: policy.clone(),
+            outcome: Mutex::default(),
+        });
+        lock(&self.waiting).push(Arc::clone(&admission));
+        let _writing = lock(&self.writing);
+        // Whoever wrote before has taken it along; otherwise it is among those that wait.
+        if let Some(outcome) = lock(&admission.outcome).take() {
+            return outcome;
+        }
+        let all = std::mem::take(&mut *lock(&self.waiting));
+        let together =
+            self.db.write(|txn| Ok::<_, JournalError>(all.iter().map(|one| one.apply(txn)).collect::<Vec<_>>()));
+        let outcomes = match together {
+            Ok(outcomes) => outcomes,
+            // Each has an error of its own. One that was written nevertheless is found again.
+            Err(_) if all.len() > 1 => {
+                let alone = |one: &Arc<Admission>| self.db.write(|txn| one.apply(txn));
+                all.iter().map(alone).collect()
             }
-            let mut usage = txn.open_table(USAGE)?;
-            let answered = usage.get(record.asset.as_str())?.map_or(0, |n| n.value());
-            policy.check_jobs(answered).map_err(|e| JournalError::Policy(Box::new(e)))?;
-            usage.insert(record.asset.as_str(), answered + 1)?;
-            record.epsilon.map_or(Ok(()), |asked| charge(txn, &record.asset, policy, asked))?;
-            nullifiers.insert(&record.nullifier, key)?;
-            jobs.insert(key, to_canonical("job record", record)?.as_slice())?;
-            txn.open_table(REQUESTS)?.insert(key, bytes.as_slice())?;
-            Ok(record.clone())
-        })
+            Err(e) => vec![Err(e)],
+        };
+        let mut own = None;
+        for (one, outcome) in all.iter().zip(outcomes) {
+            if Arc::ptr_eq(one, &admission) {
+                own = Some(outcome);
+            } else {
+                *lock(&one.outcome) = Some(outcome);
+            }
+        }
+        own.unwrap_or(Err(JournalError::UnknownJob(admission.id)))
     }
 
     /// Whether this job was admitted before.
@@ -532,6 +566,35 @@ impl Journal {
     pub(crate) fn kept(&self, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
         self.db.read_table(KEPT, |t| Ok(t.get(name)?.map(|v| v.value().to_vec())))
     }
+}
+
+impl Admission {
+    /// Admits the job, or leaves everything as it is: what refuses it comes before the first change.
+    fn apply(&self, txn: &redb::WriteTransaction) -> Result<JobRecord, JournalError> {
+        let Self { record, id, request, policy, .. } = self;
+        let key = id.0.as_bytes();
+        let mut nullifiers = txn.open_table(NULLIFIERS)?;
+        let mut jobs = txn.open_table(JOBS)?;
+        let spent_for = nullifiers.get(&record.nullifier)?.map(|job| *job.value());
+        if let Some(job) = spent_for {
+            return if &job == key { decode(jobs.get(key)?, *id) } else { Err(JournalError::NullifierSpent) };
+        }
+        let mut usage = txn.open_table(USAGE)?;
+        let answered = usage.get(record.asset.as_str())?.map_or(0, |n| n.value());
+        policy.check_jobs(answered).map_err(|e| JournalError::Policy(Box::new(e)))?;
+        let row = to_canonical("job record", record)?;
+        record.epsilon.map_or(Ok(()), |asked| charge(txn, &record.asset, policy, asked))?;
+        usage.insert(record.asset.as_str(), answered + 1)?;
+        nullifiers.insert(&record.nullifier, key)?;
+        jobs.insert(key, row.as_slice())?;
+        txn.open_table(REQUESTS)?.insert(key, request.as_slice())?;
+        Ok(record.clone())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is guarded here is whole at any time.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn keep_in(txn: &redb::WriteTransaction, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, JournalError> {

@@ -28,8 +28,6 @@ const MAX_HEAD: usize = 32 << 10;
 const MAX_STREAMS: u32 = 64;
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long an exchange of bytes may stand still while an answer is sent.
-const STALLED: Duration = Duration::from_secs(30);
 
 /// Both listeners, on a runtime of their own.
 pub(super) struct Listening {
@@ -226,12 +224,13 @@ where
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let place = Arc::clone(&self.limit.places).try_acquire_owned();
         let (inner, gauge) = (self.inner.clone(), self.limit.state.metrics.connections.clone());
+        let patience = Duration::from_secs(self.limit.state.options.body_timeout.max(1));
         Box::pin(async move {
             let place = place.map_err(|_| io::Error::new(io::ErrorKind::ConnectionRefused, "too many connections"))?;
             let (stream, service) = inner.accept(stream, service).await?;
             gauge.inc();
-            let stall = Box::pin(tokio::time::sleep(STALLED));
-            Ok((Held { stream, stall, stalled: false, gauge, _place: place }, service))
+            let stall = Box::pin(tokio::time::sleep(patience));
+            Ok((Held { stream, stall, patience, stalled: false, gauge, _place: place }, service))
         })
     }
 }
@@ -240,6 +239,8 @@ where
 struct Held<S> {
     stream: S,
     stall: Pin<Box<tokio::time::Sleep>>,
+    /// How long nothing may be taken of an answer.
+    patience: Duration,
     stalled: bool,
     gauge: prometheus_client::metrics::gauge::Gauge,
     _place: OwnedSemaphorePermit,
@@ -254,7 +255,8 @@ impl<S> Held<S> {
         }
         if !self.stalled {
             self.stalled = true;
-            self.stall.as_mut().reset(tokio::time::Instant::now() + STALLED);
+            let until = tokio::time::Instant::now() + self.patience;
+            self.stall.as_mut().reset(until);
         }
         match self.stall.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer reads nothing"))),

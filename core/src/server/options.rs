@@ -41,7 +41,7 @@ pub struct ServerOptions {
     pub max_inflight_bytes: usize,
     /// How long a client may take for the head of a request.
     pub header_timeout: u64,
-    /// How long a client may take for its body.
+    /// How long a client may take for its body, and may take nothing of an answer.
     pub body_timeout: u64,
     /// How long jobs that are being computed are waited for when the server stops.
     pub shutdown_grace: u64,

@@ -16,7 +16,9 @@ use crate::owner::Owner;
 use crate::protocol::NodeInfo;
 use crate::release::MAX_RESULT_BYTES;
 
-/// How many requests wait for a core to check them, for each that is being checked.
+/// How many requests are checked at a time, for each core: most of them wait for the disk, together.
+const CHECKING_PER_CORE: usize = 8;
+/// How many more wait, for each core.
 const WAITING_PER_CORE: usize = 2048;
 
 pub(crate) struct State {
@@ -25,7 +27,7 @@ pub(crate) struct State {
     pub(crate) queue: Arc<Queue>,
     pub(crate) metrics: Metrics,
     pub(crate) started: Instant,
-    /// Cores that check requests.
+    /// Requests that are checked.
     checking: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     /// Bytes of bodies in memory, in KiB.
@@ -71,7 +73,7 @@ impl State {
             queue: Arc::new(Queue::new(limits)),
             metrics: Metrics::new(),
             started: Instant::now(),
-            checking: Arc::new(Semaphore::new(cores)),
+            checking: Arc::new(Semaphore::new(cores * CHECKING_PER_CORE)),
             waiting: Arc::new(Semaphore::new(cores * WAITING_PER_CORE)),
             inflight: Arc::new(Semaphore::new(options.max_inflight_bytes >> 10)),
             draining: watch::channel(false).0,
@@ -133,7 +135,7 @@ impl State {
             .map_err(|_| Failure::busy(1, "the node reads as many requests as it has room for"))
     }
 
-    /// Runs work that takes a core, or waits for a disk, with no more of it at a time than there are cores.
+    /// Runs work that takes a core, or waits for a disk, with no more of it at a time than is of use.
     pub(crate) async fn check<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&State) -> Result<T, Failure> + Send + 'static,
