@@ -7,8 +7,8 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -35,54 +35,43 @@ fn main() {
     let bare = bare_verification(cores);
     println!("verification of the proof alone: {bare:.0} a second on {cores} cores\n");
 
-    // In the process: the same folder, the same journal on the same disk.
-    let (requests, local) = {
-        let mut process = Process::start(&home);
-        let market = Buyers::new(&process.url, cores);
-        let requests = market.requests(7 * REQUESTS);
-        process.stop();
+    let local = {
+        // In the process: the same folder, the same journal on the same disk.
         let keys = KeyStore::open(home.join("keys.age"), PASSPHRASE).expect("a key store");
         let exchange = Exchange::local(&home).expect("a folder");
-        let owner = exchange.owner_from(keys).expect("an owner");
-        let (first, rest) = requests.split_at(REQUESTS);
-        let (second, rest) = rest.split_at(REQUESTS);
-        let node = owner.node();
-        let rate =
-            every(first, 8 * cores, |request| node.submit(request.clone()).map(drop).expect("an admission")).rate();
+        let owner = Arc::new(exchange.owner_from(keys).expect("an owner"));
+        let (market, node) = (Buyers::new(exchange, cores), owner.node());
+        let admit = |request: &JobRequest| drop(node.submit(request.clone()).expect("an admission"));
+        let rate = every(&market.requests(REQUESTS), 8 * cores, admit).rate();
         println!("admissions in the process, {} threads: {rate:.0} a second, {:.2} of it", 8 * cores, rate / bare);
         node.resume().expect("nothing in the way");
-        let local = every(second, 1, |request| drop(node.run(request.clone()).expect("an answer")));
-        println!("jobs in the process, one after the other: {local}");
-        drop(owner);
-        (rest.to_vec(), local)
-    };
-    let mut parts = requests.chunks(REQUESTS);
-    let mut part = || parts.next().expect("as many as were made");
+        let run = |request: &JobRequest| drop(node.run(request.clone()).expect("an answer"));
+        let local = every(&market.requests(REQUESTS), 1, run);
 
-    {
-        // With nobody who computes, so that admissions are all there is to do.
-        let keys = KeyStore::open(home.join("keys.age"), PASSPHRASE).expect("a key store");
-        let exchange = Exchange::local(&home).expect("a folder");
         let mut options = ServerOptions::loopback();
         options.workers = 1;
-        options.max_queued = 10 * REQUESTS;
-        options.max_queued_per_asset = 10 * REQUESTS;
-        let server = Server::start(exchange.owner_from(keys).expect("an owner"), options).expect("a server");
-        let node = RemoteNode::connect(&server.url()).expect("a node");
-        let rate = every(part(), 16, |request| drop(node.submit(request).expect("an admission"))).rate();
+        let server = Server::start(Arc::clone(&owner), options).expect("a server");
+        let far = RemoteNode::connect(&server.url()).expect("a node");
+        let admit = |request: &JobRequest| drop(far.submit(request).expect("an admission"));
+        let rate = every(&market.requests(REQUESTS), 8 * cores, admit).rate();
+        let of = rate / bare;
         println!(
-            "admissions over HTTP, 16 connections, one worker computing beside: {rate:.0} a second, {:.2} of it\n",
-            rate / bare
+            "admissions over HTTP, {} connections, one worker beside: {rate:.0} a second, {of:.2} of it\n",
+            8 * cores
         );
         while server.queue() != (0, 0) {
             thread::sleep(Duration::from_millis(10));
         }
-    }
+        println!("jobs in the process, one after the other: {local}");
+        local
+    };
 
     let mut process = Process::start(&home);
     let node = process.connect();
+    let market = Buyers::new(Exchange::connect_in_memory(&process.url).expect("a node"), cores);
+    let run = |request: &JobRequest| drop(node.run(request.clone()).expect("an answer"));
     for clients in [1, 8, 64] {
-        let measured = every(part(), clients, |request| drop(node.run(request.clone()).expect("an answer")));
+        let measured = every(&market.requests(REQUESTS), clients, run);
         println!("jobs over HTTP, {clients:>2} clients: {measured}");
         if clients == 1 {
             let over = measured.median().as_secs_f64() / local.median().as_secs_f64();
@@ -91,12 +80,11 @@ fn main() {
     }
 
     println!();
-    let market = Buyers::new(&process.url, cores);
     let mut done = 0;
     let mut first = 0;
     while done < jobs {
-        let some = market.requests((jobs - done).min(500));
-        every(&some, 8, |request| drop(node.run(request.clone()).expect("an answer")));
+        let some = market.requests((jobs - done).min(250));
+        every(&some, 8, run);
         done += some.len();
         let memory = process.memory();
         if first == 0 {
@@ -104,7 +92,7 @@ fn main() {
         }
         if done % 2500 == 0 || done == jobs {
             println!(
-                "memory of the node's process after {done} jobs: {memory} MiB, {:.2} of that after the first 500",
+                "memory of the node's process after {done} jobs: {memory} MiB, {:.2} of that after the first 250",
                 memory as f64 / first as f64
             );
         }
@@ -190,8 +178,7 @@ struct Buyers {
 }
 
 impl Buyers {
-    fn new(url: &str, count: usize) -> Self {
-        let exchange = Exchange::connect_in_memory(url).expect("a node");
+    fn new(exchange: Exchange, count: usize) -> Self {
         let asset = exchange.assets().expect("assets").remove(0);
         let order = || {
             let consumer = exchange.consumer(Account::generate()).expect("a consumer");

@@ -54,7 +54,6 @@ pub mod release;
 pub mod exchange;
 pub mod owner;
 
-#[cfg(any(feature = "client", feature = "server"))]
 pub mod protocol;
 pub mod remote;
 #[cfg(feature = "server")]

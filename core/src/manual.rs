@@ -80,6 +80,11 @@
 //! [`clamp`](crate::policy::Policy::clamp), and look at the errors of an [`estimate`](crate::exchange::Asset::estimate) before you
 //! publish for good; [`Node::budget`](crate::node::Node::budget) tells what is spent.
 //!
+//! # Owner and consumer far from each other
+//!
+//! The owner serves its node (`sealock-node`, or `server::Server` with the feature `server`), and a consumer connects
+//! (`Exchange::connect`, feature `client`): what was said above holds from afar. `docs/node.md` says what each then learns.
+//!
 //! # What to keep, and what to back up
 //!
 //! - An **account's secret key** ([`Account::expose_secret_bytes`](crate::Account::expose_secret_bytes)) finds a consumer's orders

@@ -47,11 +47,13 @@ pub struct NodeInfo {
     pub version: String,
     /// The owner's address, which signs receipts.
     #[cfg_attr(feature = "server", schema(value_type = String, example = "0x0000000000000000000000000000000000000001"))]
+    #[serde(with = "text")]
     pub address: Address,
     /// The ledger's chain id.
     pub chain_id: u64,
     /// The ledger's address.
     #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[serde(with = "text")]
     pub ledger: Address,
     /// Whether this node has the ledger, so that clients follow it here. Otherwise they have a way of their own to it.
     pub serves_ledger: bool,
@@ -76,6 +78,7 @@ pub struct AssetEntry {
     pub did: String,
     /// The data NFT, by which the ledger has it.
     #[cfg_attr(feature = "server", schema(value_type = String))]
+    #[serde(with = "text")]
     pub nft: Address,
     /// Its description, an Ocean DDO (v4): schema, policy and all else that everybody may know.
     #[cfg_attr(feature = "server", schema(value_type = Object))]
@@ -155,6 +158,7 @@ pub struct OfferRequest {
     pub service: u32,
     /// Who will order.
     #[cfg_attr(feature = "server", schema(value_type = String, pattern = "^0x[0-9a-fA-F]{40}$"))]
+    #[serde(with = "text")]
     pub consumer: Address,
     /// The commitment of the order, 32 bytes in hexadecimal.
     #[cfg_attr(feature = "server", schema(pattern = "^[0-9a-f]{64}$"))]
@@ -246,6 +250,28 @@ impl Claim<'_> {
     /// Whether it was made with the job's access key, in constant time.
     pub fn verify(&self, key: &Digest, mac: &[u8; 32]) -> bool {
         self.mac(key).verify_slice(mac).is_ok()
+    }
+}
+
+/// Addresses as JSON has them: text with `0x`.
+mod text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub(super) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr,
+        T::Err: Display,
+        D: Deserializer<'de>,
+    {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -124,26 +124,23 @@ fn a_thousand_submissions_of_one_proof_are_one_job() {
     let (exchange, _consumer, order) = served.order();
     let ticket = order.request(&question()).unwrap();
     let node = exchange.node().unwrap();
+    let start = std::sync::Barrier::new(1000);
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..50)
-            .map(|_| {
-                scope.spawn(|| {
-                    for _ in 0..20 {
-                        loop {
-                            match node.submit(ticket.request()) {
-                                Ok(status) => {
-                                    assert_eq!(status.job, ticket.job().to_string());
-                                    break;
-                                }
-                                Err(e) if e.kind() == ErrorKind::Busy => {}
-                                Err(e) => panic!("{e}"),
-                            }
+        for _ in 0..1000 {
+            scope.spawn(|| {
+                start.wait();
+                loop {
+                    match node.submit(ticket.request()) {
+                        Ok(status) => {
+                            assert_eq!(status.job, ticket.job().to_string());
+                            break;
                         }
+                        Err(e) if e.kind() == ErrorKind::Busy => {}
+                        Err(e) => panic!("{e}"),
                     }
-                })
-            })
-            .collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+                }
+            });
+        }
     });
     let (result, receipt) = node.run(ticket.request().clone()).unwrap();
     ticket.open(&result, &receipt).unwrap();

@@ -61,9 +61,24 @@ impl Process {
     }
 
     fn start(folder: &Path, listen: &str) -> Self {
-        let mut child = Self::command(folder)
-            .args(["--listen", listen, "--admin-listen", "127.0.0.1:0", "--log", "error", "serve"])
+        Self::of(folder, listen, Self::command(folder))
+    }
+
+    /// With files that can grow no longer than so many KiB, which is what a full disk is to whoever writes.
+    fn start_on_a_full_disk(folder: &Path, kib: u64) -> Self {
+        let mut command = Command::new("bash");
+        let limited = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"");
+        command.arg("-c").arg(limited).arg(env!("CARGO_BIN_EXE_sealock-node"));
+        command.arg("--folder").arg(folder).env("SEALOCK_PASSPHRASE", "a passphrase of a test");
+        Self::of(folder, "127.0.0.1:0", command)
+    }
+
+    fn of(folder: &Path, listen: &str, mut command: Command) -> Self {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+        let mut child = command
+            .args(["--listen", listen, "--admin-listen", "127.0.0.1:0", "--log", "sealock=trace", "serve"])
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -199,12 +214,66 @@ fn kills(times: usize) {
     assert_eq!(of_jobs, jobs, "jobs that were answered, and receipts");
     assert_eq!((receipts.len(), of_uses.len()), (jobs.len(), jobs.len()));
     assert_eq!(owner.node().jobs_admitted(&asset.did()).unwrap(), jobs.len() as u64);
+    // The log says what happened, and of nobody who it was.
+    let log = std::fs::read_to_string(home.join("log")).unwrap();
+    assert!(log.contains("completed a job"));
+    for (consumer, order) in &orders {
+        for secret in [consumer.address().to_string(), hex::encode(order.record().commitment)] {
+            assert!(!log.to_lowercase().contains(&secret.to_lowercase()), "the log names {secret}");
+        }
+    }
     println!("{times} kills, {} jobs, {} of them sent and left", jobs.len(), acknowledged.len());
 }
 
 #[test]
 fn a_node_that_is_killed_loses_nothing_and_charges_nothing_twice() {
     kills(4);
+}
+
+#[test]
+fn a_full_disk_refuses_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("node");
+    Process::init(&home);
+    let journal = std::fs::read_dir(home.join("state")).unwrap().map(|entry| entry.unwrap());
+    let longest = journal.map(|entry| entry.metadata().unwrap().len()).max().unwrap();
+    let mut options = patient();
+    options.patience = Duration::ZERO;
+    let (mut acknowledged, mut refused) = (Vec::new(), None);
+    let mut process = Process::start_on_a_full_disk(&home, (longest >> 10) + 1500);
+    let exchange = Exchange::connect_with(&process.url, None, None, &options).unwrap();
+    let asset = exchange.assets().unwrap().remove(0);
+    let consumer = exchange.consumer(Account::generate()).unwrap();
+    consumer.buy(&asset, 1).unwrap();
+    let order = consumer.order(&asset).unwrap();
+    let node = exchange.node().unwrap();
+    for _ in 0..60 {
+        let ticket = order.request(&question(40)).unwrap();
+        match node.submit(ticket.request()) {
+            Ok(_) => acknowledged.push(ticket),
+            Err(e) => {
+                refused = Some((ticket, e));
+                break;
+            }
+        }
+    }
+    let (first, error) = refused.expect("the disk is full at some time");
+    assert!(matches!(error.kind(), ErrorKind::Internal | ErrorKind::Busy), "{error:?}");
+    // It lives, and says that it takes no more.
+    let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+    let agent = ureq::Agent::new_with_config(config);
+    let status = |path: &str| agent.get(format!("{}{path}", process.url)).call().unwrap().status().as_u16();
+    assert_eq!((status("/healthz"), status("/readyz")), (200, 503));
+    process.kill();
+    // There is room again.
+    let process = Process::start(&home, "127.0.0.1:0");
+    let node = RemoteNode::connect_with(&process.url, &patient()).unwrap();
+    acknowledged.push(first);
+    for ticket in &acknowledged {
+        let (result, receipt) = node.run(ticket.request().clone()).unwrap();
+        let answer = ticket.open(&result, &receipt).unwrap();
+        assert_eq!(answer.numbers("count").unwrap().to_f64(), [Some(expected(40))]);
+    }
 }
 
 #[test]

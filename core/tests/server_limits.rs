@@ -143,8 +143,17 @@ fn the_owners_page_is_the_owners() {
     let served = Served::open();
     let admin = served.server.admin_address().unwrap();
     // A page elsewhere whose name leads here is refused; without the check it would read along.
-    let rebound = "GET /api/overview HTTP/1.1\r\nHost: attacker.example\r\nConnection: close\r\n\r\n";
-    assert_eq!(status(&send(admin, rebound.as_bytes())), 421);
+    for name in
+        ["attacker.example", "127.0.0.1.attacker.example", "localhost.attacker.example:80", "127.1", "", "@127.0.0.1"]
+    {
+        let rebound = format!("GET /api/overview HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n");
+        let code = status(&send(admin, rebound.as_bytes()));
+        assert!(matches!(code, 400 | 421), "{name}: {code}");
+    }
+    for name in ["127.0.0.1", "127.0.0.1:8031", "localhost", "[::1]:8031"] {
+        let own = format!("GET /api/overview HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n");
+        assert_eq!(status(&send(admin, own.as_bytes())), 200, "{name}");
+    }
     assert_eq!(status(&get(admin, "/api/overview", "")), 200);
 
     let guarded = with(|options| options.admin_token = Some("a token of sixteen".into()));

@@ -245,9 +245,10 @@ fn log(config: &Config) -> Result<(), CliError> {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_new(&config.log).map_err(|e| CliError::Config(format!("log: {e}")))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // The `log` crate is left alone: in a Python process, that is Python's.
     let set = match config.log_format {
-        LogFormat::Text => subscriber.with_ansi(false).try_init(),
-        LogFormat::Json => subscriber.json().try_init(),
+        LogFormat::Text => tracing::subscriber::set_global_default(subscriber.with_ansi(false).finish()),
+        LogFormat::Json => tracing::subscriber::set_global_default(subscriber.json().finish()),
     };
     set.map_err(|e| CliError::Usage(e.to_string()))
 }

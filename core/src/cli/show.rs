@@ -60,8 +60,8 @@ enum PriceFile {
     },
     /// Sold.
     Fixed {
-        /// The token to pay with.
-        base_token: Address,
+        /// The token to pay with, as `0x…`.
+        base_token: String,
         /// How much of it one datatoken costs, in whole tokens, as text.
         amount: String,
     },
@@ -95,7 +95,9 @@ pub(super) fn publish(config: &Config, data: &Path, offer: &Path) -> Result<(), 
     let table = if is_parquet { loader.parquet_file(data)? } else { loader.csv_file(data)? };
     let mut terms = match offered.terms.price {
         PriceFile::Free { max_per_account } => Terms::free(max_per_account),
-        PriceFile::Fixed { base_token, amount } => Terms::fixed(base_token, amount.parse::<Amount>()?),
+        PriceFile::Fixed { base_token, amount } => {
+            Terms::fixed(base_token.parse::<Address>()?, amount.parse::<Amount>()?)
+        }
     }
     .uses_per_order(offered.terms.uses_per_order)
     .valid_for(offered.terms.valid_for);

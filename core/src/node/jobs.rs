@@ -94,6 +94,14 @@ impl Node {
         Ok(self.journal.jobs_admitted(&asset.to_string())?)
     }
 
+    /// Checks that the journal can be written to.
+    ///
+    /// # Errors
+    /// A failed write.
+    pub fn probe(&self) -> Result<()> {
+        Ok(self.journal.replace("probe", &self.now().to_be_bytes())?)
+    }
+
     /// How many receipts there are.
     ///
     /// # Errors

@@ -32,8 +32,7 @@ pub struct RemoteOptions {
     /// For how long a job is asked for again while the node cannot be reached or is busy: a node that restarts in the meantime
     /// has lost nothing.
     pub patience: Duration,
-    /// A file of certificates (PEM) that are trusted besides those of the web, of which a node with a certificate of its own is
-    /// one.
+    /// A file of certificates (PEM) that are trusted in place of those of the web: that of a node which has made its own.
     pub certificates: Option<PathBuf>,
 }
 

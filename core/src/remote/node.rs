@@ -265,7 +265,8 @@ impl RemoteNode {
     /// Follows a job to its end.
     fn watch(&self, request: &JobRequest, progress: &mut Progress<'_>) -> Result<Waited> {
         let path = format!("{}/events", job_path(request.id()));
-        let ask = self.claimed(request, Ask::get("how a job goes on", &path), "GET", &path);
+        let asked = format!("{path}?tick={}", TICK.as_millis());
+        let ask = self.claimed(request, Ask::get("how a job goes on", asked), "GET", &path);
         let response = match self.inner.http.ask(&ask) {
             Ok(response) => response,
             Err(e) => return Ok(Waited::Lost(e)),

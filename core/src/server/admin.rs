@@ -272,14 +272,7 @@ pub(super) async fn health() -> &'static str {
     responses((status = 200, description = "It takes jobs", body = String), (status = 503, description = "It does not"))
 )]
 pub(super) async fn ready(Shared(state): Shared<Arc<State>>) -> Response {
-    let ready = !state.is_draining()
-        && state
-            .block(|state| {
-                state.node().receipt_count()?;
-                Ok(state.exchange().ledger().nfts(0, 1).map_err(Error::from)?)
-            })
-            .await
-            .is_ok();
+    let ready = state.block(|state| Ok(state.is_ready()?)).await.unwrap_or(false);
     if ready { "ready\n".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready\n").into_response() }
 }
 

@@ -17,6 +17,7 @@ use crate::protocol::{Problem, RAW_BLOCK};
 use crate::store::Cid;
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Format {
     /// `raw`: the block itself. Nothing else is served.
     format: Option<String>,

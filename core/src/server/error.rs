@@ -119,7 +119,10 @@ impl From<Error> for Failure {
         let kind = error.kind();
         let status = match kind {
             K::Rejected => StatusCode::FORBIDDEN,
-            K::NotFound | K::UnknownToken => StatusCode::NOT_FOUND,
+            // A block that the node has lost is nobody else's business.
+            K::NotFound | K::UnknownToken if !matches!(error, Error::Store(_) | Error::KeyStore(_)) => {
+                StatusCode::NOT_FOUND
+            }
             K::KeyDestroyed => StatusCode::GONE,
             K::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             K::InvalidArgument | K::Malformed | K::UnsupportedVersion => StatusCode::BAD_REQUEST,

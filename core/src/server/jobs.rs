@@ -92,6 +92,9 @@ pub(super) async fn submit(
                 Err(failure) if failure.is_rejection() => "rejected",
                 Err(_) => "failed",
             };
+            if matches!(said, "admitted" | "failed") {
+                state.wrote(said == "admitted");
+            }
             state.metrics.admitted(said, start.elapsed());
             drop(room);
             outcome
@@ -123,7 +126,7 @@ fn take(state: &State, bytes: &[u8]) -> Result<JobStatus, Failure> {
     node.submit(request)?;
     let record = node.job(job)?.ok_or_else(|| Failure::not_found("job"))?;
     if record.receipt.is_none() {
-        if known {
+        if known && node.parked(job)?.is_some() {
             node.park(job, None)?;
         }
         state.queue.put(job, &asset, record.admitted_at);
@@ -263,6 +266,7 @@ pub(super) async fn cancel(
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Ticking {
     /// How often a line is sent while nothing happens, in milliseconds: 100 to 60000.
     #[param(minimum = 100, maximum = 60000)]

@@ -25,10 +25,11 @@ fn embedded(state: &State) -> Result<&EmbeddedLedger, Failure> {
 }
 
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Page {
     /// The number of the first.
-    #[serde(default)]
-    from: u64,
+    #[param(minimum = 0, maximum = 9223372036854775807u64)]
+    from: Option<u64>,
     /// How many at most.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
@@ -38,6 +39,10 @@ impl Page {
     /// Where it begins, and its length.
     pub(super) fn read(query: Result<Query<Page>, QueryRejection>) -> Result<(u64, usize), Failure> {
         let Query(Page { from, limit }) = query.map_err(|e| Failure::malformed(e.body_text()))?;
+        let from = from.unwrap_or(0);
+        if from > i64::MAX as u64 {
+            return Err(Failure::malformed(format!("the first is {from}, expected at most {}", i64::MAX)));
+        }
         match limit.unwrap_or(MAX_PAGE) {
             limit @ 1..=MAX_PAGE => Ok((from, limit)),
             limit => Err(Failure::malformed(format!("the limit is {limit}, expected 1 to {MAX_PAGE}"))),

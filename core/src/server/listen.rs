@@ -14,18 +14,20 @@ use axum_server::accept::{Accept, DefaultAcceptor, NoDelayAcceptor};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::ServerError;
-use super::routes;
+use super::routes::{self, Extra};
 use super::state::State;
 
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 32 << 10;
 /// How many requests of one connection are worked on at a time, in HTTP/2.
 const MAX_STREAMS: u32 = 64;
+/// How many connections wait to be accepted.
+const BACKLOG: u32 = 4096;
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -40,14 +42,17 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    pub(super) fn start(state: &Arc<State>) -> Result<Self, ServerError> {
+    pub(super) fn start(state: &Arc<State>, extra: Extra) -> Result<Self, ServerError> {
         let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("sealock-http").enable_all().build()?;
         let options = &state.options;
         let (ended_sender, ended) = channel();
+        let _entered = runtime.enter();
         let bind = |address: SocketAddr| {
-            let listener =
-                std::net::TcpListener::bind(address).map_err(|source| ServerError::Listen { address, source })?;
-            listener.set_nonblocking(true)?;
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            // A node that starts again listens where it did.
+            socket.set_reuseaddr(true)?;
+            let listener = socket.bind(address).and_then(|()| socket.listen(BACKLOG));
+            let listener = listener.map_err(|source| ServerError::Listen { address, source })?.into_std()?;
             let address = listener.local_addr()?;
             Ok::<_, ServerError>((listener, address))
         };
@@ -56,7 +61,6 @@ impl Listening {
         let private = admin.as_ref().map(|(_, address)| *address);
         let limit = Limit::new(options.max_connections, state);
         let header_timeout = Duration::from_secs(options.header_timeout.max(1));
-        let _entered = runtime.enter();
         let mut handles = Vec::new();
         let mut run = |listener: std::net::TcpListener, router: Router, tls: Option<RustlsConfig>, limit: Limit| {
             let handle = Handle::new();
@@ -106,7 +110,7 @@ impl Listening {
             }
             _ => None,
         };
-        run(listener, routes::public(state), tls, limit.clone())?;
+        run(listener, routes::public(state, extra), tls, limit.clone())?;
         if let Some((listener, _)) = admin {
             // The owner gets in when strangers have taken every place.
             run(listener, routes::private(state), None, Limit::new(64, state))?;

@@ -46,6 +46,7 @@ use std::time::Duration;
 
 pub use error::ServerError;
 pub use options::ServerOptions;
+use routes::Extra;
 pub use routes::openapi;
 
 use crate::error::Result;
@@ -66,7 +67,12 @@ impl Server {
     /// # Errors
     /// [`ServerError`]: an address that cannot be listened at, files that are no certificate and key, options that cannot be.
     pub fn start(owner: impl Into<Arc<Owner>>, options: ServerOptions) -> Result<Self> {
-        let mut server = Self::paused(owner, options)?;
+        Self::start_with(owner.into(), options, Extra::default())
+    }
+
+    /// As [`Server::start`], with routes beside the node's own.
+    fn start_with(owner: Arc<Owner>, options: ServerOptions, extra: Extra) -> Result<Self> {
+        let mut server = Self::listen(owner, options, extra)?;
         server.workers = worker::start(&server.state)?;
         let (state, listening) = (&server.state, server.listening());
         tracing::info!(
@@ -80,9 +86,14 @@ impl Server {
     }
 
     /// As [`Server::start`], with nobody who works: for looking at what there is.
-    pub(crate) fn paused(owner: impl Into<Arc<Owner>>, options: ServerOptions) -> Result<Self> {
-        let state = Arc::new(State::new(owner.into(), options)?);
-        let listening = Some(Listening::start(&state)?);
+    #[cfg(feature = "cli")]
+    pub(crate) fn paused(owner: Arc<Owner>, options: ServerOptions) -> Result<Self> {
+        Self::listen(owner, options, Extra::default())
+    }
+
+    fn listen(owner: Arc<Owner>, options: ServerOptions, extra: Extra) -> Result<Self> {
+        let state = Arc::new(State::new(owner, options)?);
+        let listening = Some(Listening::start(&state, extra)?);
         Ok(Self { state, workers: Vec::new(), listening })
     }
 

@@ -1,15 +1,20 @@
 //! Which path leads where.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State as Shared};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State as Shared};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
@@ -65,11 +70,31 @@ pub fn openapi() -> Document {
     described().split_for_parts().1
 }
 
+/// Routes beside the node's own, and what it says of them at its root.
+#[derive(Default)]
+pub(crate) struct Extra {
+    pub(crate) router: Router,
+    pub(crate) root: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The longest body that routes beside the node's own take, in bytes.
+const MAX_EXTRA_BODY: usize = 2 << 20;
+
 /// What clients reach.
-pub(super) fn public(state: &Arc<State>) -> Router {
+pub(super) fn public(state: &Arc<State>, extra: Extra) -> Router {
     let (router, document) = described().split_for_parts();
     let document = Json(document);
-    let router = router.route("/openapi.json", get(move || std::future::ready(document.clone()))).route("/", get(root));
+    let root = Json(root(state, extra.root));
+    let time = Duration::from_secs(state.options.body_timeout.max(1));
+    let beside = extra
+        .router
+        .layer(DefaultBodyLimit::disable())
+        .layer(RequestBodyLimitLayer::new(MAX_EXTRA_BODY))
+        .layer(RequestBodyTimeoutLayer::new(time));
+    let router = router
+        .route("/openapi.json", get(move || std::future::ready(document.clone())))
+        .route("/", get(move || std::future::ready(root.clone())))
+        .merge(beside.with_state(()));
     finish(router, state)
 }
 
@@ -87,6 +112,8 @@ pub(super) fn private(state: &Arc<State>) -> Router {
         .route("/", get(admin::page))
         .route("/page.css", get(admin::page))
         .route("/page.js", get(admin::page))
+        // Browsers ask, and there is none.
+        .route("/favicon.ico", get(|| std::future::ready(StatusCode::NO_CONTENT)))
         .route("/healthz", get(admin::health))
         .route("/readyz", get(admin::ready))
         .route_layer(from_fn_with_state(Arc::clone(state), host));
@@ -147,18 +174,29 @@ async fn host(
     next: Next,
 ) -> Response {
     let loopback = state.options.admin_listen.is_none_or(|at| at.ip().is_loopback());
-    let named = headers.get(header::HOST).and_then(|value| value.to_str().ok()).or(uri.authority().map(|a| a.as_str()));
-    let name = named
-        .map(|host| host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name }));
-    if loopback && !matches!(name, Some("localhost" | "[::1]")) && !name.is_some_and(|name| name.starts_with("127.")) {
+    let named = headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let named = named.map(str::to_owned).or_else(|| uri.authority().map(ToString::to_string));
+    let authority = named.filter(|name| !name.contains('@')).and_then(|name| name.parse::<Authority>().ok());
+    let own = authority.is_some_and(|authority| {
+        let name = authority.host().trim_matches(['[', ']']);
+        name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    });
+    if loopback && !own {
         let why = "the owner's page is for this machine alone";
         return Failure::new(StatusCode::MISDIRECTED_REQUEST, ErrorKind::NotAuthorized, why).into_response();
     }
     next.run(request).await
 }
 
-/// What the node is: for a browser, words.
-async fn root(Shared(state): Shared<Arc<State>>) -> Response {
-    let _ = state;
-    Redirect::temporary(&format!("{API}/node")).into_response()
+/// What there is, at the root.
+fn root(state: &State, mut root: serde_json::Map<String, serde_json::Value>) -> serde_json::Value {
+    let mut say = |name: &str, value: String| {
+        root.entry(name).or_insert_with(|| value.into());
+    };
+    say("software", "Sealock".into());
+    say("version", env!("CARGO_PKG_VERSION").into());
+    say("address", state.owner.address().to_string());
+    say("node", format!("{API}/node"));
+    say("openapi", "/openapi.json".into());
+    root.into()
 }

@@ -1,6 +1,7 @@
 //! What the handlers share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
@@ -33,6 +34,8 @@ pub(crate) struct State {
     /// Bytes of bodies in memory, in KiB.
     inflight: Arc<Semaphore>,
     draining: watch::Sender<bool>,
+    /// Whether something could not be written, and nothing has been since.
+    unwell: AtomicBool,
 }
 
 impl State {
@@ -77,14 +80,20 @@ impl State {
             waiting: Arc::new(Semaphore::new(cores * WAITING_PER_CORE)),
             inflight: Arc::new(Semaphore::new(options.max_inflight_bytes >> 10)),
             draining: watch::channel(false).0,
+            unwell: AtomicBool::new(false),
             options,
         };
         // What was admitted before goes on.
         let node = state.node();
+        let mut waiting = Vec::new();
         for job in node.unfinished()? {
             if let (Some(record), None) = (node.job(job)?, node.parked(job)?) {
-                state.queue.put(job, &record.asset, record.admitted_at);
+                waiting.push((record.admitted_at, job, record.asset));
             }
+        }
+        waiting.sort();
+        for (since, job, asset) in waiting {
+            state.queue.put(job, &asset, since);
         }
         Ok(state)
     }
@@ -117,6 +126,25 @@ impl State {
     pub(crate) fn drain(&self) {
         self.draining.send_replace(true);
         self.queue.stop();
+    }
+
+    /// Notes whether what was to be written was.
+    pub(crate) fn wrote(&self, well: bool) {
+        self.unwell.store(!well, Ordering::Relaxed);
+    }
+
+    /// Whether jobs can be admitted and completed.
+    pub(crate) fn is_ready(&self) -> Result<bool> {
+        if self.is_draining() {
+            return Ok(false);
+        }
+        self.node().receipt_count()?;
+        self.exchange().ledger().nfts(0, 1)?;
+        if self.unwell.load(Ordering::Relaxed) {
+            self.node().probe()?;
+            self.wrote(true);
+        }
+        Ok(true)
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -63,6 +63,9 @@ fn one(state: &State, job: JobId) -> Result<()> {
 
 fn failed(state: &State, taken: &Taken, kind: ErrorKind, why: &str) {
     let job = taken.job;
+    if kind == ErrorKind::Io {
+        state.wrote(false);
+    }
     let park = |why| {
         if let Err(error) = state.node().park(job, Some(why)) {
             tracing::error!(%job, %error, "cannot note that nobody works on a job: it will be taken up again");

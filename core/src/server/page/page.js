@@ -1,7 +1,7 @@
 // The owner's page: asks the node for its figures every two seconds, and shows them.
 //
-// Names, descriptions and reasons were written by others. Whatever is shown becomes a text node or an attribute of a fixed
-// name; nothing here is ever parsed as HTML.
+// Names, descriptions and reasons were written by others. Whatever is shown becomes a text node or an attribute of a
+// fixed name; nothing here is ever parsed as HTML.
 
 const PERIOD = 2000
 const LONGEST_PAUSE = 30_000
@@ -105,7 +105,7 @@ function values (list, most = MOST_VALUES) {
 // Columns of much text.
 const WIDE = new Set(['Domain', 'Reason'])
 
-// A table that stays one for those who hear it when it is laid out as blocks (which drops what it is for some browsers).
+// A table that says by its roles that it is one, which some browsers forget where it is laid out as blocks.
 function table (label, head, rows) {
   const heads = head.map(name => h('th', { scope: 'col', role: 'columnheader' }, name))
   return h('table', { role: 'table', 'aria-label': label },
@@ -115,7 +115,8 @@ function table (label, head, rows) {
         h('div', {}, cell)))))))
 }
 
-// Makes what is there like what is to be, and leaves alone what is so already: focus, selection and what was opened stay.
+// Makes what is there like what is to be, and leaves alone what is so already: focus, selection and what was opened
+// stay.
 function fill (parent, fresh) {
   const keyOf = node => node.dataset?.key
   const keys = new Set(fresh.map(keyOf))
@@ -205,14 +206,14 @@ function showNotices ({ overview, assets, jobs, receipts }) {
   const note = (kind, key, ...text) => notices.push(h('li', { class: kind, 'data-key': key }, ...text))
   const failed = jobs?.jobs.filter(job => job.state === 'failed').length
   if (failed) {
-    note('bad', 'failed', link('jobs', count(failed, 'job')), ' failed for the node’s own reasons: its log has them.')
+    note('bad', 'failed', link('jobs', count(failed, 'job')), ' failed for the node’s own reasons: see its log.')
   }
   const broken = receipts?.receipts.filter(receipt => !receipt.verified).length
-  if (broken) note('bad', 'receipts', link('receipts', count(broken, 'receipt')), ' of those shown below: not verified.')
+  if (broken) note('bad', 'receipts', link('receipts', count(broken, 'receipt')), ' of those below: not verified.')
   for (const asset of assets ?? []) {
     const name = link(asset.did, bdi(asset.name, 60))
     const { policy } = asset
-    if (isSpent(asset)) note('warn', `spent ${asset.did}`, name, ': the privacy budget is spent, and every job is refused.')
+    if (isSpent(asset)) note('warn', `spent ${asset.did}`, name, ': the privacy budget is spent; jobs are refused.')
     if (policy.expires !== null && policy.expires <= overview.node.now) {
       note('warn', `expired ${asset.did}`, name, `: expired on ${local(policy.expires)}.`)
     }
@@ -408,7 +409,7 @@ function showJobs (jobs, names, now) {
 const words = kind => shown(kind).replace(/(?<=[a-z])[A-Z]/g, c => ` ${c.toLowerCase()}`)
 
 function showRefusals (refusals, names) {
-  if (refusals.length === 0) return put('refusal-table', h('p', { class: 'empty' }, 'Nothing was refused since the start.'))
+  if (refusals.length === 0) return put('refusal-table', h('p', { class: 'empty' }, 'Nothing was refused.'))
   const rows = refusals.slice(0, MOST_ROWS).map(({ at, asset, kind, reason }) => ({
     cells: [when(at), named(names, asset), words(kind), bdi(reason, 500)]
   }))
@@ -505,12 +506,13 @@ async function json (path) {
   return JSON.parse(await (await get(path)).text(), whole)
 }
 
-// Which receipts are shown: those up to the number `top`, or the latest. The node counts pages from the latest, which moves.
+// Which receipts are shown: those up to the number `top`, or the latest. The node counts from the latest, which moves.
 const shelf = { top: null, total: 0, asked: 0 }
 
 async function receipts () {
   const turn = ++shelf.asked
-  const ask = () => json(`api/receipts?from=${shelf.top === null ? 0 : Math.max(0, shelf.total - 1 - shelf.top)}&limit=${PAGE}`)
+  const from = () => shelf.top === null ? 0 : Math.max(0, shelf.total - 1 - shelf.top)
+  const ask = () => json(`api/receipts?from=${from()}&limit=${PAGE}`)
   let page = await ask()
   if (shelf.top !== null && page.total !== shelf.total) {
     shelf.total = page.total
@@ -541,7 +543,12 @@ function show () {
   ask(false)
 }
 
-const PARTS = { overview: () => json('api/overview'), assets: () => json('api/assets'), jobs: () => json('api/jobs'), receipts }
+const PARTS = {
+  overview: () => json('api/overview'),
+  assets: () => json('api/assets'),
+  jobs: () => json('api/jobs'),
+  receipts
+}
 
 // Asks for everything. Says whether all of it came.
 async function refresh () {
@@ -604,6 +611,7 @@ function ask (locked) {
   $('node').hidden = locked
   document.querySelector('nav').hidden = locked
   $('ask').hidden = !locked
+  if (!locked) say('wrong', '')
   if (!locked || before) return
   for (const id of ['state', 'updated']) $(id).replaceChildren()
   $('banner').hidden = true

@@ -1,0 +1,36 @@
+//! What a node and its clients send each other, from anybody: whatever is read is written again as the same bytes.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sealock::job::JobRequest;
+use sealock::ledger::{Applied, SignedTransaction};
+use sealock::protocol::Claim;
+use sealock::receipt::Receipt;
+use sealock::release::SealedResult;
+
+const LIMIT: usize = 1 << 20;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((kind, data)) = data.split_first() else { return };
+    let again = match kind % 6 {
+        0 => Applied::decode(data, LIMIT).ok().and_then(|page| Applied::encode(&page).ok()),
+        1 => SignedTransaction::decode(data).ok().and_then(|transaction| transaction.encode().ok()),
+        2 => JobRequest::from_bytes(data).ok().and_then(|request| request.to_bytes().ok()),
+        3 => Receipt::from_bytes(data).ok().and_then(|receipt| receipt.to_bytes().ok()),
+        4 => SealedResult::from_bytes(data).ok().and_then(|result| result.to_bytes().ok()),
+        _ => {
+            let text = String::from_utf8_lossy(data);
+            if let Some((deadline, mac)) = Claim::parse(&text) {
+                assert_eq!(text.to_lowercase(), format!("sealock {deadline}.{}", hex(&mac)));
+            }
+            return;
+        }
+    };
+    if let Some(again) = again {
+        assert_eq!(again, data, "what is read has one form");
+    }
+});
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
