@@ -41,7 +41,9 @@ fn main() {
         let exchange = Exchange::local(&home).expect("a folder");
         let owner = Arc::new(exchange.owner_from(keys).expect("an owner"));
         let (market, node) = (Buyers::new(exchange, cores), owner.node());
-        let admit = |request: &JobRequest| drop(node.submit(request.clone()).expect("an admission"));
+        let admit = |request: &JobRequest| {
+            node.submit(request.clone()).expect("an admission");
+        };
         let rate = every(&market.requests(REQUESTS), 8 * cores, admit).rate();
         println!("admissions in the process, {} threads: {rate:.0} a second, {:.2} of it", 8 * cores, rate / bare);
         node.resume().expect("nothing in the way");

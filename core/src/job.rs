@@ -73,7 +73,22 @@ pub struct JobRequest {
     /// Who is asked together with this asset's owner; left out where nobody is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) round: Option<Round>,
+    /// The digest of the query, which is most of a request's bytes, once nothing of the request changes any more.
+    #[serde(skip)]
+    pub(crate) query_digest: Remembered,
 }
+
+/// What follows from the rest, and is part of no comparison.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remembered(Option<Digest>);
+
+impl PartialEq for Remembered {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Remembered {}
 
 impl JobRequest {
     pub(crate) const VERSION: u64 = VERSION;
@@ -105,7 +120,18 @@ impl JobRequest {
         if let Some(Err(e)) = request.round.as_ref().map(Round::check) {
             return Err(CodecError::Malformed { what: "job request", why: e.to_string() });
         }
-        Ok(request)
+        Ok(request.unchanging())
+    }
+
+    /// The same request, whose digests are not computed anew each time. Nothing of it may change any more.
+    pub(crate) fn unchanging(mut self) -> Self {
+        self.query_digest = Remembered(Some(self.digest_of_query()));
+        self
+    }
+
+    fn digest_of_query(&self) -> Digest {
+        let fresh = || Digest::of("sealock/v1/job-query", &[&self.query]);
+        self.query_digest.0.unwrap_or_else(fresh)
     }
 
     /// The DID of the asset, as text.
@@ -132,10 +158,7 @@ impl JobRequest {
     /// Of a sum also the round. Not the group's root nor the time, so that a request can be proved again when these have moved
     /// on.
     pub fn message(&self) -> Scalar {
-        let [program, query] = [
-            Digest::of("sealock/v1/job-program", &[&self.program]),
-            Digest::of("sealock/v1/job-query", &[&self.query]),
-        ];
+        let (program, query) = (Digest::of("sealock/v1/job-program", &[&self.program]), self.digest_of_query());
         let (deadline, round) = (self.deadline.to_be_bytes(), self.round.as_ref().map(round_digest));
         let mut parts: Vec<&[u8]> = vec![
             self.asset.as_bytes(),

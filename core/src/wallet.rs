@@ -308,6 +308,7 @@ mod tests {
             now: 8,
             proof: ByteBuf::new(),
             round: None,
+            query_digest: Default::default(),
         };
         let service = Service { chain_id: 1, ledger: any, nft: any, datatoken: any, service: 0, epoch_secs: None };
         Ticket {

@@ -56,6 +56,9 @@ pub(super) struct Ocean {
     pub url: String,
     /// Ocean's file of addresses (`address.json`).
     pub addresses: Option<PathBuf>,
+    /// The routes of Ocean's own clients.
+    #[cfg(feature = "ocean")]
+    pub routes: crate::server::OceanOptions,
 }
 
 /// Everything that can be set.

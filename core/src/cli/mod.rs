@@ -227,7 +227,7 @@ fn init(config: &Config, account: Option<&std::path::Path>) -> Result<(), CliErr
 fn serve(config: &Config) -> Result<(), CliError> {
     log(config)?;
     let home = Home::open(config)?;
-    let server = Server::start(home.owner, config.server.clone())?;
+    let server = start(home, config)?;
     server.stop_on_signals();
     // For whoever has started it: where it is, once it is there.
     let said = serde_json::json!({
@@ -239,6 +239,16 @@ fn serve(config: &Config) -> Result<(), CliError> {
     std::io::stdout().flush()?;
     server.wait();
     Ok(())
+}
+
+/// On Ocean's contracts, Ocean's own clients are served, too.
+fn start(home: Home, config: &Config) -> Result<Server, CliError> {
+    #[cfg(feature = "ocean")]
+    if let Some(ledger) = home.ocean {
+        let routes = config.ocean.routes.clone();
+        return Ok(Server::start_on_ocean(home.owner, ledger, config.server.clone(), routes)?);
+    }
+    Ok(Server::start(home.owner, config.server.clone())?)
 }
 
 fn log(config: &Config) -> Result<(), CliError> {

@@ -9,6 +9,8 @@ use super::CliError;
 use super::config::{Config, StoreKind};
 use crate::exchange::Exchange;
 use crate::keystore::KeyStore;
+#[cfg(feature = "ocean")]
+use crate::ledger::ocean::OceanLedger;
 use crate::ledger::{EmbeddedLedger, Ledger};
 use crate::owner::Owner;
 use crate::time::SystemClock;
@@ -20,6 +22,9 @@ const KEYS: &str = "keys.age";
 /// A node's folder, opened.
 pub(super) struct Home {
     pub owner: Arc<Owner>,
+    /// The ledger, if it is Ocean's contracts.
+    #[cfg(feature = "ocean")]
+    pub ocean: Option<Arc<OceanLedger>>,
 }
 
 impl Home {
@@ -58,9 +63,23 @@ impl Home {
             StoreKind::Disk => Arc::new(Exchange::local_store(&config.folder)?),
             StoreKind::Ipfs => ipfs(config)?,
         };
-        let exchange = Exchange::local_on(&config.folder, store, ledger(config)?)?;
-        let owner = exchange.owner_from(KeyStore::open(path, &passphrase(config)?)?)?;
-        Ok(Self { owner: Arc::new(owner) })
+        #[cfg(feature = "ocean")]
+        let ocean = ocean(config)?;
+        #[cfg(feature = "ocean")]
+        let elsewhere = ocean.clone().map(|ledger| ledger as Arc<dyn Ledger>);
+        #[cfg(not(feature = "ocean"))]
+        let elsewhere = ocean(config)?;
+        let ledger = match elsewhere {
+            Some(ledger) => ledger,
+            None => Arc::new(EmbeddedLedger::open(config.folder.join("ledger.redb"), Arc::new(SystemClock))?),
+        };
+        let exchange = Exchange::local_on(&config.folder, store, ledger)?;
+        let owner = Arc::new(exchange.owner_from(KeyStore::open(path, &passphrase(config)?)?)?);
+        Ok(Self {
+            owner,
+            #[cfg(feature = "ocean")]
+            ocean,
+        })
     }
 }
 
@@ -78,27 +97,26 @@ fn passphrase(config: &Config) -> Result<Zeroizing<String>, CliError> {
     })
 }
 
-fn ledger(config: &Config) -> Result<Arc<dyn Ledger>, CliError> {
-    if config.ocean.url.is_empty() {
-        return Ok(Arc::new(EmbeddedLedger::open(config.folder.join("ledger.redb"), Arc::new(SystemClock))?));
-    }
-    ocean(config)
-}
-
+/// Ocean's contracts, if the configuration names a chain.
 #[cfg(feature = "ocean")]
-fn ocean(config: &Config) -> Result<Arc<dyn Ledger>, CliError> {
-    use crate::ledger::ocean::{OceanLedger, OceanOptions};
+fn ocean(config: &Config) -> Result<Option<Arc<OceanLedger>>, CliError> {
+    use crate::ledger::ocean::OceanOptions;
+    if config.ocean.url.is_empty() {
+        return Ok(None);
+    }
     let options = OceanOptions { cache: Some(config.folder.join("ocean.redb")), ..OceanOptions::default() };
     let path = config.ocean.addresses.as_ref();
     let path =
         path.ok_or_else(|| CliError::Config("ocean.addresses: the file of Ocean's addresses is missing".into()))?;
     let json = std::fs::read_to_string(path).map_err(|source| CliError::File { path: path.clone(), source })?;
-    let ledger = OceanLedger::connect_with_json(&config.ocean.url, &json, options)?;
-    Ok(Arc::new(ledger))
+    Ok(Some(Arc::new(OceanLedger::connect_with_json(&config.ocean.url, &json, options)?)))
 }
 
 #[cfg(not(feature = "ocean"))]
-fn ocean(_: &Config) -> Result<Arc<dyn Ledger>, CliError> {
+fn ocean(config: &Config) -> Result<Option<Arc<dyn Ledger>>, CliError> {
+    if config.ocean.url.is_empty() {
+        return Ok(None);
+    }
     Err(CliError::Config("ocean.url: this build has no Ocean (feature `ocean`)".into()))
 }
 

@@ -221,6 +221,7 @@ impl Asset {
             now,
             proof: ByteBuf::from(vec![0; Proof::LEN]),
             round,
+            query_digest: Default::default(),
         })
     }
 }

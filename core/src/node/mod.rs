@@ -8,6 +8,8 @@
 //! was not computed under a grant.
 
 mod budget;
+#[cfg(all(feature = "server", feature = "ocean"))]
+pub(crate) mod clear;
 mod jobs;
 mod served;
 
@@ -191,6 +193,7 @@ impl Node {
     /// whose proof does not verify.
     fn check(&self, request: JobRequest) -> Result<AccessGrant, Stopped> {
         let failed = |e: Error| Stopped::Failed(e);
+        let request = request.unchanging();
         let served = self.served(&request.asset)?;
         let asset = &served.asset;
         let desk = served.desk(&request)?;

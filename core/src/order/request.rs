@@ -280,6 +280,7 @@ impl Order {
             now,
             proof: ByteBuf::new(),
             round: None,
+            query_digest: Default::default(),
         };
         Ok(Ticket {
             service: self.service,

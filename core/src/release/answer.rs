@@ -140,6 +140,18 @@ impl Answer {
         self.columns.iter().find(|(name, _)| name == aggregate).map(|(_, numbers)| numbers)
     }
 
+    /// Every grouping column, with its labels.
+    #[cfg(all(feature = "server", feature = "ocean"))]
+    pub(crate) fn groups(&self) -> &[(String, Vec<Option<String>>)] {
+        &self.groups
+    }
+
+    /// Every column of numbers.
+    #[cfg(all(feature = "server", feature = "ocean"))]
+    pub(crate) fn columns(&self) -> &[(String, Numbers)] {
+        &self.columns
+    }
+
     /// The answer as an Arrow table: grouping columns as nullable text, counts as 64-bit integers, sums as decimals, means,
     /// variances and standard deviations as nullable doubles. A minimum, maximum or quantile is a nullable struct of the text
     /// `bin` and, for numbers, of `first` and `last`, the smallest and the largest value in the bin; a histogram is a list of

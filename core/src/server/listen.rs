@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
-use axum_server::accept::{Accept, DefaultAcceptor, NoDelayAcceptor};
+use axum_server::accept::{Accept, NoDelayAcceptor};
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -93,7 +93,7 @@ impl Listening {
                     });
                 }
                 None => {
-                    let server = server.acceptor(Limited { inner: DefaultAcceptor::new(), limit });
+                    let server = server.acceptor(Limited { inner: NoDelayAcceptor::new(), limit });
                     tokio::spawn(async move {
                         report(server.serve(service).await);
                         drop(ended);

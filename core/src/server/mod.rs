@@ -33,6 +33,8 @@ mod jobs;
 mod ledger;
 mod listen;
 mod metrics;
+#[cfg(feature = "ocean")]
+mod ocean;
 mod options;
 mod queue;
 mod routes;
@@ -45,6 +47,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 pub use error::ServerError;
+#[cfg(feature = "ocean")]
+pub use ocean::OceanOptions;
 pub use options::ServerOptions;
 use routes::Extra;
 pub use routes::openapi;

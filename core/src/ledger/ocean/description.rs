@@ -13,7 +13,7 @@ use super::convert::digest;
 use super::feed::Feed;
 use super::replay::Entry;
 use super::roles::Role;
-use super::{Described, OceanLedger, Result, lock, of};
+use super::{Descriptions, OceanLedger, Result, lock, of};
 use crate::ledger::{EventKind, LedgerError, METADATA_LIMIT, Metadata, Receipt, check};
 use crate::{Account, Address, Digest};
 
@@ -105,21 +105,29 @@ impl OceanLedger {
         self.decryptors.write().unwrap_or_else(PoisonError::into_inner).insert(nft, decryptor);
     }
 
-    pub(super) fn description(&self, nft: Address) -> Result<Option<Metadata>> {
+    /// Whether somebody here decrypts the descriptions of an NFT.
+    pub fn has_decryptor(&self, nft: Address) -> bool {
+        self.decryptors.read().unwrap_or_else(PoisonError::into_inner).contains_key(&nft)
+    }
+
+    /// The log that described an NFT last.
+    pub(super) fn last_description(&self, nft: Address) -> Result<Option<Entry>> {
         self.nft(nft)?;
         let described = of(&self.described, nft, || {
             let topics = vec![Nft::MetadataCreated::SIGNATURE_HASH, Nft::MetadataUpdated::SIGNATURE_HASH];
             let (feed, entries) = Feed::open(&self.node, &self.cache, self.addresses.start_block, vec![nft], topics)?;
-            Ok(Described { feed, last: entries.into_iter().next_back() })
+            Ok(Descriptions { feed, last: entries.into_iter().next_back() })
         })?;
-        let last = {
-            let mut described = lock(&described);
-            let Described { feed, last } = &mut *described;
-            if let Some(horizon) = self.horizon()? {
-                feed.advance(&self.node, &self.cache, horizon, |entry| *last = Some(entry.clone()))?;
-            }
-            last.clone()
-        };
+        let mut described = lock(&described);
+        let Descriptions { feed, last } = &mut *described;
+        if let Some(horizon) = self.horizon()? {
+            feed.advance(&self.node, &self.cache, horizon, |entry| *last = Some(entry.clone()))?;
+        }
+        Ok(last.clone())
+    }
+
+    pub(super) fn description(&self, nft: Address) -> Result<Option<Metadata>> {
+        let last = self.last_description(nft)?;
         let Some(entry) = last else { return Ok(None) };
         let bad = |why: String| LedgerError::BadDescription { nft, why };
         let Written { flags, data, hash } = written(&entry).ok_or_else(|| bad("its log does not decode".into()))?;
@@ -146,7 +154,9 @@ impl OceanLedger {
             })?;
         }
         let found = Digest::sha256(&ddo);
-        if found != hash {
+        // Where nothing is encrypted, ocean.js hashes the document's hex digits.
+        let of_digits = || Digest::sha256(format!("0x{}", hex::encode(&ddo)).as_bytes());
+        if found != hash && (flags != 0 || of_digits() != hash) {
             return Err(bad(format!("its SHA-256 is {found}, expected {hash}")));
         }
         if ddo.len() > METADATA_LIMIT {

@@ -39,6 +39,7 @@ mod feed;
 mod ledger;
 mod node;
 mod order;
+mod plain;
 mod publish;
 mod record;
 mod replay;
@@ -60,6 +61,7 @@ pub use account::{KEYSTORE_LIMIT, account_from_keystore};
 pub use addresses::OceanAddresses;
 pub use description::{Decryptor, DescriptionForm};
 pub use escrow::{Authorization, Escrow, EscrowFunds, EscrowLock};
+pub use plain::{Described, PlainFee, PlainOrder};
 pub use publish::{MarketFee, Publish, Sale, Template};
 pub use record::{OrderOffer, SignedOffer};
 pub use roles::Role;
@@ -159,7 +161,7 @@ struct Created {
 }
 
 /// The logs of descriptions of an NFT, of which the last one counts.
-struct Described {
+struct Descriptions {
     feed: Feed,
     last: Option<Entry>,
 }
@@ -179,7 +181,7 @@ pub struct OceanLedger {
     kinds: RwLock<HashMap<Address, Kind>>,
     nfts: RwLock<HashSet<Address>>,
     tracked: Shared<Tracked>,
-    described: Shared<Described>,
+    described: Shared<Descriptions>,
     created: Mutex<Option<Created>>,
     /// Who signs offers here.
     providers: RwLock<HashMap<Address, Weak<dyn OrderSigner>>>,

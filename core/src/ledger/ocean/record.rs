@@ -167,7 +167,13 @@ impl SignedOffer {
 }
 
 /// EIP-191 over Keccak-256 of the packed fields, as the datatoken checks it.
-fn fee_digest(data: &[u8], provider: Address, token: Address, amount: Amount, valid_until: Timestamp) -> Digest {
+pub(super) fn fee_digest(
+    data: &[u8],
+    provider: Address,
+    token: Address,
+    amount: Amount,
+    valid_until: Timestamp,
+) -> Digest {
     let mut packed = data.to_vec();
     packed.extend_from_slice(provider.as_bytes());
     packed.extend_from_slice(token.as_bytes());
