@@ -344,7 +344,7 @@ fn statuses(
             over = status.as_ref().is_none_or(|status| status.state.is_final());
             std::future::ready(go_on)
         })
-        .filter_map(|status| std::future::ready(status))
+        .filter_map(std::future::ready)
         .map(|status| Ok(Event::default().event("status").json_data(&status).unwrap_or_default()))
 }
 

@@ -23,8 +23,10 @@ const NONCES: TableDefinition<&[u8; 20], u64> = TableDefinition::new("nonces");
 const JOBS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("jobs");
 /// Jobs that are neither finished nor failed.
 const OPEN: TableDefinition<&[u8; 16], ()> = TableDefinition::new("open");
+/// Order, place in its transaction's log, and what was asked.
+type AskedKey = (&'static [u8; 32], u64, &'static [u8; 32]);
 /// Order (transaction, position) and program to the job.
-const ASKED: TableDefinition<(&[u8; 32], u64, &[u8; 32]), &[u8; 16]> = TableDefinition::new("asked");
+const ASKED: TableDefinition<AskedKey, &[u8; 16]> = TableDefinition::new("asked");
 /// Job and number to a result, sealed.
 const RESULTS: TableDefinition<(&[u8; 16], u32), &[u8]> = TableDefinition::new("results");
 

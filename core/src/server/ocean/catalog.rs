@@ -27,11 +27,14 @@ const MAX_SHOWN: usize = 256;
 /// Ocean's states of an asset that is served: active, and unlisted.
 const SERVED_STATES: [u8; 2] = [0, 5];
 
+/// The hash of a description as the ledger has it, and what is shown of it.
+type Shown = (Digest, Arc<Vec<u8>>);
+
 /// Which NFTs there are, and descriptions as they are shown.
 #[derive(Default)]
 pub(super) struct Catalog {
     nfts: std::sync::Mutex<Nfts>,
-    shown: std::sync::Mutex<HashMap<Did, (Digest, Arc<Vec<u8>>)>>,
+    shown: std::sync::Mutex<HashMap<Did, Shown>>,
 }
 
 #[derive(Default)]
