@@ -25,4 +25,4 @@ demo-c: c-stage ## Run the whole story on real data, from C
 	"$(C_OUT)/story" examples/data
 
 c-test: c-stage $(PEERS)/node_modules/.ready $(OCEAN_PEERS)/node_modules/.ready $(ZK_PEERS)/node_modules/.ready ## Run the tests of the C library
-	bindings/c/tests/run "$(C_STAGE)" "$(C_OUT)"
+	bindings/c/tests/run "$(C_STAGE)" "$(C_OUT)" "$(CARGO_TARGET_DIR)/debug/sealock-node"

@@ -137,6 +137,7 @@ typedef struct sealock_node sealock_node;
 typedef struct sealock_grant sealock_grant;
 typedef struct sealock_computed sealock_computed;
 typedef struct sealock_refusals sealock_refusals;
+typedef struct sealock_remote_node sealock_remote_node;
 typedef struct sealock_recipient_key sealock_recipient_key;
 typedef struct sealock_download_order sealock_download_order;
 typedef struct sealock_download_orders sealock_download_orders;
@@ -204,6 +205,7 @@ typedef struct sealock_semaphore_proof sealock_semaphore_proof;
 #define SEALOCK_ERROR_LOCKED 402
 #define SEALOCK_ERROR_TIMEOUT 403
 #define SEALOCK_ERROR_UNREACHABLE 404
+#define SEALOCK_ERROR_BUSY 405
 #define SEALOCK_ERROR_INSUFFICIENT_BALANCE 500
 #define SEALOCK_ERROR_NOT_AUTHORIZED 501
 #define SEALOCK_ERROR_CAP_EXCEEDED 502
@@ -636,7 +638,8 @@ sealock_status sealock_owner_key_store(const sealock_owner *owner,
 // Exchanges
 //
 // Where parties meet: a store, a ledger and a clock. A folder of `sealock_exchange_local` is for one process at a time:
-// owner and consumer share it in one program, or pass requests and results as bytes.
+// owner and consumer share it in one program, or the owner's side is a node elsewhere, and the consumer's
+// `sealock_exchange_connect`.
 
 // A list of assets.
 //
@@ -646,7 +649,8 @@ struct sealock_assets;
 // Where parties meet.
 //
 // Made by: `sealock_exchange_local`, `sealock_exchange_in_memory`, `sealock_exchange_local_with_ipfs`,
-// `sealock_exchange_local_with_kubo`, and each of these with `_on` at its end, for another ledger than the embedded one.
+// `sealock_exchange_local_with_kubo`, `sealock_exchange_connect`, and each of these with `_on` at its end, for another ledger
+// than the embedded one.
 // Freed by: `sealock_exchange_free`. Owners, consumers and orders keep what they need of it. Thread-safe.
 struct sealock_exchange;
 
@@ -2133,8 +2137,8 @@ struct sealock_request;
 
 // A result that only the consumer can open.
 //
-// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_result_from_bytes`. Freed by: `sealock_result_free`. It
-// never changes; thread-safe.
+// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_remote_node_run`, `sealock_remote_node_fetch`,
+// `sealock_result_from_bytes`. Freed by: `sealock_result_free`. It never changes; thread-safe.
 struct sealock_result;
 
 // The request's canonical encoding, to be sent.
@@ -2204,8 +2208,8 @@ sealock_status sealock_result_free(sealock_result *result);
 
 // A signed statement about one job.
 //
-// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_receipts_get`, `sealock_receipt_from_bytes`. Freed by:
-// `sealock_receipt_free`. It never changes; thread-safe.
+// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_remote_node_run`, `sealock_remote_node_fetch`,
+// `sealock_receipts_get`, `sealock_receipt_from_bytes`. Freed by: `sealock_receipt_free`. It never changes; thread-safe.
 struct sealock_receipt;
 
 // A list of receipts.
@@ -2483,6 +2487,208 @@ sealock_status sealock_refusals_get(const sealock_refusals *refusals,
 
 // Frees a list of refusals. NULL is fine.
 sealock_status sealock_refusals_free(sealock_refusals *refusals);
+
+// =======================
+// Nodes that are far away
+//
+// An exchange on somebody else's node, which is reached over HTTP: its blocks are fetched and checked against their CIDs, its
+// ledger is followed and recomputed here, and requests go to the node. Consumers do with it what they do with an exchange in
+// a folder; only `sealock_remote_node_run` takes the place of `sealock_node_run`.
+//
+// The node runs elsewhere, mostly by the command `sealock-node`: this library serves none. It learns from a request what any
+// node learns, and the network's own: which address asked when. An address that buys and asks links the two, whatever the
+// proof hides.
+//
+// A node that has too much to do says SEALOCK_ERROR_BUSY, and spends nothing.
+
+// The job was admitted, and waits.
+#define SEALOCK_REMOTE_JOB_QUEUED 0
+
+// It is being computed.
+#define SEALOCK_REMOTE_JOB_RUNNING 1
+
+// Its result is there.
+#define SEALOCK_REMOTE_JOB_COMPLETE 2
+
+// It was given up. Its use is spent; the same request again takes it up.
+#define SEALOCK_REMOTE_JOB_CANCELLED 3
+
+// The node could not complete it, for a reason of its own. The same request again takes it up.
+#define SEALOCK_REMOTE_JOB_FAILED 4
+
+// It was complete, and its result is no longer kept.
+#define SEALOCK_REMOTE_JOB_EXPIRED 5
+
+// A node that is far away.
+//
+// Made by: `sealock_exchange_node`. Freed by: `sealock_remote_node_free`. Thread-safe: jobs run side by side.
+struct sealock_remote_node;
+
+// How to talk to a node. Fill it with zeros, then set what is wanted: what is 0 or NULL is as if it was not said.
+typedef struct {
+    // `sizeof(sealock_remote_options)`.
+    size_t struct_size;
+    // How long one exchange of messages may take, in milliseconds: 60,000 if not said. Progress and long results have as
+    // long as they go on.
+    uint64_t timeout;
+    // For how long a job is asked for again while the node cannot be reached or is busy, in milliseconds: 120,000 if not
+    // said. A node that restarts in the meantime has lost nothing.
+    uint64_t patience;
+    // A file of certificates (PEM) that are trusted: those of the web if not said.
+    const char *certificates_path;
+} sealock_remote_options;
+
+// What a node says of itself.
+typedef struct {
+    // `sizeof(sealock_node_info)`, filled in by the caller.
+    size_t struct_size;
+    // The address that signs its receipts, as it says. What an asset's receipts must be signed by is what the ledger says.
+    uint8_t address[SEALOCK_ADDRESS_BYTES];
+    // The address of its ledger.
+    uint8_t ledger[SEALOCK_ADDRESS_BYTES];
+    // The chain id of its ledger.
+    uint64_t chain_id;
+    // Whether it has the ledger, so that exchanges follow it there.
+    int32_t serves_ledger;
+    // The longest request, in bytes.
+    uint64_t max_request_bytes;
+    // The longest result, in bytes.
+    uint64_t max_result_bytes;
+    // For how long a result is kept that nobody discards, in seconds.
+    uint64_t result_retention;
+} sealock_node_info;
+
+// How far a job is.
+typedef struct {
+    // `sizeof(sealock_remote_job)`, filled in by the caller.
+    size_t struct_size;
+    // One of the SEALOCK_REMOTE_JOB_ constants.
+    int32_t state;
+    // How many jobs are before it while it waits, or SEALOCK_UNKNOWN.
+    uint64_t ahead;
+    // Length of its result in bytes once it is complete, or SEALOCK_UNKNOWN.
+    uint64_t result_bytes;
+    // Until when its result is kept once it is complete, in seconds since 1970-01-01 UTC, or SEALOCK_UNKNOWN.
+    uint64_t kept_until;
+} sealock_remote_job;
+
+// An exchange on the node at `url`, for instance `http://127.0.0.1:8030`. What a consumer keeps, a replica of the node's
+// ledger and the blocks that were read are in `folder`, which is made if there is none. If `folder` is NULL nothing is kept:
+// **the keys that open results are gone with the exchange.** `options` may be NULL.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for what is no node's address, for a file of certificates that has none, and for
+// a node that does not serve its ledger: see `sealock_exchange_connect_on`; with SEALOCK_ERROR_UNREACHABLE or
+// SEALOCK_ERROR_TIMEOUT if no node answers; with SEALOCK_ERROR_CORRUPT_STATE if its ledger is not the one that was followed in
+// this folder before; with SEALOCK_ERROR_LOCKED while another process has the folder open.
+sealock_status sealock_exchange_connect(const char *url,
+                                        const char *folder,
+                                        const sealock_remote_options *options,
+                                        sealock_exchange **out,
+                                        sealock_error **error);
+
+// As `sealock_exchange_connect`, on a ledger that is reached otherwise: for a node on Ocean's contracts. The ledger's handle
+// stays the caller's.
+//
+// Fails as `sealock_exchange_connect`; with SEALOCK_ERROR_INVALID_ARGUMENT if the ledger is not the node's.
+sealock_status sealock_exchange_connect_on(const char *url,
+                                           const char *folder,
+                                           const sealock_ledger *ledger,
+                                           const sealock_remote_options *options,
+                                           sealock_exchange **out,
+                                           sealock_error **error);
+
+// The node that an exchange of `sealock_exchange_connect` is on.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND for any other exchange.
+sealock_status sealock_exchange_node(const sealock_exchange *exchange,
+                                     sealock_remote_node **out,
+                                     sealock_error **error);
+
+// The node's address, as it was connected to.
+sealock_status sealock_remote_node_url(const sealock_remote_node *node,
+                                       sealock_buffer **out,
+                                       sealock_error **error);
+
+// The version of Sealock that the node runs, as it said when it was connected to.
+sealock_status sealock_remote_node_version(const sealock_remote_node *node,
+                                           sealock_buffer **out,
+                                           sealock_error **error);
+
+// What the node said of itself when it was connected to. Set `out->struct_size` before.
+sealock_status sealock_remote_node_info(const sealock_remote_node *node,
+                                        sealock_node_info *out,
+                                        sealock_error **error);
+
+// The identifiers of the assets that the node says it serves. What an asset is, the ledger says: `sealock_exchange_assets`.
+//
+// Fails with SEALOCK_ERROR_UNREACHABLE or SEALOCK_ERROR_TIMEOUT.
+sealock_status sealock_remote_node_assets(const sealock_remote_node *node,
+                                          sealock_texts **out,
+                                          sealock_error **error);
+
+// Sends a request and waits for its result: `sealock_node_run`, from afar. The same request again gives the result of the
+// first time, and costs nothing. While the node cannot be reached or is busy it is asked again, for as long as
+// `sealock_remote_options.patience` says; one that has restarted in the meantime goes on where it was. `watch` may be NULL.
+//
+// A call that is cancelled has given the wait up, not the job: the same request again finds it, and
+// `sealock_remote_node_cancel` gives it up.
+//
+// Fails with SEALOCK_ERROR_REJECTED, which says no more; with SEALOCK_ERROR_BUSY, SEALOCK_ERROR_UNREACHABLE or
+// SEALOCK_ERROR_TIMEOUT after its patience; with SEALOCK_ERROR_NOT_FOUND for a job whose result is no longer kept; with
+// SEALOCK_ERROR_INTERNAL for one that the node has given up on.
+sealock_status sealock_remote_node_run(const sealock_remote_node *node,
+                                       const sealock_request *request,
+                                       const sealock_watch *watch,
+                                       sealock_result **result,
+                                       sealock_receipt **receipt,
+                                       sealock_error **error);
+
+// Sends a request and does not wait. It is on record at the node when this returns; sending it again is asking once. Set
+// `out->struct_size` before.
+//
+// Fails with SEALOCK_ERROR_REJECTED; with SEALOCK_ERROR_BUSY; with SEALOCK_ERROR_UNREACHABLE or SEALOCK_ERROR_TIMEOUT.
+sealock_status sealock_remote_node_submit(const sealock_remote_node *node,
+                                          const sealock_request *request,
+                                          sealock_remote_job *out,
+                                          sealock_error **error);
+
+// How far a job is. Set `out->struct_size` before.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND for one that the node does not know, or that somebody else asked for; with
+// SEALOCK_ERROR_UNREACHABLE or SEALOCK_ERROR_TIMEOUT.
+sealock_status sealock_remote_node_status(const sealock_remote_node *node,
+                                          const sealock_request *request,
+                                          sealock_remote_job *out,
+                                          sealock_error **error);
+
+// Gives a job up that is not complete. Its use stays spent: the same request again takes it up. Set `out->struct_size`
+// before.
+//
+// Fails as `sealock_remote_node_status`.
+sealock_status sealock_remote_node_cancel(const sealock_remote_node *node,
+                                          const sealock_request *request,
+                                          sealock_remote_job *out,
+                                          sealock_error **error);
+
+// The result and the receipt of a job that is complete, without sending its request again.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND for a job that is not complete, or whose result is no longer kept; otherwise as
+// `sealock_remote_node_status`.
+sealock_status sealock_remote_node_fetch(const sealock_remote_node *node,
+                                         const sealock_request *request,
+                                         sealock_result **result,
+                                         sealock_receipt **receipt,
+                                         sealock_error **error);
+
+// Tells the node that it need not keep the result of a job any longer.
+//
+// Fails as `sealock_remote_node_status`.
+sealock_status sealock_remote_node_discard(const sealock_remote_node *node,
+                                           const sealock_request *request,
+                                           sealock_error **error);
+
+// Frees the handle of a node. NULL is fine. Its exchange goes on.
+sealock_status sealock_remote_node_free(sealock_remote_node *node);
 
 // ==========
 // Recipients

@@ -1,7 +1,8 @@
 //! Exchanges
 //!
 //! Where parties meet: a store, a ledger and a clock. A folder of `sealock_exchange_local` is for one process at a time:
-//! owner and consumer share it in one program, or pass requests and results as bytes.
+//! owner and consumer share it in one program, or the owner's side is a node elsewhere, and the consumer's
+//! `sealock_exchange_connect`.
 
 use std::ffi::c_char;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use crate::owner::sealock_owner;
 /// Where parties meet.
 ///
 /// Made by: `sealock_exchange_local`, `sealock_exchange_in_memory`, `sealock_exchange_local_with_ipfs`,
-/// `sealock_exchange_local_with_kubo`, and each of these with `_on` at its end, for another ledger than the embedded one.
+/// `sealock_exchange_local_with_kubo`, `sealock_exchange_connect`, and each of these with `_on` at its end, for another ledger
+/// than the embedded one.
 /// Freed by: `sealock_exchange_free`. Owners, consumers and orders keep what they need of it. Thread-safe.
 pub struct sealock_exchange {
     _opaque: (),

@@ -52,6 +52,7 @@ pub mod proof;
 pub mod query;
 pub mod receipt;
 pub mod recipient;
+pub mod remote;
 pub mod revocation;
 pub mod scalar;
 pub mod schema;

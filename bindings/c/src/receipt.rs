@@ -15,8 +15,8 @@ use crate::handle::{find, handles};
 
 /// A signed statement about one job.
 ///
-/// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_receipts_get`, `sealock_receipt_from_bytes`. Freed by:
-/// `sealock_receipt_free`. It never changes; thread-safe.
+/// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_remote_node_run`, `sealock_remote_node_fetch`,
+/// `sealock_receipts_get`, `sealock_receipt_from_bytes`. Freed by: `sealock_receipt_free`. It never changes; thread-safe.
 pub struct sealock_receipt {
     _opaque: (),
 }

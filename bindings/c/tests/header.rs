@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sealock::ErrorKind;
 
 /// One section of the header each, in its order.
-const SECTIONS: [&str; 43] = [
+const SECTIONS: [&str; 44] = [
     "error",
     "buffer",
     "library",
@@ -34,6 +34,7 @@ const SECTIONS: [&str; 43] = [
     "job",
     "receipt",
     "node",
+    "remote",
     "recipient",
     "download",
     "epoch",

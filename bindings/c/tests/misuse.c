@@ -92,6 +92,9 @@ SIZED(sealock_revocation)
 SIZED(sealock_watch)
 SIZED(sealock_kubo_options)
 SIZED(sealock_ocean_options)
+SIZED(sealock_remote_options)
+SIZED(sealock_node_info)
+SIZED(sealock_remote_job)
 SIZED(sealock_credential)
 SIZED(sealock_claim)
 SIZED(sealock_access_statement)
@@ -155,10 +158,16 @@ static struct ArrowArray *released_ArrowArray(void) {
 
 #include "misuse_calls.h"
 
-// Whoever answers a client's first questions is a daemon to it, or a node of a chain. It says no more: what is asked here is
-// asked wrongly.
+// What a compute node on chain 1 says of itself.
+static const char NODE[] =
+    "{\"version\":\"0.0\",\"address\":\"0x00000000000000000000000000000000000000f4\",\"chain_id\":1,"
+    "\"ledger\":\"0x00000000000000000000000000000000000000f1\",\"serves_ledger\":false,\"devices\":[],"
+    "\"max_request_bytes\":1,\"max_result_bytes\":1,\"result_retention_secs\":1,\"now\":1}";
+
+// Whoever answers a client's first questions is a daemon to it, a node of a chain, or a compute node. It says no more: what is
+// asked here is asked wrongly.
 static void *answer(void *with) {
-    char asked[4096], body[256], said[512];
+    char asked[4096], body[512], said[1024];
     int client;
     while ((client = accept(*(int *)with, NULL, NULL)) >= 0) {
         size_t length = 0;
@@ -167,11 +176,12 @@ static void *answer(void *with) {
             ssize_t got = recv(client, asked + length, sizeof asked - 1 - length, 0);
             if (got <= 0) break;
             asked[length += (size_t)got] = 0;
-            // Kubo is asked without a body, and a chain with an object.
-            if (strstr(asked, "\r\n\r\n") && (strstr(asked, "/api/v0") || asked[length - 1] == '}')) break;
+            // Kubo and compute nodes are asked without a body, and a chain with an object.
+            if (strstr(asked, "\r\n\r\n") && (strstr(asked, "/api/v") || asked[length - 1] == '}')) break;
         }
         const char *id = strstr(asked, "\"id\":");
-        if (!id) snprintf(body, sizeof body, "{\"Version\":\"0.0\"}");
+        if (strstr(asked, "/api/v1/node")) snprintf(body, sizeof body, "%s", NODE);
+        else if (!id) snprintf(body, sizeof body, "{\"Version\":\"0.0\"}");
         // Chain 1, some code, and the address of a router, as 32 bytes each.
         else snprintf(body, sizeof body, "{\"id\":%d,\"result\":\"0x%064d\"}", atoi(id + 5), 1);
         int size = snprintf(said, sizeof said, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
@@ -182,7 +192,7 @@ static void *answer(void *with) {
     return NULL;
 }
 
-// A daemon and a chain that say no more.
+// A daemon, a chain and a compute node that say no more.
 static void connect_others(void) {
     static const char ADDRESSES[] =
         "{\"here\": {\"chainId\": 1, \"ERC721Factory\": \"0x00000000000000000000000000000000000000f1\","
@@ -199,6 +209,12 @@ static void connect_others(void) {
     snprintf(address, sizeof address, "http://127.0.0.1:%d", ntohs(at.sin_port));
     MUST(sealock_kubo_connect(address, NULL, &valid_sealock_kubo, &error));
     MUST(sealock_ocean_connect(address, ADDRESSES, NULL, &valid_sealock_ledger, &error));
+    sealock_remote_options options = {.struct_size = sizeof options, .timeout = 5000, .patience = 1};
+    sealock_exchange *exchange;
+    FAILS(SEALOCK_ERROR_INVALID_ARGUMENT, sealock_exchange_connect(address, NULL, &options, &exchange, &error));
+    MUST(sealock_exchange_connect_on(address, NULL, valid_sealock_ledger, &options, &exchange, &error));
+    MUST(sealock_exchange_node(exchange, &valid_sealock_remote_node, &error));
+    sealock_exchange_free(exchange);
     shutdown(listening, SHUT_RDWR);
     pthread_join(thread, NULL);
     close(listening);

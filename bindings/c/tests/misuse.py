@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 # Arguments that may be NULL, beside `error`.
-NULLABLE = {"watch", "options", "progress", "user", "receiver", "cancel"}
+NULLABLE = {"watch", "options", "progress", "user", "receiver", "cancel", "folder"}
 # Texts that have to be something for the other arguments to be looked at.
 TEXTS = {
     "cap": '"1"',

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use sealock::keystore;
+use sealock::remote::RemoteOptions;
 use sealock::store::{Tiered, car};
 
 use crate::account::Account;
@@ -19,9 +20,11 @@ use crate::file::Place;
 use crate::keys::{KeyStore, RecipientKey};
 use crate::ocean::OceanLedger;
 use crate::owner::Owner;
+use crate::remote::RemoteNode;
 use crate::store::{Backing, Store};
 
-/// Where parties meet: a block store, a ledger and a clock. `Exchange.local(path)` or `Exchange.in_memory()`.
+/// Where parties meet: a block store, a ledger and a clock. `Exchange.local(path)`, `Exchange.in_memory()`, or
+/// `Exchange.connect(url, path)` on somebody else's node.
 #[pyclass(frozen, module = "sealock")]
 pub struct Exchange {
     inner: sealock::Exchange,
@@ -98,6 +101,52 @@ impl Exchange {
         let (place, ledger) = (format!("in memory, {}", ledger.shown()), Arc::clone(&ledger.0));
         let inner = quick(py, || Ok(sealock::Exchange::in_memory_on(ledger)))?;
         Ok(Self { inner, place })
+    }
+
+    /// An exchange on somebody else's node, at `url`: `http://127.0.0.1:8030`, for instance. Its blocks are checked against their
+    /// CIDs, its ledger is followed and recomputed here, and requests go to `exchange.node`.
+    ///
+    /// What a consumer keeps, a replica of the ledger and the blocks that were read are in the folder `path`. Without one,
+    /// nothing is kept: **the keys that open results are gone** with the exchange.
+    ///
+    /// A node on Ocean's contracts serves no ledger: pass an `OceanLedger` on the same chain. `timeout` is for one exchange of
+    /// messages, 60 seconds if not said; `patience` is how long a job is asked for again while the node cannot be reached or is
+    /// busy, 120 if not said; in seconds or as `timedelta`. `certificates` is a file (PEM) of those that are trusted in place
+    /// of the web's: for a node with a certificate of its own.
+    ///
+    /// The node sees which address asked when: whoever buys and asks from one links the two.
+    #[staticmethod]
+    #[pyo3(signature = (url, path = None, *, ledger = None, timeout = None, patience = None, certificates = None))]
+    fn connect(
+        py: Python<'_>,
+        url: String,
+        path: Option<PathBuf>,
+        ledger: Option<&OceanLedger>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        patience: Option<&Bound<'_, PyAny>>,
+        certificates: Option<PathBuf>,
+    ) -> Result<Self> {
+        let mut options = RemoteOptions::default();
+        options.certificates = certificates;
+        if let Some(span) = timeout {
+            options.timeout = convert::duration("timeout", span)?;
+        }
+        if let Some(span) = patience {
+            options.patience = convert::duration("patience", span)?;
+        }
+        let kept = path.as_ref().map_or_else(|| "nothing is kept".into(), |path| path.display().to_string());
+        let ledger = ledger.map(|ledger| Arc::clone(&ledger.0) as Arc<dyn sealock::ledger::Ledger>);
+        let inner = Call::default()
+            .alone()
+            .run(py, move |_| Ok(sealock::Exchange::connect_with(&url, path.as_deref(), ledger, &options)?))?;
+        let place = inner.node().map_or_else(String::new, |node| format!("at {}, {kept}", node.url()));
+        Ok(Self { inner, place })
+    }
+
+    /// The node that it is on, after `Exchange.connect`; `None` otherwise.
+    #[getter]
+    fn node(&self) -> Option<RemoteNode> {
+        self.inner.node().cloned().map(RemoteNode)
     }
 
     /// The owner side of an account: publishes tables and runs the node that answers for them. The first time, it makes
@@ -257,6 +306,6 @@ impl Exchange {
     }
 
     fn __reduce__(&self) -> Result<()> {
-        Err(Failure::not_pickled("Exchange", "it is open in this process; open it again with Exchange.local"))
+        Err(Failure::not_pickled("Exchange", "it is open in this process; open it again by its path or address"))
     }
 }

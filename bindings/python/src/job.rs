@@ -105,6 +105,17 @@ impl SealedResult {
     }
 }
 
+/// What a node sends back, as a record.
+pub fn released(
+    py: Python<'_>,
+    (result, receipt): (release::SealedResult, receipt::Receipt),
+) -> Result<Bound<'_, PyAny>> {
+    let fields = PyDict::new(py);
+    fields.set_item("result", Bound::new(py, SealedResult(result))?)?;
+    fields.set_item("receipt", Bound::new(py, Receipt(receipt))?)?;
+    Ok(convert::record(py, "Released", &fields)?)
+}
+
 /// What an owner signs for every job, each chained to the one before.
 #[pyclass(frozen, eq, module = "sealock")]
 #[derive(Clone, PartialEq)]

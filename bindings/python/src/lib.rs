@@ -23,7 +23,9 @@ mod ocean;
 mod owner;
 mod policy;
 mod query;
+mod remote;
 mod schema;
+mod server;
 mod store;
 mod zk;
 
@@ -106,8 +108,10 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<query::Program>()?;
     module.add_class::<query::Query>()?;
     module.add_class::<query::Secret>()?;
+    module.add_class::<remote::RemoteNode>()?;
     module.add_class::<schema::Column>()?;
     module.add_class::<schema::Schema>()?;
+    module.add_class::<server::Server>()?;
     module.add_class::<store::IpfsNode>()?;
     module.add_class::<store::KuboDaemon>()?;
     module.add_class::<store::Store>()?;
@@ -115,6 +119,8 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(call::close, module)?)?;
     module.add_function(wrap_pyfunction!(error::error_kinds, module)?)?;
     module.add_function(wrap_pyfunction!(job::verify_chain, module)?)?;
+    module.add_function(wrap_pyfunction!(server::command, module)?)?;
+    module.add_function(wrap_pyfunction!(server::serve, module)?)?;
     module.add_function(wrap_pyfunction!(query::col, module)?)?;
     module.add_function(wrap_pyfunction!(query::count, module)?)?;
     module.add_function(wrap_pyfunction!(query::mean, module)?)?;

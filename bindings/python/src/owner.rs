@@ -17,7 +17,7 @@ use crate::asset::Asset;
 use crate::call::{Call, quick};
 use crate::download::Download;
 use crate::error::{Failure, Result};
-use crate::job::{DestructionReceipt, JobRequest, Receipt, SealedResult};
+use crate::job::{DestructionReceipt, JobRequest, Receipt, released};
 use crate::keys::RecipientPublicKey;
 use crate::model::Model;
 use crate::policy::{Policy, Price};
@@ -504,7 +504,7 @@ impl Node {
         progress: Option<Bound<'py, PyAny>>,
     ) -> Result<Bound<'py, PyAny>> {
         let (owner, arrived) = (Arc::clone(&self.0), Arrived::read(request)?);
-        let (result, receipt) = Call::default().alone().progress(progress)?.run(py, move |progress| {
+        let done = Call::default().alone().progress(progress)?.run(py, move |progress| {
             let node = owner.node();
             let request = match arrived {
                 Arrived::Request(request) => *request,
@@ -516,10 +516,7 @@ impl Node {
             };
             Ok(node.run_with(request, progress)?)
         })?;
-        let fields = PyDict::new(py);
-        fields.set_item("result", Bound::new(py, SealedResult(result))?)?;
-        fields.set_item("receipt", Bound::new(py, Receipt(receipt))?)?;
-        Ok(convert::record(py, "Released", &fields)?)
+        released(py, done)
     }
 
     /// As `run`, in the background. Returns a `Job`: `job.result()`, or `await job`.

@@ -78,6 +78,18 @@ def test_three_airports_answer_together_as_pandas_does() -> None:
     assert lines[-1] == "pandas says the same."
 
 
+def test_owner_and_consumer_are_two_processes() -> None:
+    example = REPOSITORY / "examples/node.py"
+    done = subprocess.run([sys.executable, example], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not done.stderr
+    for line in (
+        "The answer is the plaintext answer.",
+        "The insurer has answered 1 job. It saw the question without its literals.",
+    ):
+        assert line in done.stdout.splitlines()
+
+
 @pytest.mark.filterwarnings("default")
 def test_the_notebook_runs(tmp_path: Path) -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)

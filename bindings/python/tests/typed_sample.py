@@ -104,3 +104,18 @@ def semaphores(file: bytes, digest: str, path: zk.MerkleProof) -> str:
     semaphore.verify(key.verifying_key, semaphore.Proof.from_json(proof.to_json()))
     points, public = proof.to_snarkjs()
     return points + public + str(int(proof.message)) + str(proof.nullifier)
+
+
+def far_away(owner: sl.Owner, folder: Path, query: sl.Query) -> sl.Answer:
+    with sl.serve(owner, listen="127.0.0.1:0", workers=2, shutdown_grace=timedelta(seconds=5)) as server:
+        exchange: sl.Exchange = sl.Exchange.connect(server.url, folder, patience=60, timeout=timedelta(seconds=5))
+        far: sl.RemoteNode | None = exchange.node
+        node: sl.Node | sl.RemoteNode = owner.node if far is None else far
+        order: sl.Order = exchange.consumer(sl.Account.generate()).order(exchange.assets()[0])
+        ticket = order.request(query)
+        if far is not None:
+            status: sl.JobStatus = far.send(ticket.request)
+            names: list[str] = [entry.nft for entry in far.assets()]
+            print(status.state == "queued", status.kept_until, names, far.info.result_retention.days)
+        print(server.queue.waiting, server.admin_url, server.wait(1.5))
+        return ticket.open(*node.submit(ticket.request, progress=True).result())

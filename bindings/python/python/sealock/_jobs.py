@@ -14,14 +14,19 @@ from ._sealock import check_process
 from .errors import Locked
 
 if TYPE_CHECKING:
-    from ._sealock import JobRequest, Node
+    from ._sealock import JobRequest, Node, RemoteNode
 
 #: Jobs of one process that run at once. Each uses the cores by itself; more of them only take memory.
 WORKERS = 2
 
 
-#: Its threads start with the first job.
+#: Jobs at nodes that are far away that are waited for at once. They only take a connection each.
+WAITERS = 32
+
+
+#: Their threads start with the first job.
 _EXECUTOR = ThreadPoolExecutor(WORKERS, thread_name_prefix="sealock-job")
+_WAITERS = ThreadPoolExecutor(WAITERS, thread_name_prefix="sealock-far-job")
 
 
 class Job:
@@ -53,7 +58,8 @@ class Job:
     def cancel(self) -> bool:
         """Asks the job to stop at its next step. Returns whether it was not done yet.
 
-        A job that was admitted stays on the node's record: the same request again, or `Node.resume`, completes it.
+        A job that was admitted stays on the node's record: the same request again, or `Node.resume`, completes it. At a node
+        that is far away it goes on, and only the wait is given up: see `RemoteNode.cancel`.
         """
         if self._future.done():
             return False
@@ -102,6 +108,20 @@ class _Watch:
 
 def submit(node: Node, request: JobRequest | bytes, progress: bool | Report | Listener | None) -> Job:
     """Runs `node.run(request)` on another thread."""
+    return _start(_EXECUTOR, node, request, progress)
+
+
+def await_far(node: RemoteNode, request: JobRequest | bytes, progress: bool | Report | Listener | None) -> Job:
+    """As `submit`, for a node whose jobs take nothing here but a thread that waits."""
+    return _start(_WAITERS, node, request, progress)
+
+
+def _start(
+    executor: ThreadPoolExecutor,
+    node: Node | RemoteNode,
+    request: JobRequest | bytes,
+    progress: bool | Report | Listener | None,
+) -> Job:
     check_process()
     cancel, listener = threading.Event(), reporter(progress)
 
@@ -114,4 +134,4 @@ def submit(node: Node, request: JobRequest | bytes, progress: bool | Report | Li
                 close()
 
     name = getattr(request, "job", "of bytes")
-    return Job(name, _EXECUTOR.submit(run), cancel)
+    return Job(name, executor.submit(run), cancel)

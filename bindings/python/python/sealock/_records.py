@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -181,6 +181,69 @@ class JobRecord:
     admitted_at: datetime
     #: Number of its receipt, once it is complete.
     receipt: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeInfo:
+    """What a node that is far away says of itself."""
+
+    #: Version of Sealock.
+    version: str
+    #: The address that signs its receipts, as it says.
+    address: str
+    #: Its ledger's chain id and address.
+    chain_id: int
+    ledger: str
+    #: Whether it has the ledger, so that exchanges follow it there.
+    serves_ledger: bool
+    #: What it computes on.
+    devices: tuple[str, ...]
+    #: The longest request, and the longest result.
+    max_request_bytes: int
+    max_result_bytes: int
+    #: For how long a result is kept that nobody discards.
+    result_retention: timedelta
+    #: Its clock, when it was connected to.
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AssetEntry:
+    """An asset that a node says it serves."""
+
+    #: DID of the asset.
+    did: str
+    #: The data NFT, which `Exchange.asset` takes.
+    nft: str
+    #: Its description, an Ocean DDO (v4).
+    ddo: dict[str, Any]
+    #: How a datatoken is had, `{"type": "fixed", …}` or `{"type": "free", …}`; `None` if it is not on offer.
+    price: dict[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobStatus:
+    """How far a job is at a node that is far away."""
+
+    job: str
+    #: A job that was cancelled or has failed is taken up by the same request again; of one that has expired the result is no
+    #: longer kept.
+    state: Literal["queued", "running", "complete", "cancelled", "failed", "expired"]
+    #: The part that it is in while it runs: "compute" or "release".
+    stage: str | None
+    #: How many jobs are before it while it is queued.
+    ahead: int | None
+    #: Length of its result, and until when it is kept, once it is complete.
+    result_bytes: int | None
+    kept_until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Queue:
+    """How many jobs a server has that wait, and how many that are being computed."""
+
+    waiting: int
+    running: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

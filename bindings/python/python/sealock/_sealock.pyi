@@ -9,22 +9,26 @@ from typing import Any, ClassVar, Literal, NoReturn, Protocol, TypeAlias, TypedD
 
 from numpy import float64
 from numpy.typing import ArrayLike, NDArray
-from typing_extensions import Buffer, Self, disjoint_base
+from typing_extensions import Buffer, Self, Unpack, disjoint_base
 
 from ._file import SealedFile
 from ._jobs import Job
 from ._progress import Listener
 from ._records import (
+    AssetEntry,
     Budget,
     Epoch,
     Estimate,
     Exported,
     Freed,
     JobRecord,
+    JobStatus,
     Keys,
     ModelInfo,
+    NodeInfo,
     OrderRecord,
     Published,
+    Queue,
     Refusal,
     Released,
     Revocation,
@@ -79,6 +83,7 @@ __all__ = [
     "Receipt",
     "RecipientKey",
     "RecipientPublicKey",
+    "RemoteNode",
     "SEMAPHORE_MAX_DEPTH",
     "SMALLEST_ANONYMOUS_GROUP",
     "Schema",
@@ -89,6 +94,7 @@ __all__ = [
     "SemaphoreProvingKey",
     "SemaphoreSignal",
     "SemaphoreVerifyingKey",
+    "Server",
     "Store",
     "Table",
     "VerifyingKey",
@@ -98,6 +104,7 @@ __all__ = [
     "check_setup",
     "close",
     "col",
+    "command",
     "count",
     "error_kinds",
     "hash_to_field",
@@ -115,6 +122,7 @@ __all__ = [
     "select",
     "semaphore_prove",
     "semaphore_verify",
+    "serve",
     "setup",
     "sql",
     "stddev",
@@ -220,6 +228,18 @@ class Exchange:
     ) -> Exchange: ...
     @staticmethod
     def in_memory(*, ledger: OceanLedger | None = None) -> Exchange: ...
+    @staticmethod
+    def connect(
+        url: str,
+        path: str | PathLike[str] | None = None,
+        *,
+        ledger: OceanLedger | None = None,
+        timeout: _Seconds | None = None,
+        patience: _Seconds | None = None,
+        certificates: str | PathLike[str] | None = None,
+    ) -> Exchange: ...
+    @property
+    def node(self) -> RemoteNode | None: ...
     def owner(self, account: Account | KeyStore) -> Owner: ...
     def owner_afresh(self, account: Account | KeyStore) -> Owner: ...
     def consumer(self, account: Account) -> Consumer: ...
@@ -681,6 +701,64 @@ class Node:
     def resume(self) -> int: ...
     def job(self, job: str) -> JobRecord | None: ...
     def budget(self, asset: Asset) -> Budget: ...
+
+@final
+class RemoteNode:
+    @property
+    def url(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def info(self) -> NodeInfo: ...
+    def assets(self) -> list[AssetEntry]: ...
+    def run(self, request: JobRequest | _Bytes, *, progress: _Progress = None) -> Released: ...
+    def submit(self, request: JobRequest | _Bytes, *, progress: _Progress = None) -> Job: ...
+    def send(self, request: JobRequest | _Bytes) -> JobStatus: ...
+    def status(self, request: JobRequest | _Bytes) -> JobStatus: ...
+    def cancel(self, request: JobRequest | _Bytes) -> JobStatus: ...
+    def fetch(self, request: JobRequest | _Bytes) -> Released: ...
+    def discard(self, request: JobRequest | _Bytes) -> None: ...
+
+@final
+class Server:
+    @property
+    def url(self) -> str: ...
+    @property
+    def admin_url(self) -> str | None: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def queue(self) -> Queue: ...
+    @property
+    def closed(self) -> bool: ...
+    def stop(self) -> None: ...
+    def wait(self, timeout: _Seconds | None = None) -> bool: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exception: object) -> None: ...
+    def _repr_html_(self) -> str: ...
+
+@type_check_only
+class _ServerOptions(TypedDict, total=False):
+    admin_token: str | None
+    tls_certificate: str | PathLike[str] | None
+    tls_key: str | PathLike[str] | None
+    workers: int
+    max_queued: int
+    max_queued_per_asset: int
+    priorities: dict[str, int]
+    max_attempts: int
+    result_retention: _Span
+    accept_transactions: bool
+    max_connections: int
+    max_inflight_bytes: int
+    header_timeout: _Span
+    body_timeout: _Span
+    shutdown_grace: _Span
+
+def serve(
+    owner: Owner, *, listen: str = "127.0.0.1:0", admin_listen: str | None = ..., **options: Unpack[_ServerOptions]
+) -> Server: ...
+def command(arguments: Sequence[str]) -> int: ...
 
 # What is asked.
 

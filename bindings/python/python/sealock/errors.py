@@ -11,6 +11,7 @@ import sys
 __all__ = [
     "BadSignature",
     "BudgetExhausted",
+    "Busy",
     "Cancelled",
     "CapExceeded",
     "CidMismatch",
@@ -228,6 +229,12 @@ class Unreachable(SealockError, ConnectionError):
     """A peer or daemon cannot be reached, or does not speak the protocol."""
 
     code = 404
+
+
+class Busy(SealockError):
+    """A node has too much to do, and took nothing. The same again later may succeed."""
+
+    code = 405
 
 
 class InsufficientBalance(SealockError):
