@@ -221,6 +221,66 @@ fn a_job_that_was_given_up_waits_for_its_maker() {
 }
 
 #[test]
+fn what_was_given_up_takes_a_place_again() {
+    let mut options = ServerOptions::loopback();
+    (options.max_queued, options.workers) = (3, 1);
+    let served = Served::with(market::policy(), Terms::free(100).uses_per_order(1000).valid_for(3600), options);
+    let (exchange, _consumer, order) = served.order();
+    let node = exchange.node().unwrap();
+    let tickets: Vec<_> = (0..12).map(|_| order.request(&question()).unwrap()).collect();
+    for ticket in &tickets {
+        if node.submit(ticket.request()).is_ok() {
+            node.cancel(ticket.request()).unwrap();
+        }
+    }
+    for _ in 0..3 {
+        for ticket in &tickets {
+            let _ = node.submit(ticket.request());
+            let (queued, running) = served.server.queue();
+            assert!(queued + running <= 3, "{queued} wait and {running} run, of 3");
+        }
+    }
+    for ticket in &tickets {
+        let (result, receipt) = node.run(ticket.request().clone()).unwrap();
+        ticket.open(&result, &receipt).unwrap();
+    }
+    assert_eq!(served.owner.node().receipts().unwrap().len(), tickets.len());
+}
+
+#[test]
+fn a_node_that_lies_about_its_ledger_is_not_followed_for_ever() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = [0; 4096];
+            let Ok(n) = stream.read(&mut head) else { continue };
+            let asked = String::from_utf8_lossy(&head[..n]).into_owned();
+            let zeros = format!("0x{}", "00".repeat(20));
+            let body = if asked.contains("/node") {
+                let info = serde_json::json!({
+                    "version": "0", "address": zeros, "chain_id": 6_201_612, "ledger": zeros, "serves_ledger": true,
+                    "devices": [], "max_request_bytes": 1, "max_result_bytes": 1, "result_retention_secs": 1, "now": 1,
+                });
+                info.to_string().into_bytes()
+            } else if asked.contains("/tip") {
+                let hash = serde_json::to_value(sealock::Digest::of("test", &[])).unwrap();
+                serde_json::json!({"events": 5, "transactions": 5, "hash": hash, "time": 1}).to_string().into_bytes()
+            } else {
+                vec![0x80]
+            };
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(&[head.as_bytes(), &body].concat());
+        }
+    });
+    let error = Exchange::connect_in_memory(&url).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Unreachable, "{error}");
+    assert!(error.to_string().contains("5 transactions"), "{error}");
+}
+
+#[test]
 fn results_are_kept_for_their_time() {
     let served = Served::open();
     let (exchange, _consumer, order) = served.order();

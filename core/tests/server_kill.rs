@@ -259,11 +259,11 @@ fn a_full_disk_refuses_and_loses_nothing() {
     }
     let (first, error) = refused.expect("the disk is full at some time");
     assert!(matches!(error.kind(), ErrorKind::Internal | ErrorKind::Busy), "{error:?}");
-    // It lives, and says that it takes no more.
+    // It says that it takes no more, and that it is to be started again: the database under it writes nothing more.
     let config = ureq::Agent::config_builder().http_status_as_error(false).build();
     let agent = ureq::Agent::new_with_config(config);
     let status = |path: &str| agent.get(format!("{}{path}", process.url)).call().unwrap().status().as_u16();
-    assert_eq!((status("/healthz"), status("/readyz")), (200, 503));
+    assert_eq!((status("/healthz"), status("/readyz")), (503, 503));
     process.kill();
     // There is room again.
     let process = Process::start(&home, "127.0.0.1:0");

@@ -66,6 +66,21 @@ fn bodies_have_a_length_a_limit_and_a_time() {
 }
 
 #[test]
+fn who_announces_much_and_sends_nothing_takes_no_room() {
+    let served = Served::open();
+    let at = served.server.address();
+    let mut silent: Vec<_> = (0..20).map(|_| TcpStream::connect(at).unwrap()).collect();
+    for stream in &mut silent {
+        let head = "POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let (exchange, _consumer, order) = served.order();
+    let ticket = order.request(&Query::select([count()])).unwrap();
+    exchange.node().unwrap().submit(ticket.request()).unwrap();
+}
+
+#[test]
 fn heads_have_a_limit_and_a_time() {
     let served = with(|options| options.header_timeout = 1);
     let at = served.server.address();
@@ -73,6 +88,12 @@ fn heads_have_a_limit_and_a_time() {
     let answer = send(at, b"GET /api/v1/node HTTP/1.1\r\nHost: x\r\n");
     assert!(matches!(status(&answer), 0 | 408), "{answer}");
     assert!(start.elapsed() < Duration::from_secs(4), "a head that never ends is not waited for");
+    // Nor are those who say nothing, or the beginning of HTTP/2's preface and no more.
+    for silent in [&b""[..], b"PRI * HTTP/2.0\r\n\r\nSM"] {
+        let start = Instant::now();
+        send(at, silent);
+        assert!(start.elapsed() < Duration::from_secs(4), "{silent:?}");
+    }
     let long = format!("X: {}\r\n", "x".repeat(100 << 10));
     assert!(matches!(status(&get(at, "/api/v1/node", &long)), 0 | 400 | 431));
     assert_eq!(status(&get(at, "/api/v1/node", "")), 200, "others are served");

@@ -16,7 +16,7 @@ pub(super) const PREFIX: &str = "SEALOCK_NODE_";
 /// The file that is read from the node's folder if no other is named.
 pub(super) const FILE: &str = "sealock-node.toml";
 /// What is not shown.
-const SECRETS: [&str; 1] = ["server.admin_token"];
+const SECRETS: [&str; 2] = ["server.admin_token", "ocean.url"];
 
 /// Where blocks are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +142,8 @@ impl Configured {
     /// # Errors
     /// [`CliError::Config`] for what is not there, or not of the kind that is expected.
     pub fn read(file: Option<PathBuf>, flags: BTreeMap<String, Value>) -> Result<Self, CliError> {
-        let env = || Env::prefixed(PREFIX).split("__");
+        // SEALOCK_NODE_CONFIG names the file itself.
+        let env = || Env::prefixed(PREFIX).ignore(&["config"]).split("__");
         let without_file =
             Figment::from(Serialized::defaults(Config::default())).merge(env()).merge(Flags(flags.clone()));
         let path = match file {
@@ -167,7 +168,11 @@ impl Configured {
         let mut lines = Vec::new();
         leaves(&value, String::new(), &mut |path, value| {
             let origin = self.figment.find_metadata(&path).map_or_else(|| "default".into(), origin);
-            let shown = if SECRETS.contains(&path.as_str()) && value != "none" { "(not shown)".into() } else { value };
+            let shown = if SECRETS.contains(&path.as_str()) && value != "none" && !value.is_empty() {
+                "(not shown)".into()
+            } else {
+                value
+            };
             lines.push((path, shown, origin));
         });
         Ok(lines)

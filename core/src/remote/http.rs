@@ -89,6 +89,8 @@ impl Http {
             .timeout_connect(Some(options.timeout.min(Duration::from_secs(10))))
             .timeout_send_body(Some(options.timeout))
             .timeout_recv_response(Some(options.timeout))
+            // A body may take as long as it goes on.
+            .timeout_per_read(Some(options.timeout))
             .max_idle_age(MAX_IDLE)
             .max_idle_connections_per_host(64)
             .max_response_header_size(MAX_HEADER_BYTES)

@@ -72,27 +72,32 @@ impl FollowedLedger {
 
     fn read_on(&self, synced: &mut Option<Instant>) -> Result<Tip> {
         let asked = Instant::now();
+        let theirs: Tip = self.http.json(&Ask::get("for its ledger's end", "/ledger/tip")).map_err(of_remote)?;
+        // Up to there, however many it adds meanwhile.
         loop {
             let ours = self.replica.tip()?;
-            let path = format!("/ledger/transactions?from={}&limit={MAX_PAGE}", ours.transactions);
-            let ask = Ask::get("for its ledger's transactions", path);
-            let bytes = self.http.bytes(&ask, MAX_PAGE_BYTES as u64).map_err(of_remote)?;
-            let page = Applied::decode(&bytes, MAX_PAGE_BYTES)?;
-            if page.is_empty() {
-                let theirs: Tip =
-                    self.http.json(&Ask::get("for its ledger's end", "/ledger/tip")).map_err(of_remote)?;
-                if theirs.transactions < ours.transactions {
-                    let why = format!("it had {} transactions, and has {}", ours.transactions, theirs.transactions);
-                    return Err(self.forked(&ours, why));
-                }
-                if theirs.transactions > ours.transactions {
-                    continue;
-                }
+            if theirs.transactions < ours.transactions {
+                let why = format!("it had {} transactions, and has {}", ours.transactions, theirs.transactions);
+                return Err(self.forked(&ours, why));
+            }
+            if theirs.transactions == ours.transactions {
                 if theirs.hash != ours.hash || theirs.events != ours.events {
                     return Err(self.forked(&ours, "it is another log than the one that was followed".into()));
                 }
                 *synced = Some(asked);
                 return Ok(ours);
+            }
+            let path = format!("/ledger/transactions?from={}&limit={MAX_PAGE}", ours.transactions);
+            let ask = Ask::get("for its ledger's transactions", path);
+            let bytes = self.http.bytes(&ask, MAX_PAGE_BYTES as u64).map_err(of_remote)?;
+            let mut page = Applied::decode(&bytes, MAX_PAGE_BYTES)?;
+            page.truncate(usize::try_from(theirs.transactions - ours.transactions).unwrap_or(usize::MAX));
+            if page.is_empty() {
+                let why = format!(
+                    "it says that it has {} transactions, and gives {}",
+                    theirs.transactions, ours.transactions
+                );
+                return Err(LedgerError::FalseAnswer { who: self.http.who().to_owned(), why });
             }
             self.replica.follow(ours.transactions, &page)?;
         }
@@ -203,7 +208,14 @@ fn missing(what: &str) -> LedgerError {
 macro_rules! read {
     ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)+) => {
         $(fn $name(&self, $($arg: $type),*) -> Result<$out> {
-            self.fresh()?.$name($($arg),*)
+            match self.fresh()?.$name($($arg),*) {
+                // It may be there since a moment ago.
+                Err(LedgerError::UnknownToken { .. } | LedgerError::UnknownService { .. }) => {
+                    self.sync()?;
+                    self.replica.$name($($arg),*)
+                }
+                other => other,
+            }
         })+
     };
 }

@@ -22,12 +22,17 @@ use crate::{Address, asset::Did};
 /// How long to wait before the first repetition.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// A connection that has held for so long was good: what comes then is new trouble.
+const STEADY: Duration = Duration::from_secs(5);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(86_400 * 365);
 /// How often a caller who may cancel is asked while nothing happens.
 const TICK: Duration = Duration::from_millis(100);
 /// The longest line of the progress of a job, in bytes.
 const MAX_LINE: usize = 16 << 10;
 /// The longest list of assets, in bytes.
-const MAX_ASSETS_BYTES: u64 = 256 << 20;
+const MAX_ASSETS_BYTES: u64 = 32 << 20;
+/// How many assets are asked for at a time.
+const ASSETS_PAGE: usize = 50;
 
 /// A node that is far away. Cheap to clone.
 #[derive(Clone)]
@@ -115,7 +120,7 @@ impl RemoteNode {
     /// # Errors
     /// [`RemoteError`].
     pub fn assets(&self, from: u64) -> Result<AssetPage> {
-        let ask = Ask::get("for its assets", format!("/assets?from={from}"));
+        let ask = Ask::get("for its assets", format!("/assets?from={from}&limit={ASSETS_PAGE}"));
         Ok(self.inner.http.json_within(&ask, MAX_ASSETS_BYTES)?)
     }
 
@@ -235,7 +240,12 @@ impl RemoteNode {
                 }
             }
             inform(progress, Step::out_of(Stage::Admit, 1, 1));
-            match self.watch(&request, progress)? {
+            let since = Instant::now();
+            let watched = self.watch(&request, progress)?;
+            if since.elapsed() >= STEADY {
+                waits.begin_anew(self.inner.patience);
+            }
+            match watched {
                 Waited::Over(status) => match status.state {
                     JobState::Complete => match self.fetch(&request) {
                         Ok(done) => {
@@ -326,7 +336,15 @@ struct Waits {
 
 impl Waits {
     fn new(patience: Duration) -> Self {
-        Self { until: Instant::now() + patience, next: FIRST_WAIT }
+        let mut waits = Self { until: Instant::now(), next: FIRST_WAIT };
+        waits.begin_anew(patience);
+        waits
+    }
+
+    /// Trouble that comes now is new trouble.
+    fn begin_anew(&mut self, patience: Duration) {
+        let now = Instant::now();
+        (self.until, self.next) = (now.checked_add(patience).unwrap_or(now + LONGEST_PATIENCE), FIRST_WAIT);
     }
 
     /// Waits, if the error is one that may pass and there is patience left.

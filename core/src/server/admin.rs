@@ -260,10 +260,14 @@ pub(super) async fn metrics(Shared(state): Shared<Arc<State>>) -> Response {
     ([(header::CONTENT_TYPE, media)], text).into_response()
 }
 
-/// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "node", responses((status = 200, description = "It lives", body = String)))]
-pub(super) async fn health() -> &'static str {
-    "ok\n"
+/// Whether the process lives and can write: one that cannot is to be started again.
+#[utoipa::path(
+    get, path = "/healthz", tag = "node",
+    responses((status = 200, description = "It lives", body = String), (status = 503, description = "It is to be started again"))
+)]
+pub(super) async fn health(Shared(state): Shared<Arc<State>>) -> Response {
+    let well = state.block(|state| Ok(state.is_well())).await.unwrap_or(false);
+    if well { "ok\n".into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, "not well\n").into_response() }
 }
 
 /// Whether the node takes jobs: it is not about to stop, and can read its ledger and its journal.

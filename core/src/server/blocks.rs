@@ -65,12 +65,14 @@ pub(super) async fn block(
     let name = |text: &str| HeaderValue::from_str(text).expect("a CID makes a header");
     let fixed = [
         (header::CONTENT_TYPE, HeaderValue::from_static(RAW_BLOCK)),
+        (header::CONTENT_LENGTH, HeaderValue::from(block.bytes().len())),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=29030400, immutable")),
         (header::ETAG, name(&format!("\"{cid}.raw\""))),
         (HeaderName::from_static("x-ipfs-path"), name(&format!("/ipfs/{cid}"))),
         (header::CONTENT_DISPOSITION, name(&format!("attachment; filename=\"{cid}.bin\""))),
     ];
-    let mut response = block.bytes().clone().into_response();
+    let room = state.room_for_answer(block.bytes().len() as u64)?;
+    let mut response = super::jobs::in_pieces(block.bytes().clone(), room).into_response();
     response.headers_mut().extend(fixed);
     Ok(response)
 }

@@ -46,13 +46,39 @@ pub(super) async fn body(
     if length > limit as u64 {
         return Err(Failure::too_large(what, limit as u64));
     }
-    let room = state.room(length).await?;
+    // Room is taken as bytes arrive: who announces many and sends none takes none.
+    let read = async {
+        let (mut bytes, mut room) = (Vec::new(), state.room(1).await?);
+        let mut stream = body.into_data_stream();
+        while let Some(piece) = stream.next().await {
+            let piece = piece.map_err(|_| Failure::malformed(format!("{what}: the body ends early")))?;
+            if bytes.len() + piece.len() > length as usize {
+                return Err(Failure::malformed(format!("{what}: the body is longer than it says")));
+            }
+            bytes.extend_from_slice(&piece);
+            let held = (room.num_permits() as u64) << 10;
+            if bytes.len() as u64 > held {
+                room.merge(state.room((bytes.len() as u64 - held).max(PIECE as u64).min(length)).await?);
+            }
+        }
+        if bytes.len() as u64 != length {
+            return Err(Failure::malformed(format!("{what}: the body ends early")));
+        }
+        Ok((Bytes::from(bytes), room))
+    };
     let time = Duration::from_secs(state.options.body_timeout.max(1));
-    match tokio::time::timeout(time, axum::body::to_bytes(body, limit)).await {
-        Ok(Ok(bytes)) => Ok((bytes, room)),
-        Ok(Err(_)) => Err(Failure::malformed(format!("{what}: the body ends early"))),
-        Err(_) => Err(Failure::new(StatusCode::REQUEST_TIMEOUT, ErrorKind::Timeout, "the body took too long")),
-    }
+    let late = || Failure::new(StatusCode::REQUEST_TIMEOUT, ErrorKind::Timeout, "the body took too long");
+    tokio::time::timeout(time, read).await.map_err(|_| late())?
+}
+
+/// A body in pieces, which holds room among all answers until it is sent or given up.
+pub(super) fn in_pieces(mut bytes: Bytes, room: tokio::sync::OwnedSemaphorePermit) -> Body {
+    let pieces = std::iter::from_fn(move || {
+        let _held = &room;
+        let piece = bytes.split_to(bytes.len().min(PIECE));
+        (!piece.is_empty()).then_some(Ok::<_, Infallible>(piece))
+    });
+    Body::from_stream(futures::stream::iter(pieces))
 }
 
 /// Takes a job: checks its proof, spends the use that pays for it, and puts it on record, all or nothing.
@@ -117,20 +143,23 @@ fn take(state: &State, bytes: &[u8]) -> Result<JobStatus, Failure> {
         Err(_) => return Err(node.admit_bytes(bytes).err().map_or_else(malformed, Failure::from)),
     };
     let (job, asset) = (request.id(), request.asset().to_owned());
-    // A job that is on record has its place.
-    let known = node.job(job)?.is_some();
-    let _place = match known {
+    // A job that is complete or in the queue needs no place in it.
+    let known = node.job(job)?;
+    let placed = known.as_ref().is_some_and(|record| record.receipt.is_some()) || state.queue.progress(job).is_some();
+    let _place = match placed {
         true => None,
         false => Some(state.queue.reserve(&asset).ok_or_else(|| full(state))?),
     };
     node.submit(request)?;
+    let alone = state.changing();
     let record = node.job(job)?.ok_or_else(|| Failure::not_found("job"))?;
     if record.receipt.is_none() {
-        if known && node.parked(job)?.is_some() {
+        if known.is_some() && node.parked(job)?.is_some() {
             node.park(job, None)?;
         }
         state.queue.put(job, &asset, record.admitted_at);
     }
+    drop(alone);
     status_of(state, job, &record)
 }
 
@@ -255,6 +284,7 @@ pub(super) async fn cancel(
     let status = state
         .block(move |state| {
             if record.receipt.is_none() {
+                let _alone = state.changing();
                 state.node().park(id, Some(Parked::Cancelled))?;
                 state.queue.cancel(id);
             }
@@ -385,13 +415,9 @@ pub(super) async fn result(
         let why = format!("the result has {length} bytes");
         return Err(Failure::new(StatusCode::RANGE_NOT_SATISFIABLE, ErrorKind::InvalidArgument, why));
     }
-    let mut rest = Bytes::from(bytes).split_off(from);
+    let rest = Bytes::from(bytes).split_off(from);
     let left = rest.len();
-    let pieces = std::iter::from_fn(move || {
-        let piece = rest.split_to(rest.len().min(PIECE));
-        (!piece.is_empty()).then_some(Ok::<_, Infallible>(piece))
-    });
-    let mut response = Body::from_stream(futures::stream::iter(pieces)).into_response();
+    let mut response = in_pieces(rest, state.room_for_answer(left as u64)?).into_response();
     if from > 0 {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }

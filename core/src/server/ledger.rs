@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::error::Failure;
-use super::jobs::body;
+use super::jobs::{body, in_pieces};
 use super::state::State;
 use crate::asset::Did;
 use crate::error::{Classify, Error, ErrorKind};
@@ -82,7 +82,8 @@ pub(super) async fn transactions(
         Ok(Applied::encode(&page).map_err(Error::from)?)
     };
     let bytes = state.block(page).await?;
-    Ok(([(header::CONTENT_TYPE, DAG_CBOR)], bytes).into_response())
+    let room = state.room_for_answer(bytes.len() as u64)?;
+    Ok(([(header::CONTENT_TYPE, DAG_CBOR)], in_pieces(bytes.into(), room)).into_response())
 }
 
 /// Applies a transaction that its sender has signed.
@@ -111,8 +112,9 @@ pub(super) async fn apply(
         let why = "this node applies no transactions of others";
         return Err(Failure::new(StatusCode::FORBIDDEN, ErrorKind::NotAuthorized, why));
     }
-    let (bytes, _room) = body(&state, "a transaction", &headers, data, TRANSACTION_LIMIT).await?;
+    let (bytes, room) = body(&state, "a transaction", &headers, data, TRANSACTION_LIMIT).await?;
     let apply = move |state: &State| {
+        let _room = room;
         let ledger = embedded(state)?;
         let signed = SignedTransaction::decode(&bytes).map_err(Error::from)?;
         let receipt = ledger.submit(&signed).map_err(|e| match e.kind() {

@@ -25,7 +25,9 @@ use super::state::State;
 /// The longest head of a request, in bytes.
 const MAX_HEAD: usize = 32 << 10;
 /// How many requests of one connection are worked on at a time, in HTTP/2.
-const MAX_STREAMS: u32 = 64;
+const MAX_STREAMS: u32 = 16;
+/// Length of the preface of HTTP/2, in bytes.
+const PREFACE: usize = 24;
 /// How many connections wait to be accepted.
 const BACKLOG: u32 = 4096;
 /// How long a TLS handshake may take.
@@ -229,12 +231,15 @@ where
         let place = Arc::clone(&self.limit.places).try_acquire_owned();
         let (inner, gauge) = (self.inner.clone(), self.limit.state.metrics.connections.clone());
         let patience = Duration::from_secs(self.limit.state.options.body_timeout.max(1));
+        let silence = Duration::from_secs(self.limit.state.options.header_timeout.max(1));
         Box::pin(async move {
             let place = place.map_err(|_| io::Error::new(io::ErrorKind::ConnectionRefused, "too many connections"))?;
             let (stream, service) = inner.accept(stream, service).await?;
             gauge.inc();
             let stall = Box::pin(tokio::time::sleep(patience));
-            Ok((Held { stream, stall, patience, stalled: false, gauge, _place: place }, service))
+            let silence = Some(Box::pin(tokio::time::sleep(silence)));
+            let held = Held { stream, silence, heard: 0, stall, patience, stalled: false, gauge, _place: place };
+            Ok((held, service))
         })
     }
 }
@@ -242,6 +247,9 @@ where
 /// A connection that holds its place, and that ends when nothing can be sent for too long.
 struct Held<S> {
     stream: S,
+    /// Until when something must have come. hyper's own time for a head begins when it knows the version of HTTP.
+    silence: Option<Pin<Box<tokio::time::Sleep>>>,
+    heard: usize,
     stall: Pin<Box<tokio::time::Sleep>>,
     /// How long nothing may be taken of an answer.
     patience: Duration,
@@ -277,7 +285,18 @@ impl<S> Drop for Held<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Held<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        self.heard += buf.filled().len() - before;
+        if self.heard >= PREFACE {
+            self.silence = None;
+        }
+        if let (Poll::Pending, Some(silence)) = (&read, &mut self.silence)
+            && silence.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer says nothing")));
+        }
+        read
     }
 }
 

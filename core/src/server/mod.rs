@@ -63,6 +63,7 @@ pub struct Server {
     state: Arc<State>,
     workers: Vec<JoinHandle<()>>,
     listening: Option<Listening>,
+    beside: Option<std::sync::Weak<dyn Send + Sync>>,
 }
 
 impl Server {
@@ -97,8 +98,9 @@ impl Server {
 
     fn listen(owner: Arc<Owner>, options: ServerOptions, extra: Extra) -> Result<Self> {
         let state = Arc::new(State::new(owner, options)?);
+        let beside = extra.held.clone();
         let listening = Some(Listening::start(&state, extra)?);
-        Ok(Self { state, workers: Vec::new(), listening })
+        Ok(Self { state, workers: Vec::new(), listening, beside })
     }
 
     /// The owner whose node it is.
@@ -179,6 +181,9 @@ impl Server {
             if worker.is_finished() && worker.join().is_err() {
                 tracing::error!("a worker ended with a panic");
             }
+        }
+        while self.beside.as_ref().is_some_and(|held| held.strong_count() > 0) && std::time::Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }

@@ -35,11 +35,11 @@ pub struct ServerOptions {
     pub result_retention: u64,
     /// Whether others' transactions are applied to the ledger, if the node has one.
     pub accept_transactions: bool,
-    /// The most connections at a time.
+    /// The most connections at a time. Each takes a file descriptor, of which many systems let a process have 1024.
     pub max_connections: usize,
     /// The most bytes of requests in memory.
     pub max_inflight_bytes: usize,
-    /// How long a client may take for the head of a request.
+    /// How long a client may take for the head of a request, and to say anything at all.
     pub header_timeout: u64,
     /// How long a client may take for its body, and may take nothing of an answer.
     pub body_timeout: u64,
@@ -63,7 +63,7 @@ impl Default for ServerOptions {
             max_attempts: 5,
             result_retention: 7 * 86_400,
             accept_transactions: true,
-            max_connections: 4096,
+            max_connections: 768,
             max_inflight_bytes: 512 << 20,
             header_timeout: 10,
             body_timeout: 60,

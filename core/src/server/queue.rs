@@ -210,6 +210,11 @@ impl Queue {
         true
     }
 
+    /// Whether a job that is here was given up.
+    pub(crate) fn is_cancelled(&self, job: JobId) -> bool {
+        self.lock().entries.get(&job).is_some_and(|entry| entry.cancelled)
+    }
+
     /// How far a job is, if it waits or runs here, and how many are before it.
     pub(crate) fn progress(&self, job: JobId) -> Option<(Progressed, Option<u64>)> {
         let inner = self.lock();

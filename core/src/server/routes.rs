@@ -75,6 +75,8 @@ pub fn openapi() -> Document {
 pub(crate) struct Extra {
     pub(crate) router: Router,
     pub(crate) root: serde_json::Map<String, serde_json::Value>,
+    /// What they hold, which a stop waits to be let go of.
+    pub(crate) held: Option<std::sync::Weak<dyn Send + Sync>>,
 }
 
 /// The longest body that routes beside the node's own take, in bytes.

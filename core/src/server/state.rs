@@ -1,10 +1,10 @@
 //! What the handlers share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::error::{Failure, ServerError};
 use super::metrics::Metrics;
@@ -19,6 +19,8 @@ use crate::release::MAX_RESULT_BYTES;
 
 /// How many requests are checked at a time, for each core: most of them wait for the disk, together.
 const CHECKING_PER_CORE: usize = 8;
+/// How many reads there are at a time, for each core.
+const READING_PER_CORE: usize = 16;
 /// How many more wait, for each core.
 const WAITING_PER_CORE: usize = 2048;
 
@@ -33,6 +35,12 @@ pub(crate) struct State {
     waiting: Arc<Semaphore>,
     /// Bytes of bodies in memory, in KiB.
     inflight: Arc<Semaphore>,
+    /// Bytes of answers in memory, in KiB: who takes none of an answer keeps nobody from asking.
+    answers: Arc<Semaphore>,
+    /// Reads at a time.
+    reading: Arc<Semaphore>,
+    /// Held by whoever changes whether a job is worked on, in the journal and in the queue.
+    changing: Mutex<()>,
     draining: watch::Sender<bool>,
     /// Whether something could not be written, and nothing has been since.
     unwell: AtomicBool,
@@ -79,6 +87,9 @@ impl State {
             checking: Arc::new(Semaphore::new(cores * CHECKING_PER_CORE)),
             waiting: Arc::new(Semaphore::new(cores * WAITING_PER_CORE)),
             inflight: Arc::new(Semaphore::new(options.max_inflight_bytes >> 10)),
+            answers: Arc::new(Semaphore::new(options.max_inflight_bytes >> 10)),
+            reading: Arc::new(Semaphore::new(cores * READING_PER_CORE)),
+            changing: Mutex::default(),
             draining: watch::channel(false).0,
             unwell: AtomicBool::new(false),
             options,
@@ -133,6 +144,17 @@ impl State {
         self.unwell.store(!well, Ordering::Relaxed);
     }
 
+    /// Whether what is to be written can be. A database that has met a full disk writes nothing until it is opened again, so
+    /// that a node which is not well is to be started again.
+    pub(crate) fn is_well(&self) -> bool {
+        if self.unwell.load(Ordering::Relaxed) {
+            let probed = self.node().probe();
+            self.wrote(probed.is_ok());
+            return probed.is_ok();
+        }
+        true
+    }
+
     /// Whether jobs can be admitted and completed.
     pub(crate) fn is_ready(&self) -> Result<bool> {
         if self.is_draining() {
@@ -140,11 +162,7 @@ impl State {
         }
         self.node().receipt_count()?;
         self.exchange().ledger().nfts(0, 1)?;
-        if self.unwell.load(Ordering::Relaxed) {
-            self.node().probe()?;
-            self.wrote(true);
-        }
-        Ok(true)
+        Ok(self.is_well())
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -155,12 +173,19 @@ impl State {
         self.draining.subscribe()
     }
 
+    /// The right to change whether a job is worked on.
+    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Room for so many bytes of an answer, until it is dropped.
+    pub(crate) fn room_for_answer(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Failure> {
+        take_room(&self.answers, bytes)
+    }
+
     /// Room for so many bytes of a body, until it is dropped.
-    pub(crate) async fn room(&self, bytes: u64) -> Result<tokio::sync::OwnedSemaphorePermit, Failure> {
-        let kib = u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX);
-        Arc::clone(&self.inflight)
-            .try_acquire_many_owned(kib)
-            .map_err(|_| Failure::busy(1, "the node reads as many requests as it has room for"))
+    pub(crate) async fn room(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Failure> {
+        take_room(&self.inflight, bytes)
     }
 
     /// Runs work that takes a core, or waits for a disk, with no more of it at a time than is of use.
@@ -169,9 +194,10 @@ impl State {
         work: impl FnOnce(&State) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let busy = || Failure::busy(1, "the node has as many requests to check as it can hold");
-        let _waiting = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| busy())?;
-        let _core = Arc::clone(&self.checking).acquire_owned().await.map_err(|_| busy())?;
-        self.block(work).await
+        let waiting = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| busy())?;
+        let core = Arc::clone(&self.checking).acquire_owned().await.map_err(|_| busy())?;
+        // Both go with the work, whoever still waits for it.
+        self.run(work, (waiting, core)).await
     }
 
     /// Runs work that blocks.
@@ -179,12 +205,32 @@ impl State {
         self: &Arc<Self>,
         work: impl FnOnce(&State) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
+        let busy = || Failure::busy(1, "the node is about to stop");
+        let reading = Arc::clone(&self.reading).acquire_owned().await.map_err(|_| busy())?;
+        self.run(work, reading).await
+    }
+
+    async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&State) -> Result<T, Failure> + Send + 'static,
+        held: impl Send + 'static,
+    ) -> Result<T, Failure> {
         let state = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || work(&state)).await;
-        done.unwrap_or_else(|panic| {
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = held;
+            work(&state)
+        });
+        done.await.unwrap_or_else(|panic| {
             tracing::error!(%panic, "a request ended with a panic");
             let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
             Err(Failure::new(status, crate::ErrorKind::Internal, "the node failed"))
         })
     }
+}
+
+fn take_room(from: &Arc<Semaphore>, bytes: u64) -> Result<OwnedSemaphorePermit, Failure> {
+    let kib = u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX);
+    Arc::clone(from)
+        .try_acquire_many_owned(kib)
+        .map_err(|_| Failure::busy(1, "the node has as much in memory as it has room for"))
 }

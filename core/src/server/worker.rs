@@ -73,9 +73,20 @@ fn failed(state: &State, taken: &Taken, kind: ErrorKind, why: &str) {
     };
     match kind {
         ErrorKind::Cancelled => {
+            let _alone = state.changing();
+            if !state.queue.is_cancelled(job) {
+                // Its maker has asked for it again in the meantime.
+                return state.queue.again(job, Duration::ZERO);
+            }
             tracing::info!(%job, "a job was given up by its maker");
             park(Parked::Cancelled);
             state.queue.done(job, JobState::Cancelled);
+        }
+        // What the node needs is not there: that is no fault of the job's.
+        ErrorKind::Unreachable | ErrorKind::Timeout | ErrorKind::Locked => {
+            let pause = pause(taken.attempts);
+            tracing::warn!(%job, why, ?pause, "a job waits for something that is not there");
+            state.queue.again(job, pause);
         }
         // Nothing that waiting mends.
         ErrorKind::Rejected | ErrorKind::KeyDestroyed | ErrorKind::CorruptState => {
@@ -91,11 +102,15 @@ fn failed(state: &State, taken: &Taken, kind: ErrorKind, why: &str) {
             state.queue.done(job, JobState::Failed);
         }
         _ => {
-            let pause = FIRST_PAUSE.saturating_mul(1 << (taken.attempts - 1).min(10)).min(LONGEST_PAUSE);
+            let pause = pause(taken.attempts);
             tracing::warn!(%job, why, ?pause, "a job failed, and is tried again");
             state.queue.again(job, pause);
         }
     }
+}
+
+fn pause(attempts: u32) -> Duration {
+    FIRST_PAUSE.saturating_mul(1 << (attempts - 1).min(10)).min(LONGEST_PAUSE)
 }
 
 /// Deletes results whose time is over.

@@ -112,7 +112,9 @@ impl super::Server {
         let owner = owner.into();
         let folder = owner.node().exchange.state().map(std::path::Path::to_owned);
         let state = OceanState::new(Arc::clone(&owner), ledger, folder, ocean)?;
-        let extra = super::routes::Extra { root: root(&state), router: router(state) };
+        let held: Arc<dyn Send + Sync> = Arc::clone(&state.0) as _;
+        let held = Some(Arc::downgrade(&held));
+        let extra = super::routes::Extra { root: root(&state), router: router(state), held };
         Self::start_with(owner, options, extra)
     }
 }
