@@ -31,6 +31,7 @@ pub(super) struct Format {
         (status = 200, description = "The block", body = Vec<u8>, content_type = "application/vnd.ipld.raw"),
         (status = 400, description = "No CID of the kinds that are stored here", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "It is not here", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "As many answers are under way as there is room for", body = Problem, content_type = "application/problem+json"),
         (status = 406, description = "Only blocks are served", body = Problem, content_type = "application/problem+json"),
     )
 )]

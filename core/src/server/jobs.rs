@@ -48,7 +48,7 @@ pub(super) async fn body(
     }
     // Room is taken as bytes arrive: who announces many and sends none takes none.
     let read = async {
-        let (mut bytes, mut room) = (Vec::new(), state.room(1).await?);
+        let (mut bytes, mut room) = (Vec::new(), state.room(1)?);
         let mut stream = body.into_data_stream();
         while let Some(piece) = stream.next().await {
             let piece = piece.map_err(|_| Failure::malformed(format!("{what}: the body ends early")))?;
@@ -58,7 +58,7 @@ pub(super) async fn body(
             bytes.extend_from_slice(&piece);
             let held = (room.num_permits() as u64) << 10;
             if bytes.len() as u64 > held {
-                room.merge(state.room((bytes.len() as u64 - held).max(PIECE as u64).min(length)).await?);
+                room.merge(state.room((bytes.len() as u64 - held).max(PIECE as u64).min(length))?);
             }
         }
         if bytes.len() as u64 != length {
@@ -387,6 +387,7 @@ fn statuses(
         (status = 401, description = "No claim, or one of another time", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such job, somebody else's, not complete, or no longer kept", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "It went with a key that was destroyed", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "As many answers are under way as there is room for", body = Problem, content_type = "application/problem+json"),
         (status = 416, description = "It is shorter", body = Problem, content_type = "application/problem+json"),
     ),
     security(("claim" = []))

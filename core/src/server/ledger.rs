@@ -67,6 +67,7 @@ pub(super) async fn tip(Shared(state): Shared<Arc<State>>) -> Result<Json<Tip>, 
 #[utoipa::path(
     get, path = "/ledger/transactions", tag = "ledger", params(Page),
     responses(
+        (status = 503, description = "As many answers are under way as there is room for", body = Problem, content_type = "application/problem+json"),
         (status = 200, description = "Transactions; none at the end", body = Vec<u8>, content_type = "application/vnd.ipld.dag-cbor"),
         (status = 400, description = "No such page", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "The ledger is on a chain", body = Problem, content_type = "application/problem+json"),

@@ -184,7 +184,7 @@ impl State {
     }
 
     /// Room for so many bytes of a body, until it is dropped.
-    pub(crate) async fn room(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Failure> {
+    pub(crate) fn room(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Failure> {
         take_room(&self.inflight, bytes)
     }
 
