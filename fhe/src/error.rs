@@ -1,6 +1,7 @@
 //! What can go wrong, and what to do about it.
 
 use crate::linear::{MAX_CELLS, MAX_CIPHERTEXTS, MAX_PARTIES, MAX_SAMPLES, MAX_VALUE_BITS, matmul::MAX_PARTS};
+use crate::table::{Form, ROWS_PER_CHUNK};
 
 /// Why a query could not be made, answered or read.
 ///
@@ -154,4 +155,58 @@ pub enum Error {
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Entropy(String),
+    /// A column of a plan that there is not.
+    #[error("column {got} was named, but there are {columns}; columns are numbered from 0")]
+    Column {
+        /// The index that was given.
+        got: usize,
+        /// How many columns there are.
+        columns: usize,
+    },
+    /// Values are too wide for how they are to be stored, or not as wide as a plan says.
+    #[error("{form:?} of {bits} bits are not what is expected here: 1 to {} bits, and the plan's width", form.max_bits())]
+    ColumnBits {
+        /// How the values are stored.
+        form: Form,
+        /// The width that came.
+        bits: u8,
+    },
+    /// A chunk has no rows, too many, or not as many as the others.
+    #[error("a chunk of {got} rows came; chunks have 1 to {ROWS_PER_CHUNK} rows, all columns of one the same number")]
+    ChunkRows {
+        /// Rows that came.
+        got: usize,
+    },
+    /// A value is wider than its column. Nothing was encrypted.
+    #[error("the value in row {row} does not fit {bits} bits; declare more bits")]
+    Value {
+        /// Its row in the chunk.
+        row: usize,
+        /// Width of the column.
+        bits: u8,
+    },
+    /// Bytes name a form of storage that there is not.
+    #[error("an encrypted column of unknown form came; upgrade the older side")]
+    Form,
+    /// A column that a plan needs was not given.
+    #[error("the plan needs column {column} as {form:?}, which was not given; see its sources")]
+    Source {
+        /// Index of the column.
+        column: usize,
+        /// The form that is missing.
+        form: Form,
+    },
+    /// Groups do not fit: their number, or an index beyond it.
+    #[error("{expected} groups were expected, {got} came")]
+    Groups {
+        /// How many there should be.
+        expected: usize,
+        /// How many came.
+        got: usize,
+    },
+    /// A result is not on the grid of results.
+    #[error(
+        "a result does not open to a number: it was not computed by this plan with this key's columns and evaluation key"
+    )]
+    Noise,
 }

@@ -8,14 +8,11 @@
 //! `r` is [`NoiseBudget::answer_bits`](super::NoiseBudget::answer_bits). Samples come column tile by column tile, and
 //! in each tile of vectors by tile of vectors; columns are outputs in order, least limb first.
 
-use super::{
-    MAX_PACKED, MAX_SAMPLES,
-    budget::Weights,
-    ring::N,
-    shape::Shape,
+use super::{MAX_PACKED, MAX_SAMPLES, budget::Weights, ring::N, shape::Shape};
+use crate::{
+    Error,
     wire::{self, BitReader, BitWriter, Reader},
 };
-use crate::Error;
 
 const VERSION: u8 = 1;
 const WHAT: &str = "sealed answer";

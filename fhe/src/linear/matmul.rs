@@ -36,9 +36,8 @@ use super::{
     evaluate::evaluate,
     query::EncryptedQuery,
     shape::{Matrix, Shape},
-    wire::exact,
 };
-use crate::Error;
+use crate::{Error, wire::exact};
 
 /// Most parts of one product: queries, and answers.
 pub const MAX_PARTS: usize = 1 << 12;

@@ -119,7 +119,6 @@ mod release;
 mod ring;
 mod shape;
 mod share;
-mod wire;
 
 #[cfg(test)]
 mod tests;

@@ -23,9 +23,11 @@ use super::{
     packing::Packing,
     ring::N,
     shape::Shape,
+};
+use crate::{
+    Error,
     wire::{self, Reader},
 };
-use crate::Error;
 
 const VERSION: u8 = 1;
 const WHAT: &str = "encrypted query";

@@ -46,9 +46,8 @@ use super::{
     evaluate::evaluate_any,
     query::EncryptedQuery,
     shape::{Matrix, Shape},
-    wire::Reader,
 };
-use crate::Error;
+use crate::{Error, wire::Reader};
 
 const VERSION: u8 = 1;
 const WHAT: &str = "share of an answer";

@@ -1,0 +1,216 @@
+//! Sealed data against plain tfhe-rs: the same queries on the high-level integers, same machine, same failure probability.
+//!
+//! `cargo bench --workspace --bench table --profile dev`; `SEALOCK_BENCH_ROWS` (512 unless set) is the number of rows of
+//! ours, `SEALOCK_BENCH_PLAIN_ROWS` (4) that of plain tfhe-rs, whose cost does not depend on it.
+
+use std::time::Instant;
+
+use sealock_fhe::table::{
+    EncryptedChunk, Evaluator, Filter, Form, Opened, Output, Plan, ROWS_PER_CHUNK, Rows, TableKey,
+};
+use tfhe::{
+    ConfigBuilder, FheBool, FheUint8, FheUint16, FheUint32, ServerKey, generate_keys, prelude::*, set_server_key,
+};
+
+struct Row {
+    a: u16,
+    b: u8,
+    x: u32,
+    g: u8,
+}
+
+fn rows(count: usize) -> Vec<Row> {
+    let mix = |i: usize| (i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
+    (0..count)
+        .map(|i| {
+            let word = mix(i);
+            Row { a: word as u16, b: (word >> 16) as u8 % 4, x: (word >> 32) as u32 / 8, g: (word >> 24) as u8 % 16 }
+        })
+        .collect()
+}
+
+const C: u16 = 20_000;
+const D: u8 = 2;
+
+fn main() {
+    let number = |name: &str, or: usize| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(or);
+    let (ours, plain) = (number("SEALOCK_BENCH_ROWS", ROWS_PER_CHUNK), number("SEALOCK_BENCH_PLAIN_ROWS", 4));
+    let cores = rayon::current_num_threads();
+    println!("Encrypted columns against plain tfhe-rs 1.8 (FheUint32, FheUint16, FheUint8); {cores} cores\n");
+
+    let start = Instant::now();
+    let key = TableKey::generate().expect("randomness");
+    let evaluation = key.evaluation_key().expect("randomness");
+    println!("evaluation key      {:>10.1} s, {} bytes", start.elapsed().as_secs_f64(), evaluation.to_bytes().len());
+    let start = Instant::now();
+    let evaluator = Evaluator::new(&evaluation);
+    println!("made ready          {:>10.1} s\n", start.elapsed().as_secs_f64());
+
+    let table = rows(ours);
+    let bits = [16, 8, 32, 4];
+    let both = Filter::And(vec![Filter::AtLeast(0, u64::from(C) + 1), Filter::In(1, vec![u64::from(D)])]);
+    let selected = |row: &&Row| row.a > C && row.b == D;
+
+    let sum = run(&key, &evaluator, &table, &bits, &both, Output::Sum(2));
+    let expected = table.iter().filter(selected).map(|row| u128::from(row.x)).sum();
+    assert_eq!(sum.1, Opened::Sum { count: table.iter().filter(selected).count() as u64, sum: expected });
+    let count = run(&key, &evaluator, &table, &bits, &both, Output::Count);
+    assert_eq!(count.1, Opened::Count(table.iter().filter(selected).count() as u64));
+    let groups = run(&key, &evaluator, &table, &bits, &both, Output::Categories(3));
+    let of = |g: u8| table.iter().filter(selected).filter(|row| row.g == g).count() as u64;
+    assert_eq!(groups.1, Opened::Categories((0..16).map(of).collect()));
+
+    let theirs = Plain::new();
+    let table = rows(plain);
+    let plain_sum = theirs.sum(&table);
+    let plain_count = theirs.count(&table);
+    let plain_groups = theirs.groups(&table[..1]);
+    for (what, ours, theirs) in [
+        ("SELECT sum(x) WHERE a > c AND b = d", sum.0, plain_sum),
+        ("SELECT count(*) WHERE a > c AND b = d", count.0, plain_count),
+        ("SELECT g, count(*) WHERE a > c AND b = d GROUP BY g (16)", groups.0, plain_groups),
+    ] {
+        println!("{what}");
+        println!(
+            "  ours                {ours:>10.2} ms a row, {:.1} rows/s, {:.1} a core",
+            1e3 / ours,
+            1e3 / ours / cores as f64
+        );
+        println!("  plain tfhe-rs       {theirs:>10.2} ms a row");
+        println!("  ratio               {:>10.1}\n", theirs / ours);
+    }
+
+    let stored = |form, bits| EncryptedChunk::encoded_len(form, bits, ROWS_PER_CHUNK) / ROWS_PER_CHUNK;
+    let theirs = theirs.stored();
+    println!("Bytes of a stored value");
+    for (what, bytes) in [
+        ("8 bits, to filter by", stored(Form::Digits, 8)),
+        ("16 bits, to filter by", stored(Form::Digits, 16)),
+        ("32 bits, to filter by", stored(Form::Digits, 32)),
+        ("32 bits, to sum", stored(Form::Limbs, 32)),
+    ] {
+        println!("  {what:<22} {bytes:>8}, {:.3} of a serialized FheUint32 ({theirs})", bytes as f64 / theirs as f64);
+    }
+}
+
+/// Milliseconds a row, and the answer.
+fn run(
+    key: &TableKey,
+    evaluator: &Evaluator,
+    table: &[Row],
+    bits: &[u8],
+    filter: &Filter,
+    output: Output,
+) -> (f64, Opened) {
+    let plan = Plan::new(bits, filter, &[output]).expect("a plan");
+    let (mut results, mut spent) = (Vec::new(), 0.0);
+    for rows in table.chunks(ROWS_PER_CHUNK) {
+        let value = |row: &Row, column: usize| {
+            Some([u64::from(row.a), u64::from(row.b), u64::from(row.x), u64::from(row.g)][column])
+        };
+        let chunk = |(column, form): (usize, Form)| {
+            let values: Vec<_> = rows.iter().map(|row| value(row, column)).collect();
+            (column, key.encrypt(form, bits[column], &values).expect("values fit"))
+        };
+        let chunks: Vec<_> = plan.sources().into_iter().map(chunk).collect();
+        let start = Instant::now();
+        let given = chunks.iter().fold(Rows::new(rows.len()), |rows, (column, chunk)| rows.column(*column, chunk));
+        results.push(evaluator.evaluate(&plan, &given).expect("a result"));
+        spent += start.elapsed().as_secs_f64();
+    }
+    let opened = key.open(&plan, &results).expect("an answer").remove(0).remove(0);
+    (spent * 1e3 / table.len() as f64, opened)
+}
+
+/// Plain tfhe-rs, its default parameters, all cores.
+struct Plain {
+    key: tfhe::ClientKey,
+}
+
+impl Plain {
+    fn new() -> Self {
+        let (key, server): (_, ServerKey) = generate_keys(ConfigBuilder::default().build());
+        set_server_key(server.clone());
+        rayon::broadcast(|_| set_server_key(server.clone()));
+        Self { key }
+    }
+
+    fn bit(&self, a: &FheUint16, b: &FheUint8) -> FheBool {
+        a.gt(C) & b.eq(D)
+    }
+
+    /// Milliseconds a row: ciphertexts are there, and the sum is added up at the end as tfhe-rs advises, carries once.
+    fn sum(&self, table: &[Row]) -> f64 {
+        let given: Vec<_> = table
+            .iter()
+            .map(|row| {
+                (
+                    FheUint16::encrypt(row.a, &self.key),
+                    FheUint8::encrypt(row.b, &self.key),
+                    FheUint32::encrypt(row.x, &self.key),
+                )
+            })
+            .collect();
+        let zero = FheUint32::encrypt_trivial(0u32);
+        let start = Instant::now();
+        let masked: Vec<FheUint32> = given.iter().map(|(a, b, x)| self.bit(a, b).if_then_else(x, &zero)).collect();
+        let sum: FheUint32 = masked.iter().sum();
+        let spent = start.elapsed().as_secs_f64();
+        let sum: u32 = sum.decrypt(&self.key);
+        let expected =
+            table.iter().filter(|row| row.a > C && row.b == D).map(|row| row.x).fold(0u32, u32::wrapping_add);
+        assert_eq!(sum, expected);
+        spent * 1e3 / table.len() as f64
+    }
+
+    fn count(&self, table: &[Row]) -> f64 {
+        let given: Vec<_> = table
+            .iter()
+            .map(|row| (FheUint16::encrypt(row.a, &self.key), FheUint8::encrypt(row.b, &self.key)))
+            .collect();
+        let start = Instant::now();
+        let bits: Vec<FheUint16> = given.iter().map(|(a, b)| FheUint16::cast_from(self.bit(a, b))).collect();
+        let count: FheUint16 = bits.iter().sum();
+        let spent = start.elapsed().as_secs_f64();
+        let count: u16 = count.decrypt(&self.key);
+        assert_eq!(usize::from(count), table.iter().filter(|row| row.a > C && row.b == D).count());
+        spent * 1e3 / table.len() as f64
+    }
+
+    fn groups(&self, table: &[Row]) -> f64 {
+        let given: Vec<_> = table
+            .iter()
+            .map(|row| {
+                (
+                    FheUint16::encrypt(row.a, &self.key),
+                    FheUint8::encrypt(row.b, &self.key),
+                    FheUint8::encrypt(row.g, &self.key),
+                )
+            })
+            .collect();
+        let start = Instant::now();
+        let bits: Vec<FheBool> = given.iter().map(|(a, b, _)| self.bit(a, b)).collect();
+        let counts: Vec<FheUint16> = (0..16u8)
+            .map(|group| {
+                let of = |(bit, (_, _, g)): (&FheBool, &(FheUint16, FheUint8, FheUint8))| {
+                    FheUint16::cast_from(bit & g.eq(group))
+                };
+                bits.iter().zip(&given).map(of).sum()
+            })
+            .collect();
+        let spent = start.elapsed().as_secs_f64();
+        for (group, count) in counts.iter().enumerate() {
+            let count: u16 = count.decrypt(&self.key);
+            let expected = |row: &&Row| row.a > C && row.b == D && usize::from(row.g) == group;
+            assert_eq!(usize::from(count), table.iter().filter(expected).count());
+        }
+        spent * 1e3 / table.len() as f64
+    }
+
+    fn stored(&self) -> usize {
+        let value = FheUint32::encrypt(7u32, &self.key);
+        let mut bytes = Vec::new();
+        tfhe::safe_serialization::safe_serialize(&value, &mut bytes, 1 << 30).expect("memory");
+        bytes.len()
+    }
+}

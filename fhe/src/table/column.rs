@@ -1,0 +1,257 @@
+//! Columns, encrypted a chunk at a time.
+//!
+//! A value may be stored in several forms, each for its own use:
+//!
+//! - [`Form::Digits`], to filter by: digit `d` at place `j` of a ring element is `X^(w·j + d)`, so that *any* predicate on it is
+//!   one product with a public polynomial: `Σ_{u ∈ P} X^-u` leaves 1 at coefficient `w·j` where `d ∈ P`, else 0. Values of up to
+//!   11 bits are one digit of their own width, wider ones digits of 8 bits.
+//! - [`Form::Limbs`], to sum: three bits in each box of 128 equal coefficients, and one box that says whether the value is
+//!   there. [`Form::Squares`]: the same of the value's square. [`Form::OneHot`]: one box for each category.
+//!
+//! A null is zero in every form: no predicate holds of it, and it adds nothing.
+
+use rayon::prelude::*;
+use tfhe::core_crypto::{
+    commons::{generators::DeterministicSeeder, math::random::Seed},
+    prelude::*,
+};
+
+use super::{
+    key::TableKey,
+    params::{BOX, BOXES, DELTA, GLWE_SIZE, LIMB_BITS, N, POLY, SET, native},
+};
+use crate::{Error, linear::Entropy, wire};
+
+/// Rows that are encrypted and added up together.
+pub const ROWS_PER_CHUNK: usize = 512;
+/// Widest values of a single digit.
+const MAX_DIGIT_BITS: u8 = 11;
+/// Digits of wider values.
+const DIGIT_BITS: u8 = 8;
+/// Bytes before the words of a chunk: version, form, width, rows, seed.
+const HEADER: usize = 1 + 1 + 1 + 4 + 16;
+const VERSION: u8 = 1;
+const WHAT: &str = "encrypted column";
+
+/// How values are stored. A value may be stored in several forms, each for its own use; a null is zero in every one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Form {
+    /// For filters, and for minimum and maximum.
+    Digits,
+    /// For sums, counts and means.
+    Limbs,
+    /// For sums of squares: variances.
+    Squares,
+    /// For counts of each of few categories.
+    OneHot,
+}
+
+impl Form {
+    const ALL: [Self; 4] = [Self::Digits, Self::Limbs, Self::Squares, Self::OneHot];
+
+    /// Widest values that it holds: 64 bits, 32 for squares, 6 for categories.
+    pub const fn max_bits(self) -> u8 {
+        match self {
+            Self::Digits | Self::Limbs => 64,
+            Self::Squares => 32,
+            Self::OneHot => 6,
+        }
+    }
+
+    /// Bits that are stored of a value of `bits` bits.
+    fn stored(self, bits: u8) -> u32 {
+        if self == Self::Squares { 2 * u32::from(bits) } else { u32::from(bits) }
+    }
+
+    /// Boxes of the accumulators of one row.
+    pub(crate) fn boxes(self, bits: u8) -> usize {
+        match self {
+            Self::OneHot => 1 << bits,
+            _ => self.stored(bits).div_ceil(LIMB_BITS) as usize + 1,
+        }
+    }
+}
+
+/// Widths of a value's digits, lowest first.
+pub(crate) fn digits(bits: u8) -> Vec<u8> {
+    if bits <= MAX_DIGIT_BITS {
+        return vec![bits.max(1)];
+    }
+    (0..bits.div_ceil(DIGIT_BITS)).map(|i| DIGIT_BITS.min(bits - i * DIGIT_BITS)).collect()
+}
+
+/// Which coefficients hold a digit: ring elements hold `2,048 / 2^width` digits of one position in consecutive rows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    /// Index of the ring element in the chunk.
+    pub element: usize,
+    /// Coefficient that stands for the digit's zero.
+    pub offset: usize,
+}
+
+/// Ring elements of a chunk of digits before those of digit `digit`, and where each row's is.
+pub(crate) fn place(bits: u8, rows: usize, digit: usize, row: usize) -> Place {
+    let widths = digits(bits);
+    let before: usize = widths[..digit].iter().map(|&w| rows.div_ceil(N >> w)).sum();
+    let per = N >> widths[digit];
+    Place { element: before + row / per, offset: (row % per) << widths[digit] }
+}
+
+/// One chunk of one column in one form: what the owner stores and an executor computes on.
+///
+/// Invariant: as many words as form, width and rows say.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EncryptedChunk {
+    form: Form,
+    bits: u8,
+    rows: usize,
+    seed: u128,
+    /// Bodies, in 32 bits: what is cut off is noise of σ = 2^-33.8.
+    bodies: Vec<u32>,
+}
+
+impl std::fmt::Debug for EncryptedChunk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EncryptedChunk({:?}, {} bits, {} rows)", self.form, self.bits, self.rows)
+    }
+}
+
+impl EncryptedChunk {
+    /// How the values are stored.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Width of the values.
+    pub fn bits(&self) -> u8 {
+        self.bits
+    }
+
+    /// How many values there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn elements(form: Form, bits: u8, rows: usize) -> usize {
+        match form {
+            Form::Digits => digits(bits).iter().map(|&w| rows.div_ceil(N >> w)).sum(),
+            _ => rows * form.boxes(bits).div_ceil(BOXES),
+        }
+    }
+
+    /// Bytes of the encoding of a chunk.
+    pub fn encoded_len(form: Form, bits: u8, rows: usize) -> usize {
+        HEADER + 4 * N * Self::elements(form, bits, rows)
+    }
+
+    fn check(form: Form, bits: u8, rows: usize) -> Result<(), Error> {
+        if bits == 0 || bits > form.max_bits() {
+            return Err(Error::ColumnBits { form, bits });
+        }
+        if rows == 0 || rows > ROWS_PER_CHUNK {
+            return Err(Error::ChunkRows { got: rows });
+        }
+        Ok(())
+    }
+
+    /// Version, form, width, rows (4 bytes), seed (16), bodies (4 each), all little-endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(Self::encoded_len(self.form, self.bits, self.rows));
+        let form = Form::ALL.iter().position(|form| *form == self.form).expect("a form is among all");
+        out.extend_from_slice(&[VERSION, form as u8, self.bits]);
+        out.extend_from_slice(&(self.rows as u32).to_le_bytes());
+        out.extend_from_slice(&self.seed.to_le_bytes());
+        self.bodies.iter().for_each(|body| out.extend_from_slice(&body.to_le_bytes()));
+        out
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Version`], [`Error::Length`]; [`Error::ColumnBits`], [`Error::ChunkRows`] for what no chunk is.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let mut reader = wire::Reader::open(WHAT, VERSION, HEADER, bytes)?;
+        let form = *Form::ALL.get(usize::from(reader.u8())).ok_or(Error::Form)?;
+        let (bits, rows) = (reader.u8(), reader.u32() as usize);
+        Self::check(form, bits, rows)?;
+        wire::exact(WHAT, Self::encoded_len(form, bits, rows), bytes)?;
+        let seed = u128::from_le_bytes(reader.array());
+        let bodies = (0..N * Self::elements(form, bits, rows)).map(|_| reader.u32()).collect();
+        Ok(Self { form, bits, rows, seed, bodies })
+    }
+
+    /// The ring elements, with their masks.
+    pub(crate) fn expand(&self) -> GlweCiphertextListOwned<u64> {
+        let bodies: Vec<u64> = self.bodies.iter().map(|&body| u64::from(body) << 32).collect();
+        let count = GlweCiphertextCount(bodies.len() / N);
+        let seeded = SeededGlweCiphertextList::from_container(
+            bodies.as_slice(),
+            GLWE_SIZE,
+            POLY,
+            Seed(self.seed).into(),
+            native(),
+        );
+        let mut list = GlweCiphertextList::new(0, GLWE_SIZE, POLY, count, native());
+        decompress_seeded_glwe_ciphertext_list::<_, _, _, DefaultRandomGenerator>(&mut list, &seeded);
+        list
+    }
+}
+
+impl TableKey {
+    /// Encrypts up to [`ROWS_PER_CHUNK`] values of `bits` bits; `None` is a null.
+    ///
+    /// # Errors
+    /// [`Error::ColumnBits`], [`Error::ChunkRows`]; [`Error::Value`] if one is too wide, of which nothing is said but the
+    /// row; [`Error::Entropy`].
+    pub fn encrypt(&self, form: Form, bits: u8, values: &[Option<u64>]) -> Result<EncryptedChunk, Error> {
+        EncryptedChunk::check(form, bits, values.len())?;
+        if let Some(row) = values.iter().position(|v| v.is_some_and(|v| bits < 64 && v >> bits != 0)) {
+            return Err(Error::Value { row, bits });
+        }
+        let plain = plaintext(form, bits, values);
+        let entropy = Entropy::from_os()?;
+        let seed = entropy.seed("table/column/mask", 0);
+        let mut list =
+            SeededGlweCiphertextList::from_container(vec![0u64; plain.len()], GLWE_SIZE, POLY, seed.into(), native());
+        let mut noise = DeterministicSeeder::<DefaultRandomGenerator>::new(entropy.seed("table/column/noise", 0));
+        let plain = PlaintextList::from_container(plain);
+        encrypt_seeded_glwe_ciphertext_list(&self.ring(), &mut list, &plain, SET.glwe_noise_distribution, &mut noise);
+        // Rounding is public: it looks at nothing but the ciphertext.
+        let bodies = list.as_ref().par_iter().map(|body| (body.wrapping_add(1 << 31) >> 32) as u32).collect();
+        Ok(EncryptedChunk { form, bits, rows: values.len(), seed: seed.0, bodies })
+    }
+}
+
+/// The polynomials that are encrypted.
+fn plaintext(form: Form, bits: u8, values: &[Option<u64>]) -> Vec<u64> {
+    let rows = values.len();
+    let mut plain = vec![0u64; N * EncryptedChunk::elements(form, bits, rows)];
+    let per_row = N * form.boxes(bits).div_ceil(BOXES);
+    for (row, value) in values.iter().enumerate() {
+        let Some(value) = *value else { continue };
+        if form == Form::Digits {
+            let mut rest = value;
+            for (digit, width) in digits(bits).into_iter().enumerate() {
+                let Place { element, offset } = place(bits, rows, digit, row);
+                plain[element * N + offset + (rest & ((1 << width) - 1)) as usize] = DELTA;
+                rest >>= width;
+            }
+            continue;
+        }
+        // Half of the scale: masking subtracts the value's own turned form.
+        let mut fill = |index: usize, limb: u64| {
+            plain[row * per_row + index * BOX..][..BOX].fill(limb * (DELTA / 2));
+        };
+        if form == Form::OneHot {
+            fill(value as usize, 1);
+            continue;
+        }
+        let stored = if form == Form::Squares { u128::from(value) * u128::from(value) } else { u128::from(value) };
+        fill(0, 1);
+        for index in 1..form.boxes(bits) {
+            fill(index, (stored >> (LIMB_BITS * (index as u32 - 1))) as u64 & ((1 << LIMB_BITS) - 1));
+        }
+    }
+    plain
+}

@@ -1,0 +1,250 @@
+//! What an executor gives back for a chunk, and how the owner opens it.
+
+use tfhe::core_crypto::prelude::*;
+
+use super::{
+    column::digits,
+    key::TableKey,
+    params::{BLOCK_BITS, BLOCK_DELTA, BOX, BOXES, DELTA, GLWE_SIZE, LIMB_BITS, N, POLY, native},
+    query::{Output, Plan},
+};
+use crate::{Error, wire};
+
+const VERSION: u8 = 1;
+const WHAT: &str = "encrypted result";
+
+/// A ring element of which some coefficients are results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub mask: Vec<u32>,
+    pub bodies: Vec<u32>,
+}
+
+fn round(word: u64) -> u32 {
+    (word.wrapping_add(1 << 31) >> 32) as u32
+}
+
+/// Where the middle of a box is. A sample with a single body has it there or, if it came from one coefficient, at 0:
+/// the mask is turned so that there is no difference.
+pub(crate) const MIDDLE: usize = BOX / 2;
+
+impl Sample {
+    /// The middle coefficients of the first `boxes` boxes.
+    pub(crate) fn of_boxes(element: &[u64], boxes: usize) -> Self {
+        let (mask, body) = element.split_at(N);
+        let bodies = (0..boxes).map(|i| round(body[i * BOX + MIDDLE])).collect();
+        Self { mask: mask.iter().copied().map(round).collect(), bodies }
+    }
+
+    /// An LWE ciphertext under the flattened key, as the middle of the first box.
+    pub(crate) fn of_lwe(lwe: &[u64]) -> Self {
+        let mut mask = vec![0u32; N];
+        for (i, &word) in lwe[..N].iter().enumerate() {
+            // (A·S)_p has S_i·A_{p−i}.
+            if i <= MIDDLE {
+                mask[MIDDLE - i] = round(word);
+            } else {
+                mask[N + MIDDLE - i] = round(word.wrapping_neg());
+            }
+        }
+        Self { mask, bodies: vec![round(lwe[N])] }
+    }
+}
+
+/// The result of one chunk, encrypted under the owner's key: for each group and output, ring elements whose sums open.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EncryptedResult {
+    pub(crate) groups: usize,
+    pub(crate) samples: Vec<Sample>,
+}
+
+impl std::fmt::Debug for EncryptedResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "EncryptedResult({} groups, {} ring elements)", self.groups, self.samples.len())
+    }
+}
+
+/// Bodies of each sample, in order.
+fn layout(plan: &Plan, groups: usize) -> Vec<usize> {
+    let of_group: Vec<usize> = plan.outputs().iter().flat_map(|output| plan.samples(*output)).collect();
+    of_group.iter().copied().cycle().take(groups * of_group.len()).collect()
+}
+
+impl EncryptedResult {
+    /// Bytes of the encoding.
+    pub fn encoded_len(plan: &Plan, groups: usize) -> usize {
+        1 + 4 + layout(plan, groups).iter().map(|bodies| 4 * (N + bodies)).sum::<usize>()
+    }
+
+    /// Version, groups (4 bytes), then of each ring element the mask and the bodies, 4 bytes each, little-endian.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        out.extend_from_slice(&(self.groups as u32).to_le_bytes());
+        let words = self.samples.iter().flat_map(|sample| sample.mask.iter().chain(&sample.bodies));
+        words.for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+        out
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote, for the plan and the number of groups that the reader knows.
+    ///
+    /// # Errors
+    /// [`Error::Version`], [`Error::Length`]; [`Error::Groups`] for another number of groups.
+    pub fn from_bytes(plan: &Plan, groups: usize, bytes: &[u8]) -> Result<Self, Error> {
+        let mut reader = wire::Reader::open(WHAT, VERSION, 5, bytes)?;
+        let got = reader.u32() as usize;
+        if got != groups {
+            return Err(Error::Groups { expected: groups, got });
+        }
+        wire::exact(WHAT, Self::encoded_len(plan, groups), bytes)?;
+        let mut words = |len| (0..len).map(|_| reader.u32()).collect::<Vec<u32>>();
+        let samples =
+            layout(plan, groups).into_iter().map(|bodies| Sample { mask: words(N), bodies: words(bodies) }).collect();
+        Ok(Self { groups, samples })
+    }
+}
+
+/// An output, opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Opened {
+    /// How many rows.
+    Count(u64),
+    /// How many values, and their sum or that of their squares.
+    Sum {
+        /// Values that are no nulls.
+        count: u64,
+        /// Their exact sum.
+        sum: u128,
+    },
+    /// How many rows of each category.
+    Categories(Vec<u64>),
+    /// The least or the greatest value, if there is one.
+    Extremum(Option<u64>),
+}
+
+impl TableKey {
+    /// Opens the results of all chunks: for each group, each output of the plan.
+    ///
+    /// **The owner must not do so for whoever asks**: an executor can return any ciphertext in place of a result, a value
+    /// of a row among them. Only what is bound to an admitted job may be opened, once, and what is opened is the owner's,
+    /// to be protected as its policy says, before anything of it leaves.
+    ///
+    /// # Errors
+    /// [`Error::Groups`] if the results differ in their groups; [`Error::Noise`] if a result is not on the grid of
+    /// results: it was not computed by this plan, with this key's columns and evaluation key.
+    pub fn open(&self, plan: &Plan, results: &[EncryptedResult]) -> Result<Vec<Vec<Opened>>, Error> {
+        let groups = results.first().map_or(1, |result| result.groups);
+        let mut opened: Vec<Vec<Option<Opened>>> = vec![vec![None; plan.outputs().len()]; groups];
+        for result in results {
+            if result.groups != groups || result.samples.len() != layout(plan, groups).len() {
+                return Err(Error::Groups { expected: groups, got: result.groups });
+            }
+            let mut samples = result.samples.iter();
+            for group in &mut opened {
+                for (slot, output) in group.iter_mut().zip(plan.outputs()) {
+                    let some: Vec<&Sample> = samples.by_ref().take(plan.samples(*output).len()).collect();
+                    let one = self.open_output(plan, *output, &some)?;
+                    *slot = Some(match slot.take() {
+                        Some(before) => add(before, one, *output),
+                        None => one,
+                    });
+                }
+            }
+        }
+        let nothing = |output: Output| match output {
+            Output::Count => Opened::Count(0),
+            Output::Sum(_) | Output::SumOfSquares(_) => Opened::Sum { count: 0, sum: 0 },
+            Output::Categories(_) => Opened::Categories(vec![0; plan.boxes(output)]),
+            Output::Minimum(_) | Output::Maximum(_) => Opened::Extremum(None),
+        };
+        let finish = |group: Vec<Option<Opened>>| {
+            group.into_iter().zip(plan.outputs()).map(|(one, output)| one.unwrap_or_else(|| nothing(*output))).collect()
+        };
+        Ok(opened.into_iter().map(finish).collect())
+    }
+
+    fn open_output(&self, plan: &Plan, output: Output, samples: &[&Sample]) -> Result<Opened, Error> {
+        if let Some((column, _)) = output.extremum() {
+            let any = self.read(samples[0], BLOCK_DELTA)?[0];
+            let (mut value, mut shift) = (0u64, 0u32);
+            let widths = digits(plan.width(column));
+            let in_digit = widths.iter().flat_map(|&w| {
+                let blocks = u32::from(w).div_ceil(BLOCK_BITS);
+                (0..blocks).map(move |i| BLOCK_BITS.min(u32::from(w) - i * BLOCK_BITS))
+            });
+            for (sample, width) in samples[1..].iter().zip(in_digit) {
+                let block = self.read(sample, BLOCK_DELTA)?[0];
+                value |= (block & ((1 << BLOCK_BITS) - 1)) << shift;
+                shift += width;
+            }
+            return Ok(Opened::Extremum((any > 0).then_some(value)));
+        }
+        let mut boxes = Vec::new();
+        for sample in samples {
+            boxes.extend(self.read(sample, DELTA)?);
+        }
+        Ok(match output {
+            Output::Count => Opened::Count(boxes[0]),
+            Output::Categories(_) => Opened::Categories(boxes),
+            _ => {
+                let limbs = boxes[1..].iter().enumerate();
+                let sum = limbs.map(|(i, &limb)| u128::from(limb) << (LIMB_BITS * i as u32)).sum();
+                Opened::Sum { count: boxes[0], sum }
+            }
+        })
+    }
+
+    /// The phases of the results.
+    pub(crate) fn phases(&self, sample: &Sample) -> Vec<u64> {
+        let mut words = vec![0u64; 2 * N];
+        let widen = |word: &u32| u64::from(*word) << 32;
+        words.iter_mut().zip(&sample.mask).for_each(|(word, mask)| *word = widen(mask));
+        for (i, body) in sample.bodies.iter().enumerate() {
+            words[N + (i % BOXES) * BOX + MIDDLE] = widen(body);
+        }
+        let element = GlweCiphertext::from_container(words, POLY, native());
+        debug_assert_eq!(element.glwe_size(), GLWE_SIZE);
+        let mut plain = PlaintextList::new(0u64, PlaintextCount(N));
+        decrypt_glwe_ciphertext(&self.ring(), &element, &mut plain);
+        (0..sample.bodies.len()).map(|i| plain.as_ref()[i * BOX + MIDDLE]).collect()
+    }
+
+    /// The multiples of `step` that the results are.
+    fn read(&self, sample: &Sample, step: u64) -> Result<Vec<u64>, Error> {
+        self.phases(sample)
+            .into_iter()
+            .map(|phase| {
+                let value = phase.wrapping_add(step / 2) / step;
+                let off = phase.wrapping_sub(value.wrapping_mul(step)).cast_signed().unsigned_abs();
+                // Beyond a quarter step is 13σ and more.
+                if off > step / 4 { Err(Error::Noise) } else { Ok(value % steps(step)) }
+            })
+            .collect()
+    }
+}
+
+/// How many steps the torus has.
+fn steps(step: u64) -> u64 {
+    1 << (64 - step.ilog2())
+}
+
+fn add(a: Opened, b: Opened, output: Output) -> Opened {
+    match (a, b) {
+        (Opened::Count(a), Opened::Count(b)) => Opened::Count(a + b),
+        (Opened::Sum { count, sum }, Opened::Sum { count: more, sum: other }) => {
+            Opened::Sum { count: count + more, sum: sum + other }
+        }
+        (Opened::Categories(a), Opened::Categories(b)) => {
+            Opened::Categories(a.iter().zip(&b).map(|(a, b)| a + b).collect())
+        }
+        (Opened::Extremum(a), Opened::Extremum(b)) => {
+            let greatest = matches!(output, Output::Maximum(_));
+            let pick = |a: u64, b: u64| if greatest { a.max(b) } else { a.min(b) };
+            Opened::Extremum(match (a, b) {
+                (Some(a), Some(b)) => Some(pick(a, b)),
+                (a, b) => a.or(b),
+            })
+        }
+        _ => unreachable!("both are the same output"),
+    }
+}
