@@ -7,7 +7,7 @@
 //! leaves a job either not admitted, admitted (and then finished from the recorded request), or complete.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use redb::{ReadableTable, StorageBackend, TableDefinition};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,7 @@ use crate::policy::{Policy, PolicyError};
 use crate::privacy::Epsilon;
 use crate::receipt::{Receipt, ReceiptError, Statement};
 use crate::time::Timestamp;
+use crate::together::Together;
 
 const FORMAT: Format = Format { name: "sealock-journal", version: 1 };
 /// Nullifier to job.
@@ -141,20 +142,17 @@ pub enum Parked {
 #[derive(Debug)]
 pub struct Journal {
     db: Durable,
-    /// Admissions that wait for a transaction.
-    waiting: Mutex<Vec<Arc<Admission>>>,
-    /// Held by whoever writes the next one.
-    writing: Mutex<()>,
+    /// Who waits for a transaction.
+    admissions: Together<Admission, Result<JobRecord, JournalError>>,
 }
 
-/// An admission that waits for a transaction.
+/// What is to be written.
 #[derive(Debug)]
 struct Admission {
     record: JobRecord,
     id: JobId,
     request: Vec<u8>,
     policy: Policy,
-    outcome: Mutex<Option<Result<JobRecord, JournalError>>>,
 }
 
 impl Journal {
@@ -183,7 +181,7 @@ impl Journal {
     }
 
     fn over(db: Durable) -> Self {
-        Self { db, waiting: Mutex::default(), writing: Mutex::default() }
+        Self { db, admissions: Together::new(1) }
     }
 
     /// Admits a job: spends its nullifier, counts it and the privacy loss of the record against `policy`, records it and its
@@ -198,35 +196,18 @@ impl Journal {
             id: request.id(),
             request: request.to_bytes()?,
             policy: policy.clone(),
-            outcome: Mutex::default(),
         });
-        lock(&self.waiting).push(Arc::clone(&admission));
-        let _writing = lock(&self.writing);
-        // Whoever wrote before has taken it along; otherwise it is among those that wait.
-        if let Some(outcome) = lock(&admission.outcome).take() {
-            return outcome;
-        }
-        let all = std::mem::take(&mut *lock(&self.waiting));
-        let together =
-            self.db.write(|txn| Ok::<_, JournalError>(all.iter().map(|one| one.apply(txn)).collect::<Vec<_>>()));
-        let outcomes = match together {
-            Ok(outcomes) => outcomes,
-            // Each has an error of its own. One that was written nevertheless is found again.
-            Err(_) if all.len() > 1 => {
-                let alone = |one: &Arc<Admission>| self.db.write(|txn| one.apply(txn));
-                all.iter().map(alone).collect()
+        let write = |all: &[Arc<Admission>]| {
+            let apply = |txn: &_| Ok::<_, JournalError>(all.iter().map(|one| one.apply(txn)).collect::<Vec<_>>());
+            match self.db.write(apply) {
+                Ok(outcomes) => Some(outcomes),
+                Err(e) if all.len() == 1 => Some(vec![Err(e)]),
+                // Each has an error of its own. One that was written nevertheless is found again.
+                Err(_) => None,
             }
-            Err(e) => vec![Err(e)],
         };
-        let mut own = None;
-        for (one, outcome) in all.iter().zip(outcomes) {
-            if Arc::ptr_eq(one, &admission) {
-                own = Some(outcome);
-            } else {
-                *lock(&one.outcome) = Some(outcome);
-            }
-        }
-        own.unwrap_or(Err(JournalError::UnknownJob(admission.id)))
+        let alone = || self.db.write(|txn| admission.apply(txn));
+        self.admissions.join(&admission, || usize::MAX, write).unwrap_or_else(alone)
     }
 
     /// Whether this job was admitted before.
@@ -590,11 +571,6 @@ impl Admission {
         txn.open_table(REQUESTS)?.insert(key, request.as_slice())?;
         Ok(record.clone())
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is guarded here is whole at any time.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn keep_in(txn: &redb::WriteTransaction, name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, JournalError> {

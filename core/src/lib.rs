@@ -16,6 +16,7 @@ pub mod durable;
 pub mod error;
 pub mod progress;
 pub mod time;
+mod together;
 
 pub mod asset;
 pub mod columns;

@@ -382,6 +382,52 @@ fn a_thousand_submissions_of_one_nullifier_are_one_job() {
     assert_eq!(answered, 1, "of five requests with one use");
 }
 
+/// A node verifies together the proofs that come together: with each of the wrong ones, others are right.
+#[test]
+fn of_requests_that_come_together_those_with_a_wrong_proof_are_refused_and_no_others() {
+    const COUNT: usize = 24;
+    let market = Market::with(policy(), Terms::free(100).uses_per_order(COUNT as u64));
+    let (order, node) = (market.order(), market.owner.node());
+    let right: Vec<_> = (0..COUNT).map(|_| order.request(&any()).unwrap().request().clone()).collect();
+    let wrong = |place: usize| place % 5 == 2;
+    let sent = |place: usize| {
+        let mut changed = json(&right[place]);
+        if wrong(place) {
+            // It is a proof, but of the next request.
+            changed["proof"] = json(&right[place + 1])["proof"].clone();
+        }
+        request(&changed)
+    };
+    let sent: Vec<_> = (0..COUNT).map(sent).collect();
+    for admitted_before in [false, true] {
+        let start = &std::sync::Barrier::new(COUNT);
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let submit = |request: &JobRequest| {
+                start.wait();
+                node.submit(request.clone())
+            };
+            let threads: Vec<_> = sent.iter().map(|request| scope.spawn(move || submit(request))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for (place, outcome) in outcomes.into_iter().enumerate() {
+            match outcome {
+                Ok(job) => assert!(!wrong(place) && job == right[place].id(), "{place}, {admitted_before}"),
+                Err(refused) => assert!(wrong(place) && refused.kind() == ErrorKind::Rejected, "{place}: {refused}"),
+            }
+        }
+        let refusals = node.refusals();
+        assert!(refusals.iter().all(|refusal| refusal.kind == ErrorKind::InvalidProof), "{refusals:?}");
+    }
+    let refused = (0..COUNT).filter(|place| wrong(*place)).count();
+    assert_eq!(node.refusals().len(), 2 * refused);
+    assert_eq!(node.unfinished().unwrap().len(), COUNT - refused);
+    // A refusal has spent nothing.
+    for place in (0..COUNT).filter(|place| wrong(*place)) {
+        node.submit(right[place].clone()).unwrap();
+    }
+    assert_eq!(node.unfinished().unwrap().len(), COUNT);
+}
+
 /// The journal alone, where nothing before it slows the race: a thousand different requests, one nullifier.
 #[test]
 fn of_a_thousand_requests_with_one_nullifier_the_journal_admits_one() {

@@ -18,7 +18,7 @@ use sealock_zk::{
     circuit::constraints,
     os_rng, prove,
     rng::{SeedableRng, StdRng},
-    setup, verify,
+    setup, verify, verify_batch,
 };
 
 const DEPTH: usize = 20;
@@ -150,6 +150,12 @@ fn run() -> Vec<u8> {
     measure("prove", 9, || order.prove(&key, &mut rng));
 
     measure("verify", 21, || verify(&verifying_key, &statement, &proof).expect("an honest proof"));
+    for count in [2, 4, 16, 64] {
+        let proofs = vec![(&statement, &proof); count];
+        let of_one = || verify_batch(&verifying_key, &proofs, &mut os_rng()).expect("honest proofs");
+        let time = median(5, of_one) / count as u32;
+        report(&format!("verify, each of {count}"), time);
+    }
     let bytes = proof.to_bytes();
     println!("{:<28}{:>10} bytes", "proof", bytes.len());
     measure("decode proof", 21, || Proof::from_bytes(&bytes).expect("an honest proof"));
@@ -184,7 +190,11 @@ impl Order {
 }
 
 /// Prints the median time of `runs` calls.
-fn measure<T>(name: &str, runs: usize, mut call: impl FnMut() -> T) {
+fn measure<T>(name: &str, runs: usize, call: impl FnMut() -> T) {
+    report(name, median(runs, call));
+}
+
+fn median<T>(runs: usize, mut call: impl FnMut() -> T) -> Duration {
     let mut times: Vec<_> = (0..runs)
         .map(|_| {
             let start = Instant::now();
@@ -193,7 +203,7 @@ fn measure<T>(name: &str, runs: usize, mut call: impl FnMut() -> T) {
         })
         .collect();
     times.sort();
-    report(name, times[runs / 2]);
+    times[runs / 2]
 }
 
 fn report(name: &str, time: Duration) {

@@ -118,7 +118,7 @@ pub use circuit::MAX_DEPTH;
 pub use identity::{Credential, IdentitySecret};
 pub use keys::{Element, KeyBundle, ProvingKey, VerifyingKey};
 pub use poseidon::poseidon;
-pub use proof::{Claim, Proof, ProveError, Rejected, Statement, Witness, prove, verify};
+pub use proof::{Claim, Proof, ProveError, Rejected, Statement, Witness, prove, verify, verify_batch};
 pub use rng::os_rng;
 pub use scalar::Scalar;
 pub use setup::{Keys, SetupError, setup};

@@ -7,6 +7,8 @@ use ark_serialize::Compress;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+pub use batch::verify_batch;
+
 use crate::{
     Credential, DecodeError, IdentitySecret, MerkleProof, ProvingKey, Scalar, VerifyingKey,
     circuit::{Assignment, Level, PUBLIC_INPUTS, full_assignment},
@@ -311,5 +313,6 @@ fn verify_inputs(key: &VerifyingKey, inputs: &[Fr], proof: &Proof) -> Result<(),
     }
 }
 
+mod batch;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use hpke::{
 };
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
+use x25519_dalek::{PublicKey, StaticSecret};
 use zeroize::Zeroizing;
 
 use super::{DatasetKey, DatasetRef, EnvelopeError, Result};
@@ -20,6 +21,7 @@ use crate::Digest;
 type Kem = X25519HkdfSha256;
 
 const LABEL: &[u8] = b"sealock/v1/envelope/recipient";
+const SMALL_ORDER: &str = "an X25519 point of small order";
 
 /// A recipient's secret X25519 key. Wiped when dropped.
 pub struct RecipientKey(<Kem as hpke::Kem>::PrivateKey);
@@ -104,6 +106,17 @@ impl RecipientPublicKey {
         Digest::of("sealock/v1/envelope/recipient-key", &[&self.0])
     }
 
+    /// Checks that something can be sealed to the key, for less than half of what sealing takes.
+    ///
+    /// # Errors
+    /// [`EnvelopeError::InvalidKey`] if this is a point of small order, with which everybody shares the secret.
+    pub fn check(&self) -> Result<()> {
+        // X25519 multiplies by a multiple of eight below the orders of curve and twist times eight (RFC 7748, section 5): what
+        // one such number takes to zero, every one does, and nothing else.
+        let shared = StaticSecret::from([0; 32]).diffie_hellman(&PublicKey::from(self.0));
+        if shared.was_contributory() { Ok(()) } else { Err(EnvelopeError::InvalidKey { why: SMALL_ORDER }) }
+    }
+
     /// Wraps a dataset key for the holder of this key.
     ///
     /// # Errors
@@ -120,7 +133,7 @@ impl RecipientPublicKey {
     /// # Errors
     /// [`EnvelopeError::InvalidKey`] if this is a point of small order, with which everybody shares the secret.
     pub fn seal(&self, info: &[u8], aad: &[u8], plain: &[u8]) -> Result<([u8; 32], Vec<u8>)> {
-        let invalid = |_| EnvelopeError::InvalidKey { why: "an X25519 point of small order" };
+        let invalid = |_| EnvelopeError::InvalidKey { why: SMALL_ORDER };
         let public = Deserializable::from_bytes(&self.0).map_err(invalid)?;
         let (encapsulated, sealed) =
             single_shot_seal::<AesGcm256, HkdfSha256, Kem>(&OpModeS::Base, &public, info, plain, aad)
@@ -181,16 +194,41 @@ mod tests {
         }
     }
 
+    /// Every encoding of such a point, on the curve and on its twist: u of 0, 1, −1, p, p + 1 and of the two points of order
+    /// eight.
     #[test]
     fn a_point_of_small_order_is_no_recipient() {
         let key = DatasetKey::generate(of(1));
-        for point in [[0; 32], {
-            let mut one = [0; 32];
-            one[0] = 1;
-            one
-        }] {
-            let wrapped = RecipientPublicKey::from_bytes(point).wrap(&key);
-            assert!(matches!(wrapped, Err(EnvelopeError::InvalidKey { .. })));
+        let of_eight = [
+            "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+            "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        ];
+        let mut points: Vec<[u8; 32]> = of_eight.map(|text| hex::decode(text).unwrap().try_into().unwrap()).into();
+        for (first, rest, last) in [(0, 0, 0), (1, 0, 0), (0xec, 0xff, 0x7f), (0xed, 0xff, 0x7f), (0xee, 0xff, 0x7f)] {
+            let mut point = [rest; 32];
+            (point[0], point[31]) = (first, last);
+            points.push(point);
         }
+        for mut point in points {
+            for _ in 0..2 {
+                let public = RecipientPublicKey::from_bytes(point);
+                assert!(matches!(public.wrap(&key), Err(EnvelopeError::InvalidKey { .. })));
+                assert!(matches!(public.check(), Err(EnvelopeError::InvalidKey { .. })));
+                // The same point: the highest bit counts for nothing.
+                point[31] ^= 0x80;
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_that_passes_the_check_is_one_to_seal_to() {
+        let mut bytes = [0; 32];
+        for n in 2..200 {
+            // On the curve and on the twist.
+            bytes[0] = n;
+            let public = RecipientPublicKey::from_bytes(bytes);
+            assert!(public.check().is_ok() && public.seal(b"", b"", b"").is_ok(), "{n}");
+        }
+        assert!(RecipientKey::generate().public().check().is_ok());
     }
 }

@@ -12,16 +12,18 @@ mod budget;
 pub(crate) mod clear;
 mod jobs;
 mod served;
+mod verifier;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sealock_fhe::linear::{Blinding, EncryptedQuery, Matrix, Shape, evaluate, evaluate_share};
-use sealock_zk::{Proof, VerifyingKey, verify};
+use sealock_zk::{Proof, VerifyingKey};
 
 pub(crate) use budget::cube_key;
 use served::Task;
 pub(crate) use served::{Served, asset_key, inference_shape, protected_cube, shape, shape_in, summed};
+use verifier::Verifier;
 
 use crate::access::{AccessGrant, MAX_CLOCK_SKEW, MAX_DEADLINE, Rejected, Rejection, Work};
 use crate::asset::Did;
@@ -105,7 +107,7 @@ pub struct Node {
     pub(crate) exchange: Exchange,
     pub(crate) keys: Arc<KeyStore>,
     pub(crate) journal: Journal,
-    pub(crate) verifying_key: VerifyingKey,
+    verifier: Verifier,
     pub(crate) served: Mutex<BTreeMap<Did, Arc<Served>>>,
     under_way: Arc<Mutex<HashSet<JobId>>>,
     refusals: Mutex<VecDeque<RefusalRecord>>,
@@ -126,7 +128,7 @@ impl<E: Into<Rejection>> From<E> for Stopped {
 impl Node {
     pub(crate) fn new(exchange: Exchange, keys: Arc<KeyStore>, journal: Journal, verifying_key: VerifyingKey) -> Self {
         let (served, under_way, refusals) = Default::default();
-        Self { exchange, keys, journal, verifying_key, served, under_way, refusals }
+        Self { exchange, keys, journal, verifier: Verifier::new(verifying_key), served, under_way, refusals }
     }
 
     pub(crate) fn account(&self) -> &Account {
@@ -200,7 +202,7 @@ impl Node {
         let statement = request.statement(desk.service.scope(request.now))?;
         let proof = Proof::from_bytes(&request.proof)
             .map_err(|e| CodecError::Malformed { what: "access proof", why: e.to_string() })?;
-        verify(&self.verifying_key, &statement, &proof).map_err(|_| Rejection::InvalidProof)?;
+        self.verifier.verify(statement, proof).map_err(|_| Rejection::InvalidProof)?;
 
         // What the proof is bound to is now known to be the prover's. A use that was spent before has its place, too.
         match self.journal.spent_for(&request.nullifier).map_err(|e| failed(e.into()))? {
@@ -295,7 +297,7 @@ impl Node {
                 return Err(CodecError::Malformed { what: "job request", why }.into());
             }
         };
-        RecipientPublicKey::from_bytes(request.result_key).seal(b"", b"", b"").map_err(|_| Rejection::ResultKey)?;
+        RecipientPublicKey::from_bytes(request.result_key).check().map_err(|_| Rejection::ResultKey)?;
         Ok(AccessGrant { job: request.id(), request, served, work: Some(work) })
     }
 

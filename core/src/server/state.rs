@@ -17,8 +17,10 @@ use crate::owner::Owner;
 use crate::protocol::NodeInfo;
 use crate::release::MAX_RESULT_BYTES;
 
-/// How many requests are checked at a time, for each core: most of them wait for the disk, together.
+/// How many requests are checked at a time, for each core and at least: most of them wait, for the disk or for a batch of
+/// proofs, and the more there are, the less each costs.
 const CHECKING_PER_CORE: usize = 8;
+const CHECKING: usize = 64;
 /// How many reads there are at a time, for each core.
 const READING_PER_CORE: usize = 16;
 /// How many more wait, for each core.
@@ -84,7 +86,7 @@ impl State {
             queue: Arc::new(Queue::new(limits)),
             metrics: Metrics::new(),
             started: Instant::now(),
-            checking: Arc::new(Semaphore::new(cores * CHECKING_PER_CORE)),
+            checking: Arc::new(Semaphore::new((cores * CHECKING_PER_CORE).max(CHECKING))),
             waiting: Arc::new(Semaphore::new(cores * WAITING_PER_CORE)),
             inflight: Arc::new(Semaphore::new(options.max_inflight_bytes >> 10)),
             answers: Arc::new(Semaphore::new(options.max_inflight_bytes >> 10)),

@@ -354,6 +354,23 @@ fn what_does_not_fit_is_refused_before_anything_is_computed() {
     assert!(matches!(Plan::new(&[4], &Filter::Null(1), &[]), Err(Error::Column { got: 1, columns: 1 })));
 }
 
+/// Why a result must be bound to a job before it is opened: an executor's "sum" may be any row's value.
+#[test]
+fn an_executor_can_put_a_rows_value_in_place_of_the_sum() {
+    let Keys { key, evaluator, .. } = keys();
+    let (bits, rows) = ([4, 16], 3);
+    let plan = Plan::new(&bits, &Filter::AtLeast(0, 9), &[Output::Sum(1)]).unwrap();
+    let filtered = key.encrypt(Form::Digits, 4, &[Some(3); 3]).unwrap();
+    let summed = key.encrypt(Form::Limbs, 16, &[Some(700), Some(41_000), Some(2)]).unwrap();
+    let honest = evaluator.evaluate(&plan, &Rows::new(rows).column(0, &filtered).column(1, &summed)).unwrap();
+    let stored = summed.expand().into_container();
+    let row: Vec<u64> = stored[ELEMENT..2 * ELEMENT].iter().map(|word| word.wrapping_mul(2)).collect();
+    let sample = result::Sample::of_boxes(&row, plan.samples(Output::Sum(1))[0]);
+    let forged = EncryptedResult { groups: 1, samples: vec![sample] };
+    assert_eq!(key.open(&plan, &[honest]).unwrap(), [[Opened::Sum { count: 0, sum: 0 }]]);
+    assert_eq!(key.open(&plan, &[forged]).unwrap(), [[Opened::Sum { count: 1, sum: 41_000 }]]);
+}
+
 /// Under another key, results are noise: the owner notices.
 #[test]
 fn a_result_under_another_key_does_not_open() {
