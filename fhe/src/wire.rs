@@ -1,4 +1,4 @@
-//! Strict reading of the two wire forms, and their packed integers.
+//! Strict reading of the wire forms, and their packed integers.
 
 use crate::Error;
 

@@ -10,7 +10,8 @@
 //!
 //! A null is zero in every form: no predicate holds of it, and it adds nothing.
 
-use rayon::prelude::*;
+use std::ops::Range;
+
 use tfhe::core_crypto::{
     commons::{generators::DeterministicSeeder, math::random::Seed},
     prelude::*,
@@ -18,7 +19,7 @@ use tfhe::core_crypto::{
 
 use super::{
     key::TableKey,
-    params::{BOX, BOXES, DELTA, GLWE_SIZE, LIMB_BITS, N, POLY, SET, native},
+    params::{BOX, BOXES, DELTA, GLWE_SIZE, LIMB_BITS, N, POLY, SET, cut, native, widen},
 };
 use crate::{Error, linear::Entropy, wire};
 
@@ -59,6 +60,11 @@ impl Form {
         }
     }
 
+    /// The width, if the form holds values of it.
+    pub(crate) fn check(self, bits: u8) -> Result<u8, Error> {
+        if bits == 0 || bits > self.max_bits() { Err(Error::ColumnBits { form: self, bits }) } else { Ok(bits) }
+    }
+
     /// Bits that are stored of a value of `bits` bits.
     fn stored(self, bits: u8) -> u32 {
         if self == Self::Squares { 2 * u32::from(bits) } else { u32::from(bits) }
@@ -76,26 +82,23 @@ impl Form {
 /// Widths of a value's digits, lowest first.
 pub(crate) fn digits(bits: u8) -> Vec<u8> {
     if bits <= MAX_DIGIT_BITS {
-        return vec![bits.max(1)];
+        return vec![bits];
     }
     (0..bits.div_ceil(DIGIT_BITS)).map(|i| DIGIT_BITS.min(bits - i * DIGIT_BITS)).collect()
 }
 
-/// Which coefficients hold a digit: ring elements hold `2,048 / 2^width` digits of one position in consecutive rows.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    /// Index of the ring element in the chunk.
-    pub element: usize,
-    /// Coefficient that stands for the digit's zero.
-    pub offset: usize,
+/// The ring elements of a chunk that hold one digit of each row, `2,048 / 2^width` of them each.
+pub(crate) fn range(bits: u8, rows: usize, digit: usize) -> Range<usize> {
+    let count = |width: &u8| rows.div_ceil(N >> width);
+    let widths = digits(bits);
+    let start = widths[..digit].iter().map(count).sum();
+    start..start + count(&widths[digit])
 }
 
-/// Ring elements of a chunk of digits before those of digit `digit`, and where each row's is.
-pub(crate) fn place(bits: u8, rows: usize, digit: usize, row: usize) -> Place {
-    let widths = digits(bits);
-    let before: usize = widths[..digit].iter().map(|&w| rows.div_ceil(N >> w)).sum();
-    let per = N >> widths[digit];
-    Place { element: before + row / per, offset: (row % per) << widths[digit] }
+/// Which of those ring elements holds a row's digit of this width, and the coefficient that stands for its zero.
+pub(crate) fn place(width: u8, row: usize) -> (usize, usize) {
+    let per = N >> width;
+    (row / per, (row % per) << width)
 }
 
 /// One chunk of one column in one form: what the owner stores and an executor computes on.
@@ -107,7 +110,7 @@ pub struct EncryptedChunk {
     bits: u8,
     rows: usize,
     seed: u128,
-    /// Bodies, in 32 bits: what is cut off is noise of σ = 2^-33.8.
+    /// Bodies, in 32 bits.
     bodies: Vec<u32>,
 }
 
@@ -135,7 +138,7 @@ impl EncryptedChunk {
 
     fn elements(form: Form, bits: u8, rows: usize) -> usize {
         match form {
-            Form::Digits => digits(bits).iter().map(|&w| rows.div_ceil(N >> w)).sum(),
+            Form::Digits => range(bits, rows, digits(bits).len() - 1).end,
             _ => rows * form.boxes(bits).div_ceil(BOXES),
         }
     }
@@ -146,9 +149,7 @@ impl EncryptedChunk {
     }
 
     fn check(form: Form, bits: u8, rows: usize) -> Result<(), Error> {
-        if bits == 0 || bits > form.max_bits() {
-            return Err(Error::ColumnBits { form, bits });
-        }
+        form.check(bits)?;
         if rows == 0 || rows > ROWS_PER_CHUNK {
             return Err(Error::ChunkRows { got: rows });
         }
@@ -183,7 +184,7 @@ impl EncryptedChunk {
 
     /// The ring elements, with their masks.
     pub(crate) fn expand(&self) -> GlweCiphertextListOwned<u64> {
-        let bodies: Vec<u64> = self.bodies.iter().map(|&body| u64::from(body) << 32).collect();
+        let bodies: Vec<u64> = self.bodies.iter().copied().map(widen).collect();
         let count = GlweCiphertextCount(bodies.len() / N);
         let seeded = SeededGlweCiphertextList::from_container(
             bodies.as_slice(),
@@ -218,7 +219,7 @@ impl TableKey {
         let plain = PlaintextList::from_container(plain);
         encrypt_seeded_glwe_ciphertext_list(&self.ring(), &mut list, &plain, SET.glwe_noise_distribution, &mut noise);
         // Rounding is public: it looks at nothing but the ciphertext.
-        let bodies = list.as_ref().par_iter().map(|body| (body.wrapping_add(1 << 31) >> 32) as u32).collect();
+        let bodies = list.as_ref().iter().copied().map(cut).collect();
         Ok(EncryptedChunk { form, bits, rows: values.len(), seed: seed.0, bodies })
     }
 }
@@ -233,7 +234,8 @@ fn plaintext(form: Form, bits: u8, values: &[Option<u64>]) -> Vec<u64> {
         if form == Form::Digits {
             let mut rest = value;
             for (digit, width) in digits(bits).into_iter().enumerate() {
-                let Place { element, offset } = place(bits, rows, digit, row);
+                let (element, offset) = place(width, row);
+                let element = range(bits, rows, digit).start + element;
                 plain[element * N + offset + (rest & ((1 << width) - 1)) as usize] = DELTA;
                 rest >>= width;
             }

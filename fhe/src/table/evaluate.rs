@@ -14,12 +14,12 @@ use tfhe::core_crypto::{
 };
 
 use super::{
-    column::{EncryptedChunk, Form, digits, place},
+    column::{EncryptedChunk, Form, digits, place, range},
     filter::{Digit, Gates, Threshold},
     key::EvaluationKey,
-    params::{BOX, DELTA, GLWE_SIZE, N, POLY, SMALL, STEPS, native},
+    params::{DELTA, GLWE_SIZE, N, POLY, SMALL, STEPS, native},
     query::{Output, Plan, Route},
-    result::{EncryptedResult, Sample},
+    result::{EncryptedResult, MIDDLE, Sample, to_element},
 };
 use crate::Error;
 
@@ -94,6 +94,11 @@ impl<'a> Rows<'a> {
         if of.len() == self.rows { Ok(groups) } else { Err(Error::ChunkRows { got: of.len() }) }
     }
 
+    /// Of a row that is in one.
+    fn group_of(&self, row: usize) -> usize {
+        self.group(row).expect("only rows of a group are computed")
+    }
+
     pub(crate) fn group(&self, row: usize) -> Option<usize> {
         match self.groups {
             Some((_, of)) => of[row].map(|group| group as usize),
@@ -136,7 +141,7 @@ impl Evaluator {
         let sources = plan.sources();
         let elements: Elements =
             sources.par_iter().map(|source| (*source, rows.chunks[source].expand().into_container())).collect();
-        let fast = self.fast(plan, rows, groups, &elements);
+        let mut fast = self.fast(plan, rows, groups, &elements);
         let mut general: Vec<_> = self.general(plan, rows, groups, &elements).into_iter().map(Vec::into_iter).collect();
         let mut samples = Vec::new();
         for group in 0..groups {
@@ -145,10 +150,8 @@ impl Evaluator {
                     samples.extend(general[index].next().expect("there is one for each group"));
                     continue;
                 }
-                for (i, bodies) in plan.samples(*output).into_iter().enumerate() {
-                    let at = fast.start(plan, index, group) + i * ELEMENT;
-                    samples.push(Sample::of_boxes(&fast.words[at..][..ELEMENT], bodies));
-                }
+                let words = fast.of(group, index).chunks_exact(ELEMENT);
+                samples.extend(words.zip(plan.samples(*output)).map(|(words, boxes)| Sample::of_boxes(words, boxes)));
             }
         }
         Ok(EncryptedResult { groups, samples })
@@ -156,43 +159,48 @@ impl Evaluator {
 
     /// Sums of everything that is no extremum.
     fn fast(&self, plan: &Plan, rows: &Rows<'_>, groups: usize, elements: &Elements) -> Sums {
-        let included = rows.included();
         let routes: Vec<Route> = plan.outputs().iter().map(|output| plan.route(*output)).collect();
-        let products = plan.gates.as_ref().map(|gates| Products::new(plan, gates, rows.len(), elements, None));
-        let counted = plan
-            .gates
-            .as_ref()
-            .filter(|_| plan.outputs().iter().zip(&routes).any(|(o, r)| *o == Output::Count && *r == Route::Linear));
+        let (masked, decided) = (routes.contains(&Route::Masked), routes.contains(&Route::Decided));
+        let gates = plan.gates.as_ref();
+        let products = gates.filter(|_| masked || decided);
+        let products = products.map(|gates| Products::new(plan, gates, rows.len(), elements, None));
+        // Bits that are counted as they are, in the scale of results.
+        let counted = plan.outputs().iter().zip(&routes).any(|pair| pair == (&Output::Count, &Route::Linear));
+        let counted = gates.filter(|_| counted);
         let counted = counted.map(|gates| Products::new(plan, gates, rows.len(), elements, Some(1)));
-        let of = |route: Route| plan.outputs().iter().zip(&routes).any(|(_, other)| *other == route);
-        let (masked, decided) = (of(Route::Masked), of(Route::Decided));
-        included
+        rows.included()
             .par_chunks(BATCH)
             .fold(
                 || Sums::zero(plan, groups),
                 |mut sums, batch| {
-                    let products = products.as_ref().filter(|_| masked || decided);
-                    let last = products.map(|products| (&products.gates.last, self.sums(products, batch)));
-                    let counts = last.as_ref().filter(|_| decided);
-                    let counts = counts.map(|(gate, last)| self.decide(&self.fine, gate, last.clone(), DELTA));
+                    let last = products.as_ref().map(|products| (&products.gates.last, self.sums(products, batch)));
+                    let counts = match (&counted, &last) {
+                        (Some(products), _) => products.last(batch, &[]),
+                        (None, Some((gate, last))) if decided => self.decide(&self.fine, gate, last.clone(), DELTA),
+                        _ => Vec::new(),
+                    };
                     let bits = last.filter(|_| masked).map(|(gate, last)| {
                         let bits = if gate.is_bit() { last } else { self.decide(&self.coarse, gate, last, HALF) };
                         self.switch(&bits)
                     });
-                    for (index, (&output, &route)) in plan.outputs().iter().zip(&routes).enumerate() {
-                        match (route, &bits, &counts) {
-                            (Route::Linear, ..) => {
-                                linear(&mut sums, plan, index, output, rows, batch, elements, counted.as_ref());
+                    for (index, &output) in plan.outputs().iter().enumerate() {
+                        let Some(source) = output.source() else {
+                            for (at, &row) in batch.iter().enumerate() {
+                                sums.count(rows.group_of(row), index, counts.get(at));
                             }
-                            (Route::Decided, _, Some(counts)) => {
-                                for (&row, count) in batch.iter().zip(counts) {
-                                    sums.count(plan, index, rows, row, count);
-                                }
+                            continue;
+                        };
+                        if output.extremum().is_some() {
+                            continue;
+                        }
+                        let each = plan.accumulators(output) * ELEMENT;
+                        for (part, start) in (0..each).step_by(ELEMENT).enumerate() {
+                            let values = batch.iter().map(|row| &elements[&source][row * each + start..][..ELEMENT]);
+                            let added = self.added(values.collect(), bits.as_deref());
+                            for (&row, value) in batch.iter().zip(added.chunks_exact(ELEMENT)) {
+                                let sum = &mut sums.of(rows.group_of(row), index)[part * ELEMENT..][..ELEMENT];
+                                slice_wrapping_add_assign(sum, value);
                             }
-                            (Route::Masked, Some(bits), _) => {
-                                self.masked(&mut sums, plan, index, output, rows, batch, elements, bits);
-                            }
-                            _ => {}
                         }
                     }
                     sums
@@ -201,37 +209,14 @@ impl Evaluator {
             .reduce(|| Sums::zero(plan, groups), Sums::plus)
     }
 
-    /// Adds the values of the rows whose bit is set.
-    #[expect(clippy::too_many_arguments, reason = "one step of one loop")]
-    fn masked(
-        &self,
-        sums: &mut Sums,
-        plan: &Plan,
-        index: usize,
-        output: Output,
-        rows: &Rows<'_>,
-        batch: &[usize],
-        elements: &Elements,
-        bits: &[Vec<u64>],
-    ) {
-        let each = plan.accumulators(output);
-        for part in 0..each {
-            let mut turned = Vec::with_capacity(batch.len() * ELEMENT);
-            for &row in batch {
-                turned.extend_from_slice(&accumulator(output, row, each, part, elements));
-            }
-            let before = turned.clone();
-            turn(&self.fine, &mut turned, bits);
-            let pairs = before.chunks_exact(ELEMENT).zip(turned.chunks_exact(ELEMENT));
-            for (&row, (before, after)) in batch.iter().zip(pairs) {
-                let group = rows.group(row).expect("only rows of a group are computed");
-                let at = sums.start(plan, index, group) + part * ELEMENT;
-                // Turned by 0 they cancel, turned by half a turn they double.
-                for (sum, (before, after)) in sums.words[at..].iter_mut().zip(before.iter().zip(after)) {
-                    *sum = sum.wrapping_add(before.wrapping_sub(*after));
-                }
-            }
-        }
+    /// Twice the values; with bits, of the rows whose bit is set, and zero of the others.
+    fn added(&self, values: Vec<&[u64]>, bits: Option<&[Vec<u64>]>) -> Vec<u64> {
+        let values = values.concat();
+        let Some(bits) = bits else { return values.iter().map(|word| word.wrapping_mul(2)).collect() };
+        let mut turned = values.clone();
+        turn(&self.fine, &mut turned, bits);
+        // Turned by 0 they cancel, turned by half a turn they double.
+        values.iter().zip(turned).map(|(before, after)| before.wrapping_sub(after)).collect()
     }
 
     /// The last sums of some rows, under the big key: of a bit 0 or ½, of a threshold on either side of 0.
@@ -241,11 +226,9 @@ impl Evaluator {
         for (index, gate) in gates.gates.iter().enumerate() {
             let (weight, by) = products.uses[index];
             let scale = multiplier(by) * weight as u64 * DELTA;
-            let sums: Vec<_> = batch.iter().map(|&row| products.sum(index, gate, row, &made, batch)).collect();
-            made.push(self.decide(&self.coarse, gate, sums, scale));
+            made.push(self.decide(&self.coarse, gate, products.sums(index, gate, batch, &made), scale));
         }
-        let last = gates.gates.len();
-        batch.iter().map(|&row| products.sum(last, &gates.last, row, &made, batch)).collect()
+        products.last(batch, &made)
     }
 
     /// The bits of some rows, as 0 or `one`, under the big key.
@@ -254,7 +237,7 @@ impl Evaluator {
     }
 
     /// One bootstrap for each sum of a threshold: 0 where it is not reached, `one` where it is.
-    fn decide(
+    pub(crate) fn decide(
         &self,
         key: &FourierLweBootstrapKeyOwned,
         threshold: &Threshold,
@@ -319,63 +302,7 @@ fn turn(key: &FourierLweBootstrapKeyOwned, accumulators: &mut [u64], bits: &[Vec
     });
 }
 
-/// The accumulator of a row's value; where every row counts, a public 1.
-fn accumulator(output: Output, row: usize, each: usize, part: usize, elements: &Elements) -> Vec<u64> {
-    match output.source() {
-        Some(source) => elements[&source][(row * each + part) * ELEMENT..][..ELEMENT].to_vec(),
-        None => {
-            let mut one = vec![0; ELEMENT];
-            one[N..N + BOX].fill(DELTA / 2);
-            one
-        }
-    }
-}
-
-/// Adds the values of rows without a bootstrap.
-#[expect(clippy::too_many_arguments, reason = "one step of one loop")]
-fn linear(
-    sums: &mut Sums,
-    plan: &Plan,
-    index: usize,
-    output: Output,
-    rows: &Rows<'_>,
-    batch: &[usize],
-    elements: &Elements,
-    counted: Option<&Products<'_>>,
-) {
-    let each = plan.accumulators(output);
-    for &row in batch {
-        let group = rows.group(row).expect("only rows of a group are computed");
-        let at = sums.start(plan, index, group);
-        if let (Output::Count, Some(products)) = (output, counted) {
-            let bit = products.sum(0, &products.gates.last, row, &[], batch);
-            sums.count(plan, index, rows, row, &bit);
-            continue;
-        }
-        for part in 0..each {
-            let value = accumulator(output, row, each, part, elements);
-            let sum = &mut sums.words[at + part * ELEMENT..];
-            sum.iter_mut().zip(value).for_each(|(sum, word)| *sum = sum.wrapping_add(word.wrapping_mul(2)));
-        }
-    }
-}
-
-/// The ring element whose coefficient in the middle of the first box is this ciphertext.
-fn to_element(lwe: &[u64]) -> Vec<u64> {
-    let middle = super::result::MIDDLE;
-    let mut element = vec![0u64; ELEMENT];
-    for (i, &word) in lwe[..N].iter().enumerate() {
-        // (A·S)_p has S_i·A_{p−i}.
-        if i <= middle {
-            element[middle - i] = word;
-        } else {
-            element[N + middle - i] = word.wrapping_neg();
-        }
-    }
-    element[N + middle] = lwe[N];
-    element
-}
-
+/// The ciphertext, under the flattened key, of a coefficient.
 pub(crate) fn extract(element: &[u64], coefficient: usize) -> Vec<u64> {
     let element = GlweCiphertext::from_container(element, POLY, native());
     let mut lwe = LweCiphertext::new(0, LweSize(N + 1), native());
@@ -388,27 +315,40 @@ fn multiplier(threshold: &Threshold) -> u64 {
     if threshold.is_bit() { STEPS / 2 } else { STEPS / 2 / (threshold.up.max(threshold.down) + 1) as u64 }
 }
 
+/// A row's digit of this width, in the ring elements of a chunk that hold it or its products.
+pub(crate) fn digit_of(elements: &[u64], width: u8, row: usize) -> Vec<u64> {
+    let (element, offset) = place(width, row);
+    extract(&elements[element * ELEMENT..][..ELEMENT], offset)
+}
+
 /// Sums of each group and output.
 struct Sums {
     words: Vec<u64>,
+    /// Where in a group each output's are, and where they end.
+    starts: Vec<usize>,
 }
 
 impl Sums {
     fn zero(plan: &Plan, groups: usize) -> Self {
-        let each: usize = plan.outputs().iter().map(|output| plan.accumulators(*output)).sum();
-        Self { words: vec![0; groups * each * ELEMENT] }
+        let mut starts = vec![0];
+        for output in plan.outputs() {
+            starts.push(starts[starts.len() - 1] + plan.accumulators(*output) * ELEMENT);
+        }
+        Self { words: vec![0; groups * starts[starts.len() - 1]], starts }
     }
 
-    fn start(&self, plan: &Plan, index: usize, group: usize) -> usize {
-        let before = plan.outputs()[..index].iter().map(|output| plan.accumulators(*output)).sum::<usize>();
-        let each: usize = plan.outputs().iter().map(|output| plan.accumulators(*output)).sum();
-        (group * each + before) * ELEMENT
+    fn of(&mut self, group: usize, index: usize) -> &mut [u64] {
+        let start = group * self.starts[self.starts.len() - 1];
+        &mut self.words[start + self.starts[index]..start + self.starts[index + 1]]
     }
 
-    /// Adds a row's bit.
-    fn count(&mut self, plan: &Plan, index: usize, rows: &Rows<'_>, row: usize, bit: &[u64]) {
-        let at = self.start(plan, index, rows.group(row).expect("only rows of a group are computed"));
-        slice_wrapping_add_assign(&mut self.words[at..][..ELEMENT], &to_element(bit));
+    /// Adds a row's bit; where every row counts, a public 1.
+    fn count(&mut self, group: usize, index: usize, bit: Option<&Vec<u64>>) {
+        let sum = self.of(group, index);
+        match bit {
+            Some(bit) => slice_wrapping_add_assign(sum, &to_element(bit)),
+            None => sum[N + MIDDLE] = sum[N + MIDDLE].wrapping_add(DELTA),
+        }
     }
 
     fn plus(mut self, other: Self) -> Self {
@@ -426,8 +366,8 @@ pub(crate) struct Products<'a> {
     each: Vec<BTreeMap<Digit, Vec<u64>>>,
     /// By how much each gate's sum is stretched.
     stretch: Vec<u64>,
-    widths: HashMap<usize, u8>,
-    rows: usize,
+    /// Widths of the digits.
+    widths: HashMap<Digit, u8>,
 }
 
 impl<'a> Products<'a> {
@@ -435,60 +375,60 @@ impl<'a> Products<'a> {
     pub(crate) fn new(plan: &Plan, gates: &'a Gates, rows: usize, elements: &Elements, stretch: Option<u64>) -> Self {
         let all: Vec<&Threshold> = gates.gates.iter().chain([&gates.last]).collect();
         let stretch: Vec<u64> = all.iter().map(|gate| stretch.unwrap_or_else(|| multiplier(gate))).collect();
-        let each = all.par_iter().zip(&stretch).map(|(gate, &by)| {
-            let product = |(digit, weights): (&Digit, &Vec<i64>)| {
-                let (first, count) = range(plan.width(digit.0), rows, digit.1);
-                let words = &elements[&(digit.0, Form::Digits)][first * ELEMENT..][..count * ELEMENT];
-                let times =
-                    |element: &[u64]| [&element[..N], &element[N..]].map(|half| times(half, weights, by)).concat();
-                (*digit, words.par_chunks_exact(ELEMENT).flat_map_iter(times).collect())
+        let each = all.iter().zip(&stretch).map(|(gate, &by)| {
+            let product = |(&digit, weights): (&Digit, &Vec<i64>)| {
+                let range = range(plan.width(digit.0), rows, digit.1);
+                let words = &elements[&(digit.0, Form::Digits)][range.start * ELEMENT..range.end * ELEMENT];
+                (digit, times(words, weights, by))
             };
             gate.digits.iter().map(product).collect()
         });
-        let used = |index: usize| {
-            let uses = all.iter().flat_map(|gate| gate.gates.iter().map(move |(of, weight)| (*of, (*weight, *gate))));
-            uses.into_iter().find(|(of, _)| *of == index).expect("every gate is used").1
-        };
+        let uses = all.iter().flat_map(|gate| gate.gates.iter().map(move |(of, weight)| (*of, (*weight, *gate))));
+        let uses: BTreeMap<_, _> = uses.collect();
+        let widths = all.iter().flat_map(|gate| gate.digits.keys());
         Self {
             gates,
-            uses: (0..gates.gates.len()).map(used).collect(),
+            uses: uses.into_values().collect(),
             each: each.collect(),
+            widths: widths.map(|&digit| (digit, digits(plan.width(digit.0))[digit.1])).collect(),
             stretch,
-            widths: gates.columns().into_iter().map(|column| (column, plan.width(column))).collect(),
-            rows,
         }
     }
 
-    /// The sum of a row, with the threshold where the sign changes; of a bit, the bit.
-    fn sum(&self, index: usize, gate: &Threshold, row: usize, made: &[Vec<Vec<u64>>], batch: &[usize]) -> Vec<u64> {
-        let mut sum = vec![0u64; N + 1];
-        for (digit, words) in &self.each[index] {
-            let bits = self.widths[&digit.0];
-            let place = place(bits, self.rows, digit.1, row);
-            let element = place.element - range(bits, self.rows, digit.1).0;
-            slice_wrapping_add_assign(&mut sum, &extract(&words[element * ELEMENT..][..ELEMENT], place.offset));
-        }
-        let at = batch.iter().position(|&other| other == row).expect("a row of the batch");
-        for (of, _) in &gate.gates {
-            slice_wrapping_add_assign(&mut sum, &made[*of][at]);
-        }
+    /// The last sums of some rows.
+    fn last(&self, batch: &[usize], made: &[Vec<Vec<u64>>]) -> Vec<Vec<u64>> {
+        self.sums(self.gates.gates.len(), &self.gates.last, batch, made)
+    }
+
+    /// The sums of some rows, with the threshold where the sign changes; of a bit, the bits.
+    fn sums(&self, index: usize, gate: &Threshold, batch: &[usize], made: &[Vec<Vec<u64>>]) -> Vec<Vec<u64>> {
         let by = self.stretch[index];
-        let constant = (gate.constant as u64).wrapping_mul(by).wrapping_mul(DELTA);
-        let threshold = (gate.threshold as u64).wrapping_mul(by).wrapping_mul(DELTA);
-        let body =
-            if gate.is_bit() { constant } else { constant.wrapping_sub(threshold).wrapping_add(by * (DELTA / 2)) };
-        sum[N] = sum[N].wrapping_add(body);
-        sum
+        let scaled = |value: i64| (value as u64).wrapping_mul(by).wrapping_mul(DELTA);
+        let mut body = scaled(gate.constant);
+        if !gate.is_bit() {
+            body = body.wrapping_sub(scaled(gate.threshold)).wrapping_add(by * (DELTA / 2));
+        }
+        let of_row = |(at, &row): (usize, &usize)| {
+            let mut sum = vec![0u64; N + 1];
+            sum[N] = body;
+            for (digit, words) in &self.each[index] {
+                slice_wrapping_add_assign(&mut sum, &digit_of(words, self.widths[digit], row));
+            }
+            for (of, _) in &gate.gates {
+                slice_wrapping_add_assign(&mut sum, &made[*of][at]);
+            }
+            sum
+        };
+        batch.iter().enumerate().map(of_row).collect()
     }
 }
 
-/// First ring element of a digit in a chunk, and how many there are.
-pub(crate) fn range(bits: u8, rows: usize, digit: usize) -> (usize, usize) {
-    (place(bits, rows, digit, 0).element, rows.div_ceil(N >> digits(bits)[digit]))
+/// `by · Σ_u weights[u] · X^-u` times each ring element: one difference of prefix sums for each run of equal weights.
+pub(crate) fn times(elements: &[u64], weights: &[i64], by: u64) -> Vec<u64> {
+    elements.par_chunks_exact(N).flat_map_iter(|polynomial| times_polynomial(polynomial, weights, by)).collect()
 }
 
-/// `by · Σ_u weights[u] · X^-u` times a polynomial: one difference of prefix sums for each run of equal weights.
-pub(crate) fn times(polynomial: &[u64], weights: &[i64], by: u64) -> Vec<u64> {
+fn times_polynomial(polynomial: &[u64], weights: &[i64], by: u64) -> Vec<u64> {
     let mut prefix = Vec::with_capacity(2 * N + 1);
     let mut sum = 0u64;
     prefix.push(0);

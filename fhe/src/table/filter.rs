@@ -17,7 +17,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{column::digits, params::MAX_SLACK};
+use super::{
+    column::{Form, digits},
+    params::MAX_SLACK,
+};
 use crate::Error;
 
 /// A condition on encrypted columns, with clear literals. Columns are named by their index.
@@ -218,7 +221,8 @@ impl Planner<'_> {
     }
 
     fn width(&self, column: usize) -> Result<u8, Error> {
-        self.bits.get(column).copied().ok_or(Error::Column { got: column, columns: self.bits.len() })
+        let bits = *self.bits.get(column).ok_or(Error::Column { got: column, columns: self.bits.len() })?;
+        Form::Digits.check(bits)
     }
 
     /// Whether there is a value; for `false`, what holds of no row.

@@ -14,11 +14,11 @@ use tfhe::{
 };
 
 use super::{
-    column::{Form, digits, place},
-    evaluate::{ELEMENT, Elements, Evaluator, Products, Rows, extract, range, times},
-    params::{BLOCK_BITS, BLOCK_DELTA, DELTA, N, SET, native},
+    column::{Form, digits, range},
+    evaluate::{BATCH, ELEMENT, Elements, Evaluator, Products, Rows, digit_of, times},
+    params::{BLOCK_BITS, BLOCK_DELTA, DELTA, SET, native},
     query::Plan,
-    result::Sample,
+    result::{Sample, to_element},
 };
 
 impl Evaluator {
@@ -82,7 +82,7 @@ impl Evaluator {
         let most: RadixCiphertext = integers.create_trivial_max_radix(count);
         let bound = if greatest { &least } else { &most };
         let mut all: Vec<(BooleanBlock, RadixCiphertext)> = rows
-            .par_chunks(super::evaluate::BATCH)
+            .par_chunks(BATCH)
             .flat_map_iter(|batch| {
                 let bits = self.bits(products, batch, BLOCK_DELTA);
                 batch
@@ -114,7 +114,7 @@ impl Evaluator {
         }
         let (any, value) = all.pop().unwrap_or_else(|| (integers.create_trivial_boolean_block(false), bound.clone()));
         let any = any.into_raw_parts();
-        [any].iter().chain(value.blocks()).map(|block| Sample::of_lwe(block.ct.as_ref())).collect()
+        [any].iter().chain(value.blocks()).map(|block| Sample::of_boxes(&to_element(block.ct.as_ref()), 1)).collect()
     }
 }
 
@@ -132,27 +132,16 @@ fn block(lwe: Vec<u64>, degree: u64) -> Ciphertext {
 
 /// The blocks of each row's value, lowest first.
 fn blocks(bits: u8, rows: usize, elements: &[u64]) -> impl Fn(usize) -> Vec<Vec<u64>> + Sync + use<> {
-    // For each block: its digit, and the digit's ring elements times the block's polynomial.
-    let mut products: Vec<(usize, Vec<u64>)> = Vec::new();
+    // For each block: its digit's width, and the digit's ring elements times the block's polynomial.
+    let mut products: Vec<(u8, Vec<u64>)> = Vec::new();
     for (digit, width) in digits(bits).into_iter().enumerate() {
-        let (first, count) = range(bits, rows, digit);
-        let words = &elements[first * ELEMENT..][..count * ELEMENT];
+        let range = range(bits, rows, digit);
+        let words = &elements[range.start * ELEMENT..range.end * ELEMENT];
         for index in 0..u32::from(width).div_ceil(BLOCK_BITS) {
             let of = |v: u64| (v >> (index * BLOCK_BITS)) & ((1 << BLOCK_BITS) - 1);
             let weights: Vec<i64> = (0..1u64 << width).map(|v| of(v) as i64).collect();
-            let by = BLOCK_DELTA / DELTA;
-            let times = |element: &[u64]| [&element[..N], &element[N..]].map(|half| times(half, &weights, by)).concat();
-            products.push((digit, words.par_chunks_exact(ELEMENT).flat_map_iter(times).collect()));
+            products.push((width, times(words, &weights, BLOCK_DELTA / DELTA)));
         }
     }
-    move |row| {
-        products
-            .iter()
-            .map(|(digit, words)| {
-                let place = place(bits, rows, *digit, row);
-                let element = place.element - range(bits, rows, *digit).0;
-                extract(&words[element * ELEMENT..][..ELEMENT], place.offset)
-            })
-            .collect()
-    }
+    move |row| products.iter().map(|(width, words)| digit_of(words, *width, row)).collect()
 }

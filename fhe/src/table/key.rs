@@ -69,7 +69,7 @@ impl TableKey {
         LweSecretKey::from_container(self.small.as_slice())
     }
 
-    /// A key for executors, 94 MB: with it they compute on what this key encrypted, and learn nothing of it.
+    /// A key for executors, 90 MB: with it they compute on what this key encrypted, and learn nothing of it.
     ///
     /// It encrypts the secret keys under each other, which takes circular security for granted, as every use of TFHE's
     /// bootstrapping does.
@@ -138,29 +138,18 @@ impl EvaluationKey {
     }
 
     fn switch(&mut self) -> SeededLweKeyswitchKey<&mut [u64]> {
-        let seed = Seed(self.seeds[0]).into();
-        let (base, level, size) = (SET.ks_base_log, SET.ks_level, SET.lwe_dimension.to_lwe_size());
-        SeededLweKeyswitchKey::from_container(self.switch.as_mut_slice(), base, level, size, seed, native())
+        seeded_switch(self.switch.as_mut_slice(), self.seeds[0])
     }
 
     fn bootstrap(&mut self, fine: bool) -> SeededLweBootstrapKey<&mut [u64]> {
-        let (words, (base, level)) =
-            if fine { (&mut self.fine, FINE) } else { (&mut self.coarse, (SET.pbs_base_log, SET.pbs_level)) };
-        let seed = Seed(self.seeds[1 + usize::from(fine)]).into();
-        SeededLweBootstrapKey::from_container(words.as_mut_slice(), GLWE_SIZE, POLY, base, level, seed, native())
+        let words = if fine { &mut self.fine } else { &mut self.coarse };
+        seeded_bootstrap(words.as_mut_slice(), self.seeds[1 + usize::from(fine)], fine)
     }
 
     /// The key-switching key, with its masks.
     pub(crate) fn expand_switch(&self) -> LweKeyswitchKeyOwned<u64> {
-        let (base, level, size) = (SET.ks_base_log, SET.ks_level, SET.lwe_dimension.to_lwe_size());
-        let seeded = SeededLweKeyswitchKey::from_container(
-            self.switch.as_slice(),
-            base,
-            level,
-            size,
-            Seed(self.seeds[0]).into(),
-            native(),
-        );
+        let seeded = seeded_switch(self.switch.as_slice(), self.seeds[0]);
+        let (base, level) = (SET.ks_base_log, SET.ks_level);
         let mut key = LweKeyswitchKey::new(0, base, level, LweDimension(BIG), SET.lwe_dimension, native());
         par_decompress_seeded_lwe_keyswitch_key::<_, _, _, DefaultRandomGenerator>(&mut key, &seeded);
         key
@@ -168,11 +157,9 @@ impl EvaluationKey {
 
     /// A bootstrapping key, in the Fourier domain.
     pub(crate) fn expand_bootstrap(&self, fine: bool) -> FourierLweBootstrapKeyOwned {
-        let (words, (base, level)) =
-            if fine { (&self.fine, FINE) } else { (&self.coarse, (SET.pbs_base_log, SET.pbs_level)) };
-        let seed = Seed(self.seeds[1 + usize::from(fine)]).into();
-        let seeded =
-            SeededLweBootstrapKey::from_container(words.as_slice(), GLWE_SIZE, POLY, base, level, seed, native());
+        let words = if fine { &self.fine } else { &self.coarse };
+        let seeded = seeded_bootstrap(words.as_slice(), self.seeds[1 + usize::from(fine)], fine);
+        let (base, level) = decomposition(fine);
         let mut key = LweBootstrapKey::new(0, GLWE_SIZE, POLY, base, level, SET.lwe_dimension, native());
         par_decompress_seeded_lwe_bootstrap_key::<_, _, _, DefaultRandomGenerator>(&mut key, &seeded);
         let mut fourier = FourierLweBootstrapKey::new(SET.lwe_dimension, GLWE_SIZE, POLY, base, level);
@@ -208,4 +195,19 @@ impl EvaluationKey {
             fine: words(Self::FINE_LEN),
         })
     }
+}
+
+/// Base and levels of a bootstrapping key.
+fn decomposition(fine: bool) -> (DecompositionBaseLog, DecompositionLevelCount) {
+    if fine { FINE } else { (SET.pbs_base_log, SET.pbs_level) }
+}
+
+fn seeded_switch<C: Container<Element = u64>>(words: C, seed: u128) -> SeededLweKeyswitchKey<C> {
+    let (base, level, size) = (SET.ks_base_log, SET.ks_level, SET.lwe_dimension.to_lwe_size());
+    SeededLweKeyswitchKey::from_container(words, base, level, size, Seed(seed).into(), native())
+}
+
+fn seeded_bootstrap<C: Container<Element = u64>>(words: C, seed: u128, fine: bool) -> SeededLweBootstrapKey<C> {
+    let (base, level) = decomposition(fine);
+    SeededLweBootstrapKey::from_container(words, GLWE_SIZE, POLY, base, level, Seed(seed).into(), native())
 }

@@ -27,8 +27,8 @@
 //! # How
 //!
 //! - **A comparison costs no bootstrap.** A digit `d` is stored as the ring element `X^d`; its product with a public
-//!   polynomial is any predicate on it (the selection that Chillotti et al. do by a blind rotation, J. Cryptology 2020,
-//!   <https://eprint.iacr.org/2018/421>, section 5, done beforehand by who encrypts).
+//!   polynomial is any predicate on it. What a blind rotation does (Chillotti et al., J. Cryptology 2020,
+//!   <https://eprint.iacr.org/2018/421>), to turn a polynomial by an encrypted number, is done beforehand by who encrypts.
 //! - **Predicates are combined by thresholds**, one bootstrap for up to 16 of them: see `filter`.
 //! - **A whole value is masked by one bootstrap.** The bit, as 0 or ½ of the torus, turns an *encrypted* accumulator that
 //!   holds the value's limbs in boxes: by a half turn it changes its sign, and the difference to what it was is twice the
@@ -39,12 +39,11 @@
 //!
 //! # Parameters and security
 //!
-//! tfhe-rs's classic set `V1_8_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` (132 bits of security by its authors' use of
-//! the Lattice Estimator, failure 2^-129 per bootstrap), and a second bootstrapping key under the same keys and noise with
-//! finer digits, base 2^15 in two levels, which changes the noise of outputs alone. Columns are ring-LWE ciphertexts with the
-//! set's noise under the set's ring key, each with a fresh mask from a fresh 128-bit seed (AES-128 in counter mode as
-//! tfhe-csprng has it). Cutting bodies to 32 bits is a public function of ciphertexts. `params` has the noise budget; tests
-//! measure it.
+//! tfhe-rs's classic set `V1_8_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` (chosen by its authors with the Lattice
+//! Estimator; failure 2^-129 per bootstrap), and a second bootstrapping key under the same keys and noise with finer digits,
+//! base 2^15 in two levels, which changes the noise of outputs alone. Columns are ring-LWE ciphertexts with the set's noise
+//! under the set's ring key, each with a fresh mask from a fresh 128-bit seed (AES-128 in counter mode as tfhe-csprng has it).
+//! Cutting bodies to 32 bits is a public function of ciphertexts. `params` has the noise budget; tests measure it.
 //!
 //! # What each party learns
 //!

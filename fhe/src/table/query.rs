@@ -79,9 +79,7 @@ impl Plan {
     pub fn new(bits: &[u8], filter: &Filter, outputs: &[Output]) -> Result<Self, Error> {
         for (column, form) in outputs.iter().filter_map(|output| output.source()) {
             let got = *bits.get(column).ok_or(Error::Column { got: column, columns: bits.len() })?;
-            if got == 0 || got > form.max_bits() {
-                return Err(Error::ColumnBits { form, bits: got });
-            }
+            form.check(got)?;
         }
         let there = |column| Filter::And(vec![filter.clone(), Filter::Not(Box::new(Filter::Null(column)))]);
         let extrema = outputs

@@ -3,9 +3,8 @@
 use tfhe::core_crypto::prelude::*;
 
 use super::{
-    column::digits,
     key::TableKey,
-    params::{BLOCK_BITS, BLOCK_DELTA, BOX, BOXES, DELTA, GLWE_SIZE, LIMB_BITS, N, POLY, native},
+    params::{BLOCK_BITS, BLOCK_DELTA, BOX, DELTA, LIMB_BITS, N, POLY, cut, native, widen},
     query::{Output, Plan},
 };
 use crate::{Error, wire};
@@ -20,35 +19,31 @@ pub(crate) struct Sample {
     pub bodies: Vec<u32>,
 }
 
-fn round(word: u64) -> u32 {
-    (word.wrapping_add(1 << 31) >> 32) as u32
-}
-
-/// Where the middle of a box is. A sample with a single body has it there or, if it came from one coefficient, at 0:
-/// the mask is turned so that there is no difference.
+/// Where the middle of a box is. Results lie there.
 pub(crate) const MIDDLE: usize = BOX / 2;
 
 impl Sample {
     /// The middle coefficients of the first `boxes` boxes.
     pub(crate) fn of_boxes(element: &[u64], boxes: usize) -> Self {
         let (mask, body) = element.split_at(N);
-        let bodies = (0..boxes).map(|i| round(body[i * BOX + MIDDLE])).collect();
-        Self { mask: mask.iter().copied().map(round).collect(), bodies }
+        let bodies = (0..boxes).map(|i| cut(body[i * BOX + MIDDLE])).collect();
+        Self { mask: mask.iter().copied().map(cut).collect(), bodies }
     }
+}
 
-    /// An LWE ciphertext under the flattened key, as the middle of the first box.
-    pub(crate) fn of_lwe(lwe: &[u64]) -> Self {
-        let mut mask = vec![0u32; N];
-        for (i, &word) in lwe[..N].iter().enumerate() {
-            // (A·S)_p has S_i·A_{p−i}.
-            if i <= MIDDLE {
-                mask[MIDDLE - i] = round(word);
-            } else {
-                mask[N + MIDDLE - i] = round(word.wrapping_neg());
-            }
+/// The ring element whose coefficient in the middle of the first box is this LWE ciphertext under the flattened key.
+pub(crate) fn to_element(lwe: &[u64]) -> Vec<u64> {
+    let mut element = vec![0u64; 2 * N];
+    for (i, &word) in lwe[..N].iter().enumerate() {
+        // (A·S)_p has S_i·A_{p−i}.
+        if i <= MIDDLE {
+            element[MIDDLE - i] = word;
+        } else {
+            element[N + MIDDLE - i] = word.wrapping_neg();
         }
-        Self { mask, bodies: vec![round(lwe[N])] }
     }
+    element[N + MIDDLE] = lwe[N];
+    element
 }
 
 /// The result of one chunk, encrypted under the owner's key: for each group and output, ring elements whose sums open.
@@ -130,66 +125,52 @@ impl TableKey {
     /// to be protected as its policy says, before anything of it leaves.
     ///
     /// # Errors
-    /// [`Error::Groups`] if the results differ in their groups; [`Error::Noise`] if a result is not on the grid of
-    /// results: it was not computed by this plan, with this key's columns and evaluation key.
+    /// [`Error::Groups`] if the results differ in their groups, [`Error::Shape`] if one is of another plan;
+    /// [`Error::Noise`] if a result is not on the grid of results: it was not computed by this plan, with this key's columns
+    /// and evaluation key.
     pub fn open(&self, plan: &Plan, results: &[EncryptedResult]) -> Result<Vec<Vec<Opened>>, Error> {
         let groups = results.first().map_or(1, |result| result.groups);
-        let mut opened: Vec<Vec<Option<Opened>>> = vec![vec![None; plan.outputs().len()]; groups];
+        let nothing: Vec<Opened> = plan.outputs().iter().map(|output| Opened::nothing(plan, *output)).collect();
+        let mut opened = vec![nothing; groups];
         for result in results {
-            if result.groups != groups || result.samples.len() != layout(plan, groups).len() {
+            if result.groups != groups {
                 return Err(Error::Groups { expected: groups, got: result.groups });
+            }
+            if !result.samples.iter().map(|sample| sample.bodies.len()).eq(layout(plan, groups)) {
+                return Err(Error::Shape { what: WHAT });
             }
             let mut samples = result.samples.iter();
             for group in &mut opened {
-                for (slot, output) in group.iter_mut().zip(plan.outputs()) {
+                for (sum, output) in group.iter_mut().zip(plan.outputs()) {
                     let some: Vec<&Sample> = samples.by_ref().take(plan.samples(*output).len()).collect();
-                    let one = self.open_output(plan, *output, &some)?;
-                    *slot = Some(match slot.take() {
-                        Some(before) => add(before, one, *output),
-                        None => one,
-                    });
+                    sum.add(self.open_output(*output, &some)?, *output);
                 }
             }
         }
-        let nothing = |output: Output| match output {
-            Output::Count => Opened::Count(0),
-            Output::Sum(_) | Output::SumOfSquares(_) => Opened::Sum { count: 0, sum: 0 },
-            Output::Categories(_) => Opened::Categories(vec![0; plan.boxes(output)]),
-            Output::Minimum(_) | Output::Maximum(_) => Opened::Extremum(None),
-        };
-        let finish = |group: Vec<Option<Opened>>| {
-            group.into_iter().zip(plan.outputs()).map(|(one, output)| one.unwrap_or_else(|| nothing(*output))).collect()
-        };
-        Ok(opened.into_iter().map(finish).collect())
+        Ok(opened)
     }
 
-    fn open_output(&self, plan: &Plan, output: Output, samples: &[&Sample]) -> Result<Opened, Error> {
-        if let Some((column, _)) = output.extremum() {
-            let any = self.read(samples[0], BLOCK_DELTA)?[0];
-            let (mut value, mut shift) = (0u64, 0u32);
-            let widths = digits(plan.width(column));
-            let in_digit = widths.iter().flat_map(|&w| {
-                let blocks = u32::from(w).div_ceil(BLOCK_BITS);
-                (0..blocks).map(move |i| BLOCK_BITS.min(u32::from(w) - i * BLOCK_BITS))
-            });
-            for (sample, width) in samples[1..].iter().zip(in_digit) {
-                let block = self.read(sample, BLOCK_DELTA)?[0];
-                value |= (block & ((1 << BLOCK_BITS) - 1)) << shift;
-                shift += width;
-            }
-            return Ok(Opened::Extremum((any > 0).then_some(value)));
-        }
+    fn open_output(&self, output: Output, samples: &[&Sample]) -> Result<Opened, Error> {
+        let step = if output.extremum().is_some() { BLOCK_DELTA } else { DELTA };
         let mut boxes = Vec::new();
         for sample in samples {
-            boxes.extend(self.read(sample, DELTA)?);
+            boxes.extend(self.read(sample, step)?);
         }
         Ok(match output {
             Output::Count => Opened::Count(boxes[0]),
             Output::Categories(_) => Opened::Categories(boxes),
-            _ => {
+            Output::Sum(_) | Output::SumOfSquares(_) => {
                 let limbs = boxes[1..].iter().enumerate();
                 let sum = limbs.map(|(i, &limb)| u128::from(limb) << (LIMB_BITS * i as u32)).sum();
                 Opened::Sum { count: boxes[0], sum }
+            }
+            Output::Minimum(_) | Output::Maximum(_) => {
+                if boxes.iter().any(|&block| block >> BLOCK_BITS != 0) {
+                    return Err(Error::Noise);
+                }
+                // Digits below others have whole blocks.
+                let value = boxes[1..].iter().rev().fold(0, |value, block| value << BLOCK_BITS | block);
+                Opened::Extremum((boxes[0] > 0).then_some(value))
             }
         })
     }
@@ -197,13 +178,11 @@ impl TableKey {
     /// The phases of the results.
     pub(crate) fn phases(&self, sample: &Sample) -> Vec<u64> {
         let mut words = vec![0u64; 2 * N];
-        let widen = |word: &u32| u64::from(*word) << 32;
-        words.iter_mut().zip(&sample.mask).for_each(|(word, mask)| *word = widen(mask));
-        for (i, body) in sample.bodies.iter().enumerate() {
-            words[N + (i % BOXES) * BOX + MIDDLE] = widen(body);
+        words.iter_mut().zip(&sample.mask).for_each(|(word, &mask)| *word = widen(mask));
+        for (i, &body) in sample.bodies.iter().enumerate() {
+            words[N + i * BOX + MIDDLE] = widen(body);
         }
         let element = GlweCiphertext::from_container(words, POLY, native());
-        debug_assert_eq!(element.glwe_size(), GLWE_SIZE);
         let mut plain = PlaintextList::new(0u64, PlaintextCount(N));
         decrypt_glwe_ciphertext(&self.ring(), &element, &mut plain);
         (0..sample.bodies.len()).map(|i| plain.as_ref()[i * BOX + MIDDLE]).collect()
@@ -228,23 +207,32 @@ fn steps(step: u64) -> u64 {
     1 << (64 - step.ilog2())
 }
 
-fn add(a: Opened, b: Opened, output: Output) -> Opened {
-    match (a, b) {
-        (Opened::Count(a), Opened::Count(b)) => Opened::Count(a + b),
-        (Opened::Sum { count, sum }, Opened::Sum { count: more, sum: other }) => {
-            Opened::Sum { count: count + more, sum: sum + other }
+impl Opened {
+    fn nothing(plan: &Plan, output: Output) -> Self {
+        match output {
+            Output::Count => Self::Count(0),
+            Output::Sum(_) | Output::SumOfSquares(_) => Self::Sum { count: 0, sum: 0 },
+            Output::Categories(_) => Self::Categories(vec![0; plan.boxes(output)]),
+            Output::Minimum(_) | Output::Maximum(_) => Self::Extremum(None),
         }
-        (Opened::Categories(a), Opened::Categories(b)) => {
-            Opened::Categories(a.iter().zip(&b).map(|(a, b)| a + b).collect())
+    }
+
+    /// Takes the same output of other rows into account.
+    fn add(&mut self, other: Self, output: Output) {
+        match (self, other) {
+            (Self::Count(own), Self::Count(more)) => *own += more,
+            (Self::Sum { count, sum }, Self::Sum { count: more, sum: other }) => {
+                *count += more;
+                *sum += other;
+            }
+            (Self::Categories(own), Self::Categories(more)) => {
+                own.iter_mut().zip(more).for_each(|(own, more)| *own += more);
+            }
+            (Self::Extremum(own), Self::Extremum(other)) => {
+                let both = own.iter().chain(&other).copied();
+                *own = if matches!(output, Output::Maximum(_)) { both.max() } else { both.min() };
+            }
+            _ => unreachable!("both are the same output"),
         }
-        (Opened::Extremum(a), Opened::Extremum(b)) => {
-            let greatest = matches!(output, Output::Maximum(_));
-            let pick = |a: u64, b: u64| if greatest { a.max(b) } else { a.min(b) };
-            Opened::Extremum(match (a, b) {
-                (Some(a), Some(b)) => Some(pick(a, b)),
-                (a, b) => a.or(b),
-            })
-        }
-        _ => unreachable!("both are the same output"),
     }
 }

@@ -259,11 +259,26 @@ fn noise_is_within_its_budget() {
     let stored = sigma(chunk.chunks_exact(ELEMENT).map(|words| noise_of(words, DELTA)).collect());
     assert!((-34.8..-32.8).contains(&stored), "{stored}");
     let predicate = |words: &[u64]| {
-        let product = [&words[..N], &words[N..]].map(|half| times(half, &[1; 256], 2048)).concat();
+        let product = times(words, &[1; 256], 2048);
         noise_of(&product, DELTA.wrapping_mul(2048))
     };
     let indicator = sigma(chunk.chunks_exact(ELEMENT).map(predicate).collect());
     assert!(indicator < -18.0, "{indicator}");
+    // What switching to the small key adds, and then a coarse bootstrap of a bit.
+    let big: Vec<_> = chunk.chunks_exact(ELEMENT).map(|words| extract(&times(words, &[1; 256], 2048), 0)).collect();
+    let off = |got: u64, expected: u64| got.wrapping_sub(expected).cast_signed() as f64;
+    let phase = |lwe: &[u64]| decrypt_lwe_ciphertext(&key.big(), &LweCiphertext::from_container(lwe, native())).0;
+    let small = evaluator.switch(&big).into_iter().zip(&big).map(|(small, big)| {
+        let after = decrypt_lwe_ciphertext(&key.small(), &LweCiphertext::from_container(small, native())).0;
+        off(after, phase(big))
+    });
+    let switched = sigma(small.collect());
+    assert!((-11.5..-10.5).contains(&switched), "{switched}");
+    let bit = filter::Gates::plan(&Filter::AtLeast(0, 0), &[8]).unwrap().unwrap().last;
+    let decided = evaluator.decide(&evaluator.coarse, &bit, big, DELTA << 11);
+    let decided = sigma(decided.iter().map(|lwe| off(phase(lwe), DELTA << 11)).collect());
+    assert!((-16.5..-13.5).contains(&decided), "{decided}");
+    eprintln!("key switch 2^{switched:.2}, coarse bootstrap 2^{decided:.2}");
     // What one masking adds.
     let rows = 256;
     let filter = Filter::AtLeast(0, 1);
@@ -344,6 +359,7 @@ fn what_does_not_fit_is_refused_before_anything_is_computed() {
     let plan = Plan::new(&[4, 7], &Filter::AtLeast(0, 2), &[Output::Sum(1)]).unwrap();
     let filtered = key.encrypt(Form::Digits, 4, &[Some(3); 2]).unwrap();
     let summed = key.encrypt(Form::Limbs, 7, &[Some(3); 3]).unwrap();
+    let summed_of_two = key.encrypt(Form::Limbs, 7, &[Some(3); 2]).unwrap();
     let rows = Rows::new(2).column(0, &filtered);
     let missing = Error::Source { column: 1, form: Form::Limbs };
     assert_eq!(evaluator.evaluate(&plan, &rows).unwrap_err(), missing);
@@ -352,6 +368,13 @@ fn what_does_not_fit_is_refused_before_anything_is_computed() {
     let grouped = rows.column(1, &filtered).grouped(1, &[Some(1), None]);
     assert!(matches!(evaluator.evaluate(&plan, &grouped), Err(Error::Source { .. })));
     assert!(matches!(Plan::new(&[4], &Filter::Null(1), &[]), Err(Error::Column { got: 1, columns: 1 })));
+    for bits in [0, 65, 255] {
+        let filter = Filter::In(0, vec![1]);
+        assert_eq!(Plan::new(&[bits], &filter, &[]).unwrap_err(), Error::ColumnBits { form: Form::Digits, bits });
+    }
+    let result = evaluator.evaluate(&plan, &Rows::new(2).column(0, &filtered).column(1, &summed_of_two)).unwrap();
+    let other = Plan::new(&[4, 17], &Filter::And(vec![]), &[Output::Sum(1), Output::Count]).unwrap();
+    assert!(matches!(key.open(&other, &[result]), Err(Error::Shape { .. })));
 }
 
 /// Why a result must be bound to a job before it is opened: an executor's "sum" may be any row's value.
