@@ -2,7 +2,7 @@
 //! verification of their proofs, and whether memory grows with the number of jobs.
 //!
 //! `cargo bench --workspace --bench node --profile dev`; `SEALOCK_BENCH_JOBS` (10000 unless set) is the number of jobs of the
-//! last part, each of which takes a proof that is made first.
+//! last part, each of which takes a proof that is made first. With `-- memory` that part alone is run.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -38,13 +38,21 @@ fn main() {
     let home = folder.path().join("node");
     publish(&home);
 
+    if !std::env::args().any(|argument| argument == "memory") {
+        rates(&home, cores);
+    }
+    memory(&home, cores, jobs);
+}
+
+/// Admissions and jobs a second.
+fn rates(home: &Path, cores: usize) {
     let bare = bare_verification(cores);
     println!("verification of the proof alone: {bare:.0} a second on {cores} cores\n");
 
     let local = {
         // In the process: the same folder, the same journal on the same disk.
         let keys = KeyStore::open(home.join("keys.age"), PASSPHRASE).expect("a key store");
-        let exchange = Exchange::local(&home).expect("a folder");
+        let exchange = Exchange::local(home).expect("a folder");
         let owner = Arc::new(exchange.owner_from(keys).expect("an owner"));
         let (market, node) = (Buyers::new(exchange, cores), owner.node());
         let admit = |request: &JobRequest| {
@@ -74,7 +82,7 @@ fn main() {
         local
     };
 
-    let mut process = Process::start(&home);
+    let mut process = Process::start(home);
     let node = process.connect();
     let market = Buyers::new(Exchange::connect_in_memory(&process.url).expect("a node"), cores);
     let run = |request: &JobRequest| drop(node.run(request.clone()).expect("an answer"));
@@ -86,8 +94,16 @@ fn main() {
             println!("  a job takes {over:.2} times as long as in the process");
         }
     }
-
     println!();
+    process.stop();
+}
+
+/// What the node's process takes while it answers so many jobs.
+fn memory(home: &Path, cores: usize, jobs: usize) {
+    let mut process = Process::start(home);
+    let node = process.connect();
+    let market = Buyers::new(Exchange::connect_in_memory(&process.url).expect("a node"), cores);
+    let run = |request: &JobRequest| drop(node.run(request.clone()).expect("an answer"));
     let mut done = 0;
     let mut first = 0;
     while done < jobs {
@@ -98,7 +114,7 @@ fn main() {
         if first == 0 {
             first = memory;
         }
-        if done % 2500 == 0 || done == jobs {
+        if done % 1000 == 0 || done == jobs {
             println!(
                 "memory of the node's process after {done} jobs: {memory} MiB, {:.2} of that after the first 250",
                 memory as f64 / first as f64

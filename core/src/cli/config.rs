@@ -103,7 +103,12 @@ pub(super) struct Flags(pub BTreeMap<String, Value>);
 
 impl Provider for Flags {
     fn metadata(&self) -> Metadata {
-        Metadata::named("flag").interpolater(|_, keys| format!("--set {}", keys.join(".")))
+        Metadata::named("flag").interpolater(|_, keys| match keys.join(".").as_str() {
+            "server.listen" => "--listen".into(),
+            "server.admin_listen" => "--admin-listen".into(),
+            key @ ("folder" | "log" | "log_format") => format!("--{}", key.replace('_', "-")),
+            key => format!("--set {key}"),
+        })
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
@@ -158,7 +163,23 @@ impl Configured {
             figment = figment.merge(Toml::file_exact(path));
         }
         let figment = figment.merge(env()).merge(Flags(flags));
-        let config: Config = figment.extract().map_err(wrong)?;
+        let mut config: Config = figment.extract().map_err(wrong)?;
+        // A file names others as seen from where it is.
+        let Config { passphrase_file, ocean, server, .. } = &mut config;
+        let named = [
+            ("passphrase_file", passphrase_file),
+            ("ocean.addresses", &mut ocean.addresses),
+            ("server.tls_certificate", &mut server.tls_certificate),
+            ("server.tls_key", &mut server.tls_key),
+        ];
+        for (key, path) in named {
+            let source = figment.find_metadata(key).and_then(|metadata| metadata.source.as_ref());
+            if let (Some(Source::File(file)), Some(path)) = (source, path)
+                && let Some(folder) = file.parent()
+            {
+                *path = folder.join(&*path);
+            }
+        }
         Ok(Self { config, figment })
     }
 
@@ -228,12 +249,14 @@ fn wrong(error: figment::Error) -> CliError {
 pub(super) const TEMPLATE: &str = r#"# A Sealock compute node. Every value can also be set by a variable such as SEALOCK_NODE_SERVER__WORKERS=4, or by a flag
 # such as --set server.workers=4; `sealock-node config` shows each and where it comes from.
 
+# passphrase_file = "passphrase"  # its first line; without, the variable SEALOCK_PASSPHRASE has it
 log = "info"
 log_format = "text" # or "json"
 
 [server]
 listen = "127.0.0.1:8030"       # where clients reach it
 admin_listen = "127.0.0.1:8031" # where you do: the page, metrics
+# admin_token = "at least 16 characters" # what you show there, as a bearer token
 # tls_certificate = "fullchain.pem"
 # tls_key = "key.pem"
 # workers = 0                   # one per core

@@ -1,16 +1,19 @@
 //! The command `sealock-node`.
 //!
-//! `init` makes a node's folder, `publish` puts a table on offer, `serve` runs the node; `assets`, `jobs` and `receipts` show
-//! what there is, of a node that runs or of a folder; `config` shows every setting and where it comes from.
+//! `init` makes a node's folder, `offer` drafts an offer for a table, `publish` puts the table on offer, `serve` runs the node;
+//! `assets`, `jobs` and `receipts` show what there is, of the node that runs on the folder or of the folder; `config` shows
+//! every setting and where it comes from.
 
+mod ask;
 mod config;
+mod offer;
 mod open;
 mod show;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -18,6 +21,7 @@ use figment::value::Value;
 
 use crate::error::Error;
 use crate::server::Server;
+use ask::Announced;
 use config::{Config, Configured, FILE, LogFormat, TEMPLATE};
 use open::Home;
 
@@ -32,6 +36,8 @@ enum CliError {
     File { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Sealock(#[from] Error),
+    #[error("{path}: {error}")]
+    In { path: PathBuf, error: Error },
     #[error("cannot write: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -48,6 +54,7 @@ macro_rules! via_sealock {
 via_sealock!(
     crate::asset::AssetError,
     crate::account::AccountError,
+    crate::exchange::ExchangeError,
     crate::keystore::KeyStoreError,
     crate::ledger::LedgerError,
     crate::policy::PolicyError,
@@ -71,7 +78,7 @@ struct Settings {
     /// The configuration file. Without it, sealock-node.toml in the folder, if it is there.
     #[arg(long, global = true, env = "SEALOCK_NODE_CONFIG")]
     config: Option<PathBuf>,
-    /// The node's folder: keys, journal, ledger, blocks.
+    /// The node's folder: keys, journal, ledger, blocks. [default: sealock-node]
     #[arg(long, global = true)]
     folder: Option<PathBuf>,
     /// Where clients reach the node.
@@ -101,13 +108,22 @@ enum Verb {
     },
     /// Run the node until it is told to stop (SIGINT, SIGTERM).
     Serve,
+    /// Draft an offer for a table, on standard output: every field, a schema proposed from the data, and a policy that allows
+    /// nothing yet.
+    Offer {
+        /// The table, as CSV with a header.
+        data: PathBuf,
+    },
     /// Put a table on offer.
     Publish {
         /// The table: CSV or Parquet.
         data: PathBuf,
-        /// The offer, as JSON: name, description, schema, policy, terms.
+        /// The offer, as JSON: name, description, schema, policy, terms. `sealock-node offer` drafts one.
         #[arg(long, value_name = "FILE")]
         offer: PathBuf,
+        /// Publish although there is an asset of this name.
+        #[arg(long)]
+        again: bool,
     },
     /// The node's assets, and what has become of each.
     Assets,
@@ -124,9 +140,9 @@ enum Verb {
 enum ReceiptsVerb {
     /// Check the whole chain: every signature, every number, every link. Or check receipts that were handed over.
     Verify {
-        /// Files of single receipts.
+        /// Files of single receipts. Nothing but the files is read if --owner is given as well.
         files: Vec<PathBuf>,
-        /// Who must have signed them, where it is not this node.
+        /// Who must have signed them: an address, this node's without.
         #[arg(long)]
         owner: Option<String>,
     },
@@ -148,7 +164,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(e) => {
             eprintln!("sealock-node: {e}");
             let hint = match &e {
-                CliError::Sealock(e) => e.hint(),
+                CliError::Sealock(error) | CliError::In { error, .. } => error.hint(),
                 _ => None,
             };
             if let Some(hint) = hint {
@@ -165,9 +181,10 @@ fn run(command: Command) -> Result<(), CliError> {
     let config = &configured.config;
     match verb {
         Verb::Config => explain(&configured),
-        Verb::Init { account } => init(config, account.as_deref()),
+        Verb::Init { account } => init(config, settings.config.as_deref(), account.as_deref()),
         Verb::Serve => serve(config),
-        Verb::Publish { data, offer } => show::publish(config, &data, &offer),
+        Verb::Offer { data } => offer::draft(&data),
+        Verb::Publish { data, offer, again } => offer::publish(config, &data, &offer, again),
         Verb::Assets => show::assets(config),
         Verb::Jobs => show::jobs(config),
         Verb::Receipts(ReceiptsVerb::List) => show::receipts(config),
@@ -194,7 +211,11 @@ impl Settings {
             let (key, value) =
                 pair.split_once('=').ok_or_else(|| CliError::Usage(format!("--set {pair}: expected KEY=VALUE")))?;
             // As the environment's values are read: numbers, truth values, lists and tables as TOML has them.
-            let value: Value = value.parse().unwrap_or_else(|_| Value::from(value));
+            let value: Value = match key {
+                // It may consist of digits.
+                "server.admin_token" => Value::from(value),
+                _ => value.parse().unwrap_or_else(|_| Value::from(value)),
+            };
             flags.insert(key.to_owned(), value);
         }
         Ok(flags)
@@ -209,18 +230,28 @@ fn explain(configured: &Configured) -> Result<(), CliError> {
     Ok(())
 }
 
-fn init(config: &Config, account: Option<&std::path::Path>) -> Result<(), CliError> {
+fn init(config: &Config, file: Option<&Path>, account: Option<&Path>) -> Result<(), CliError> {
+    let folder = config.folder.display();
     let address = Home::create(config, account)?;
-    let file = config.folder.join(FILE);
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&file);
-    match made.and_then(|mut out| out.write_all(TEMPLATE.as_bytes())) {
-        Ok(()) => {}
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-        Err(source) => return Err(CliError::File { path: file, source }),
-    }
     println!("account {address}");
-    println!("folder {}", config.folder.display());
-    println!("back up keys.age and its passphrase, and the state folder with every change: spent uses are in it");
+    println!("folder {folder}");
+    match file {
+        Some(file) => println!("configuration {}", file.display()),
+        None => {
+            let file = config.folder.join(FILE);
+            let made = std::fs::OpenOptions::new().write(true).create_new(true).open(&file);
+            match made.and_then(|mut out| out.write_all(TEMPLATE.as_bytes())) {
+                Ok(()) => {}
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(CliError::File { path: file, source }),
+            }
+            println!("configuration {}", file.display());
+        }
+    }
+    println!(
+        "back up {folder}/keys.age and its passphrase once; {folder}/ledger.redb, {folder}/store and {folder}/state, while the \
+         node is stopped, as often as you can bear to lose what came since: orders, spent uses and receipts are in them"
+    );
     Ok(())
 }
 
@@ -229,13 +260,9 @@ fn serve(config: &Config) -> Result<(), CliError> {
     let home = Home::open(config)?;
     let server = start(home, config)?;
     server.stop_on_signals();
+    let announced = Announced::new(&config.folder, &server)?;
     // For whoever has started it: where it is, once it is there.
-    let said = serde_json::json!({
-        "url": server.url(),
-        "admin": server.admin_url(),
-        "address": server.owner().address().to_string(),
-    });
-    println!("{said}");
+    println!("{}", serde_json::to_string(&announced.1).expect("text is JSON"));
     std::io::stdout().flush()?;
     server.wait();
     Ok(())

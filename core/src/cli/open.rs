@@ -6,9 +6,11 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::CliError;
+use super::ask::Serving;
 use super::config::{Config, StoreKind};
+use crate::error::ErrorKind;
 use crate::exchange::Exchange;
-use crate::keystore::KeyStore;
+use crate::keystore::{KeyStore, KeyStoreError};
 #[cfg(feature = "ocean")]
 use crate::ledger::ocean::OceanLedger;
 use crate::ledger::{EmbeddedLedger, Ledger};
@@ -34,7 +36,14 @@ impl Home {
             let path = path.to_path_buf();
             move |source| CliError::File { path, source }
         };
-        std::fs::create_dir_all(&config.folder).map_err(file(&config.folder))?;
+        if keys(config).exists() {
+            return Err(CliError::Usage(format!(
+                "{} has a node's keys already: serve it, or give another --folder",
+                config.folder.display()
+            )));
+        }
+        // What could be missing comes before anything is made.
+        let passphrase = passphrase(config)?;
         let account = match account {
             None => Account::generate(),
             Some(path) => {
@@ -45,13 +54,33 @@ impl Home {
                 Account::from_secret_bytes(&*bytes.ok_or_else(why)?)?
             }
         };
+        let made = !config.folder.exists();
+        std::fs::create_dir_all(&config.folder).map_err(file(&config.folder))?;
         let address = account.address();
-        KeyStore::create(keys(config), account, &passphrase(config)?)?;
+        if let Err(e) = KeyStore::create(keys(config), account, &passphrase) {
+            if made {
+                // If it is empty.
+                let _ = std::fs::remove_dir(&config.folder);
+            }
+            return Err(e.into());
+        }
         Ok(address)
     }
 
-    /// Opens it: the ledger, the store, the key store and the node.
-    pub fn open(config: &Config) -> Result<Self, CliError> {
+    /// Whose folder it is, also while a node runs on it.
+    pub fn address(config: &Config) -> Result<Address, CliError> {
+        let path = Self::keys_of(config)?;
+        match KeyStore::open(path, &passphrase(config)?) {
+            Ok(keys) => Ok(keys.address()),
+            Err(KeyStoreError::Locked { .. }) => match Serving::read(&config.folder) {
+                Some(serving) => Ok(serving.address.parse()?),
+                None => Err(in_use(config)),
+            },
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn keys_of(config: &Config) -> Result<PathBuf, CliError> {
         let path = keys(config);
         if !path.is_file() {
             return Err(CliError::Usage(format!(
@@ -59,6 +88,21 @@ impl Home {
                 config.folder.display()
             )));
         }
+        Ok(path)
+    }
+
+    /// Opens it: the ledger, the store, the key store and the node.
+    pub fn open(config: &Config) -> Result<Self, CliError> {
+        let in_use_if_locked = |e: CliError| match &e {
+            CliError::Sealock(error) if error.kind() == ErrorKind::Locked => in_use(config),
+            _ => e,
+        };
+        Self::open_free(config).map_err(in_use_if_locked)
+    }
+
+    fn open_free(config: &Config) -> Result<Self, CliError> {
+        let path = Self::keys_of(config)?;
+        let passphrase = passphrase(config)?;
         let store: Arc<dyn crate::store::Store> = match config.store {
             StoreKind::Disk => Arc::new(Exchange::local_store(&config.folder)?),
             StoreKind::Ipfs => ipfs(config)?,
@@ -74,13 +118,25 @@ impl Home {
             None => Arc::new(EmbeddedLedger::open(config.folder.join("ledger.redb"), Arc::new(SystemClock))?),
         };
         let exchange = Exchange::local_on(&config.folder, store, ledger)?;
-        let owner = Arc::new(exchange.owner_from(KeyStore::open(path, &passphrase(config)?)?)?);
+        let owner = Arc::new(exchange.owner_from(KeyStore::open(path, &passphrase)?)?);
         Ok(Self {
             owner,
             #[cfg(feature = "ocean")]
             ocean,
         })
     }
+}
+
+/// A folder is open in one process at a time.
+fn in_use(config: &Config) -> CliError {
+    let folder = config.folder.display();
+    CliError::Usage(match Serving::read(&config.folder) {
+        Some(Serving { url, .. }) => format!(
+            "a node runs on {folder}, at {url}, or did when it was last heard of: a folder is open in one process at a \
+             time. Stop it first (SIGTERM), and serve again afterwards"
+        ),
+        None => format!("{folder} is open in another process, and in one at a time: stop that one first"),
+    })
 }
 
 fn keys(config: &Config) -> PathBuf {
@@ -93,7 +149,9 @@ fn passphrase(config: &Config) -> Result<Zeroizing<String>, CliError> {
         return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
     }
     std::env::var(PASSPHRASE).map(Zeroizing::new).map_err(|_| {
-        CliError::Usage(format!("the key store's passphrase is in no variable {PASSPHRASE} and no passphrase_file"))
+        CliError::Usage(format!(
+            "the key store's passphrase is missing: set the variable {PASSPHRASE}, or passphrase_file in the configuration"
+        ))
     })
 }
 

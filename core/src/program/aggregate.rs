@@ -73,6 +73,11 @@ pub enum Aggregation {
     Histogram,
 }
 
+impl Aggregation {
+    /// All of them.
+    pub const ALL: [Aggregation; 5] = [Self::Count, Self::Sum, Self::Mean, Self::Variance, Self::Histogram];
+}
+
 /// The number of rows.
 pub fn count() -> Aggregate {
     Aggregate::Count

@@ -114,6 +114,8 @@ pub(super) fn private(state: &Arc<State>) -> Router {
         .route("/", get(admin::page))
         .route("/page.css", get(admin::page))
         .route("/page.js", get(admin::page))
+        // What clients may know as well: whose node it is.
+        .route("/api/node", get(assets::node))
         // Browsers ask, and there is none.
         .route("/favicon.ico", get(|| std::future::ready(StatusCode::NO_CONTENT)))
         .route("/healthz", get(admin::health))
@@ -159,8 +161,14 @@ async fn token(Shared(state): Shared<Arc<State>>, headers: HeaderMap, request: R
             subtle::ConstantTimeEq::ct_eq(&digest(shown).as_bytes()[..], &digest(token).as_bytes()[..]).into()
         });
         if !same {
-            let why = "this is for the node's owner: show the token";
-            return Failure::new(StatusCode::UNAUTHORIZED, ErrorKind::NotAuthorized, why).into_response();
+            let why = match shown {
+                Some(_) => "this is for the node's owner, and the token is another",
+                None => "this is for the node's owner: show the token",
+            };
+            let failure = Failure::new(StatusCode::UNAUTHORIZED, ErrorKind::NotAuthorized, why);
+            let mut response = failure.hint("Authorization: Bearer <server.admin_token>").into_response();
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            return response;
         }
     }
     next.run(request).await
