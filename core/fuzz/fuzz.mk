@@ -3,7 +3,6 @@
 .PHONY: fuzz fuzz-short fuzz-build
 # Per target, in seconds.
 FUZZ_SECONDS ?= 600
-# `wire` is built with them and run by name (core/fuzz/run SECONDS wire).
 FUZZ_TARGETS := manifest envelope dag car sql wire
 
 test: fuzz-short
