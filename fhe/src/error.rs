@@ -1,5 +1,6 @@
 //! What can go wrong, and what to do about it.
 
+use crate::Device;
 use crate::linear::{MAX_CELLS, MAX_CIPHERTEXTS, MAX_PARTIES, MAX_SAMPLES, MAX_VALUE_BITS, matmul::MAX_PARTS};
 use crate::table::{Form, ROWS_PER_CHUNK};
 
@@ -35,6 +36,20 @@ pub enum Error {
         vectors: usize,
         /// Ring ciphertexts that they take.
         ciphertexts: usize,
+    },
+    /// Text that names no device.
+    #[error("{got:?} is no device; expected cpu, cuda:0 (or another number) or auto")]
+    NoDevice {
+        /// What came.
+        got: String,
+    },
+    /// A device cannot be used, or failed. Nothing was computed on another instead.
+    #[error("the device {device} cannot be used: {why}")]
+    Device {
+        /// The device that was asked for.
+        device: Device,
+        /// What is missing or went wrong.
+        why: String,
     },
     /// A sum has too few or too many parties.
     #[error("got {got} parties; a sum is of 2 to {MAX_PARTIES}, and one party answers alone by another call")]

@@ -31,9 +31,13 @@
 //! executor), `integers` (what runs on tfhe-rs's integers), `result` (how the owner opens it). There the owner holds the key and
 //! an executor the ciphertexts: its own page says what each learns.
 
+#[cfg(any(test, feature = "cuda"))]
+mod cuda;
+mod device;
 mod error;
 pub mod linear;
 pub mod table;
 mod wire;
 
+pub use device::Device;
 pub use error::Error;

@@ -20,7 +20,7 @@ use super::{
     ring::{Accumulator, Factor, N, Operand, Selection, Transformed},
     shape::{Matrix, Shape},
 };
-use crate::Error;
+use crate::{Device, Error};
 
 /// Times of a body's transform, of a product in the transform domain and of the way back from it, in those of a dot
 /// product of N terms (measured).
@@ -57,6 +57,56 @@ pub fn evaluate_with_entropy(
     evaluate_any(query, context, matrix, &entropy)
 }
 
+/// As [`evaluate`], on a device. The answer does not depend on it.
+///
+/// # Errors
+/// As [`evaluate`]; [`Error::Device`] if it cannot be used or fails: nothing is computed elsewhere then.
+pub fn evaluate_on(
+    device: Device,
+    query: &EncryptedQuery,
+    context: &Context,
+    matrix: &Matrix<'_>,
+) -> Result<SealedAnswer, Error> {
+    match device {
+        Device::Cpu => evaluate(query, context, matrix),
+        #[cfg(feature = "cuda")]
+        Device::Cuda(index) => {
+            evaluate_elsewhere(&*crate::cuda::Gpu::of(index)?, query, context, matrix, &Entropy::from_os()?)
+        }
+        #[cfg(not(feature = "cuda"))]
+        Device::Cuda(_) => Err(device.check().expect_err("this build has none")),
+    }
+}
+
+/// As [`evaluate_with_entropy`], where products are computed by `device`.
+#[cfg(any(test, feature = "cuda"))]
+pub(crate) fn evaluate_elsewhere<D: super::offload::RingDevice>(
+    device: &D,
+    query: &EncryptedQuery,
+    context: &Context,
+    matrix: &Matrix<'_>,
+    entropy: &Entropy,
+) -> Result<SealedAnswer, Error> {
+    if matrix.shape().parties() > 1 {
+        return Err(Error::Parties { got: matrix.shape().parties() });
+    }
+    check(query, context, matrix)?;
+    let zero = ZeroKey::new(&context.key_mask(), &query.zero_body);
+    let samples = super::offload::samples(device, query, matrix, &zero, entropy)?;
+    Ok(SealedAnswer::new(matrix.shape().clone(), samples))
+}
+
+/// Whether the query is one for this request and this shape.
+fn check(query: &EncryptedQuery, context: &Context, matrix: &Matrix<'_>) -> Result<(), Error> {
+    if query.context != *context {
+        return Err(Error::Context);
+    }
+    if !query.fits(matrix.shape()) {
+        return Err(Error::Shape { what: "query" });
+    }
+    Ok(())
+}
+
 /// An answer of its own, or one of several that are to be added up and must be blinded before anybody sees it.
 pub(crate) fn evaluate_any(
     query: &EncryptedQuery,
@@ -65,12 +115,7 @@ pub(crate) fn evaluate_any(
     entropy: &Entropy,
 ) -> Result<SealedAnswer, Error> {
     let shape = matrix.shape();
-    if query.context != *context {
-        return Err(Error::Context);
-    }
-    if !query.fits(shape) {
-        return Err(Error::Shape { what: "query" });
-    }
+    check(query, context, matrix)?;
     let product = Product::new(query, matrix);
     let zero = ZeroKey::new(&context.key_mask(), &query.zero_body);
     let tiles = shape.packing().tiles();

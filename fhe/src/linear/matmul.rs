@@ -33,11 +33,11 @@ use super::{
     budget::Weights,
     client::QueryKey,
     entropy::{Context, Entropy},
-    evaluate::evaluate,
+    evaluate::evaluate_on,
     query::EncryptedQuery,
     shape::{Matrix, Shape},
 };
-use crate::{Error, wire::exact};
+use crate::{Device, Error, wire::exact};
 
 /// Most parts of one product: queries, and answers.
 pub const MAX_PARTS: usize = 1 << 12;
@@ -253,6 +253,20 @@ impl Product {
         context: &Context,
         right: &[i64],
     ) -> Result<Vec<SealedAnswer>, Error> {
+        self.evaluate_on(Device::Cpu, queries, context, right)
+    }
+
+    /// As [`evaluate`](Self::evaluate), on a device.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate); [`Error::Device`].
+    pub fn evaluate_on(
+        &self,
+        device: Device,
+        queries: &[EncryptedQuery],
+        context: &Context,
+        right: &[i64],
+    ) -> Result<Vec<SealedAnswer>, Error> {
         check(right.len(), self.inner * self.columns, "right matrix")?;
         if queries.len() != self.parts.len() {
             return Err(Error::Shape { what: "list of queries" });
@@ -260,7 +274,7 @@ impl Product {
         let columns = Zeroizing::new(transposed(right, self.inner, self.columns));
         let evaluate = |(index, (part, query)): (usize, (&Part, &EncryptedQuery))| {
             let rows = columns.chunks_exact(self.inner).skip(part.columns.start).take(part.columns.len());
-            evaluate(query, &context.part(index), &Matrix::new(&part.shape, rows)?)
+            evaluate_on(device, query, &context.part(index), &Matrix::new(&part.shape, rows)?)
         };
         self.parts.iter().zip(queries).enumerate().map(evaluate).collect()
     }

@@ -112,11 +112,13 @@ mod client;
 mod entropy;
 mod evaluate;
 pub mod matmul;
+#[cfg(any(test, feature = "cuda"))]
+pub(crate) mod offload;
 mod packing;
 mod plan;
 mod query;
 mod release;
-mod ring;
+pub(crate) mod ring;
 mod shape;
 mod share;
 
@@ -127,7 +129,7 @@ pub use answer::SealedAnswer;
 pub use budget::{NoiseBudget, Weights};
 pub use client::QueryKey;
 pub use entropy::{Context, Entropy};
-pub use evaluate::{evaluate, evaluate_with_entropy};
+pub use evaluate::{evaluate, evaluate_on, evaluate_with_entropy};
 pub use query::EncryptedQuery;
 pub use shape::{Matrix, Row, Shape};
 pub use share::{AnswerShare, Blinding, evaluate_share, evaluate_share_with_entropy};

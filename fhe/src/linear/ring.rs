@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// Ring dimension N.
 pub(crate) const N: usize = 4096;
 /// Residue primes: the six largest below 2^30 that are 1 modulo 2N.
-const PRIMES: [u32; 6] = [1073692673, 1073668097, 1073651713, 1073643521, 1073569793, 1073479681];
+pub(crate) const PRIMES: [u32; 6] = [1073692673, 1073668097, 1073651713, 1073643521, 1073569793, 1073479681];
 /// Small operands stay below every prime in absolute value.
 #[cfg(test)]
 const SMALL_BITS: u32 = 29;
@@ -31,7 +31,7 @@ fn plans() -> &'static [prime32::Plan; PRIMES.len()] {
     PLANS.get_or_init(|| PRIMES.map(plan))
 }
 
-const fn power(base: u64, mut exponent: u64, p: u64) -> u64 {
+pub(crate) const fn power(base: u64, mut exponent: u64, p: u64) -> u64 {
     let (mut base, mut result) = (base % p, 1);
     while exponent > 0 {
         if exponent & 1 == 1 {
@@ -44,7 +44,7 @@ const fn power(base: u64, mut exponent: u64, p: u64) -> u64 {
 }
 
 /// `Q/p_i` modulo 2^128, where `i < PRIMES.len()`, or `Q` itself.
-const fn cofactor(i: usize) -> u128 {
+pub(crate) const fn cofactor(i: usize) -> u128 {
     let (mut product, mut j) = (1u128, 0);
     while j < PRIMES.len() {
         if j != i {
@@ -56,7 +56,7 @@ const fn cofactor(i: usize) -> u128 {
 }
 
 /// `(N·Q/p_i)^−1 mod p_i`.
-const fn lift_factor(i: usize) -> u64 {
+pub(crate) const fn lift_factor(i: usize) -> u64 {
     let p = PRIMES[i] as u64;
     let (mut product, mut j) = (N as u64, 0);
     while j < PRIMES.len() {
@@ -127,28 +127,40 @@ impl Operand {
 }
 
 /// A sum of products, kept in the transform domain until it is read once.
-pub(crate) struct Accumulator(Zeroizing<Vec<u32>>);
+pub(crate) struct Accumulator {
+    words: Zeroizing<Vec<u32>>,
+    /// What is added when it is read: nothing, or N coefficients.
+    beside: Zeroizing<Vec<u128>>,
+}
 
 impl Accumulator {
     pub(crate) fn new() -> Self {
-        Self(Zeroizing::new(vec![0; PRIMES.len() * N]))
+        Self::of(&[])
+    }
+
+    /// A sum that begins with what was added up elsewhere.
+    pub(crate) fn of(coefficients: &[u128]) -> Self {
+        let words = Zeroizing::new(vec![0; PRIMES.len() * N]);
+        Self { words, beside: Zeroizing::new(coefficients.to_vec()) }
     }
 
     pub(crate) fn add_product(&mut self, transformed: &Transformed, small: &Operand) {
         let operands = transformed.0.chunks_exact(N).zip(small.words.chunks_exact(N));
-        for ((plan, sum), (a, b)) in plans().iter().zip(self.0.chunks_exact_mut(N)).zip(operands) {
+        for ((plan, sum), (a, b)) in plans().iter().zip(self.words.chunks_exact_mut(N)).zip(operands) {
             plan.mul_accumulate(sum, a, b);
         }
     }
 
     /// The sum modulo 2^128, in coefficient form.
     pub(crate) fn finish(mut self) -> Zeroizing<Vec<u128>> {
-        for (plan, sum) in plans().iter().zip(self.0.chunks_exact_mut(N)) {
+        for (plan, sum) in plans().iter().zip(self.words.chunks_exact_mut(N)) {
             plan.inv(sum);
         }
-        let mut parts = self.0.chunks_exact(N);
+        let mut parts = self.words.chunks_exact(N);
         let parts: [&[u32]; PRIMES.len()] = std::array::from_fn(|_| parts.next().expect("one part for every prime"));
-        Zeroizing::new((0..N).map(|at| lift(parts.map(|part| part[at]))).collect())
+        let mut sum: Zeroizing<Vec<u128>> = Zeroizing::new((0..N).map(|at| lift(parts.map(|part| part[at]))).collect());
+        sum.iter_mut().zip(self.beside.iter()).for_each(|(sum, beside)| *sum = sum.wrapping_add(*beside));
+        sum
     }
 }
 
@@ -205,6 +217,13 @@ impl Selection {
     pub(crate) fn new(at: Vec<usize>, many: bool) -> Self {
         let few = || Sum::Few(Zeroizing::new(vec![0; at.len()]));
         let sum = if many { Sum::Many(Accumulator::new()) } else { few() };
+        Self { at, sum }
+    }
+
+    /// Coefficients of what was added up elsewhere.
+    #[cfg(any(test, feature = "cuda"))]
+    pub(crate) fn of(at: Vec<usize>, coefficients: &[u128]) -> Self {
+        let sum = Sum::Few(Zeroizing::new(at.iter().map(|&at| coefficients[at]).collect()));
         Self { at, sum }
     }
 

@@ -3,6 +3,7 @@
 mod attack;
 mod exact;
 mod noise;
+mod offload;
 mod share;
 mod wire;
 
