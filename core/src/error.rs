@@ -226,6 +226,8 @@ errors! {
     Release(crate::release::ReleaseError),
     /// Encrypted computation.
     Encryption(sealock_fhe::Error),
+    /// Sealed data.
+    Sealed(crate::sealed::SealedError),
     /// A node's own failures.
     Node(crate::node::NodeError),
     /// An owner's changes to an asset.
@@ -243,7 +245,10 @@ errors! {
 
 impl Classify for sealock_fhe::Error {
     fn kind(&self) -> ErrorKind {
-        ErrorKind::Encryption
+        match self {
+            sealock_fhe::Error::NoDevice { .. } => ErrorKind::InvalidArgument,
+            _ => ErrorKind::Encryption,
+        }
     }
 }
 

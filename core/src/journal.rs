@@ -72,7 +72,7 @@ pub enum JournalError {
     #[error("there is no job {0}")]
     UnknownJob(JobId),
     /// The result was kept for its time, or until the consumer had it.
-    #[error("the result of job {0} is no longer kept")]
+    #[error("the result of job {0} was discarded or has expired; its receipt remains")]
     Expired(JobId),
     /// The result carried a key that was destroyed since.
     #[error("the result of job {0} was deleted with the key that it carried")]

@@ -52,6 +52,8 @@ pub mod node;
 pub mod receipt;
 pub mod release;
 
+pub mod sealed;
+
 pub mod exchange;
 pub mod owner;
 

@@ -35,6 +35,12 @@
 //! bin and is refused. Null is as in SQL: a comparison with it holds neither as it is nor negated. The mean of a column
 //! with nulls is over the rows that have a value.
 //!
+//! # Executors that the owner does not trust
+//!
+//! An asset [offered as sealed](crate::owner::Offer::sealed) is computed on by executors, who have encrypted columns and no key.
+//! They read the program, so that no literal of it can be secret, and neither values nor answers. The owner's
+//! [`Releaser`](crate::sealed::Releaser) opens what they return: see [`sealed`](crate::sealed) for what it checks before.
+//!
 //! # The data itself
 //!
 //! A policy with [`allow_download`](crate::policy::Policy::allow_download) sells the data, too:

@@ -53,6 +53,8 @@ stages! {
     Compute = "compute",
     /// Sealing a result and signing its receipt. Counted in jobs.
     Release = "release",
+    /// Waiting for a node that cannot be reached or is busy. Counted in seconds, of those for which it is asked again.
+    Wait = "wait",
 }
 
 /// How far a long operation is.

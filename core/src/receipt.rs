@@ -79,6 +79,23 @@ pub struct Statement {
     pub epsilon_micros: Option<u64>,
     /// When the result was released, in unix seconds.
     pub released_at: Timestamp,
+    /// Who computed, where the data is sealed; left out where the owner's node did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executed: Option<Executed>,
+}
+
+/// By whom a result of [sealed data](crate::sealed) was computed, and how it was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Executed {
+    /// How many executors had to agree.
+    pub quorum: u64,
+    /// How many results the releaser was given.
+    pub results: u64,
+    /// The executors that agreed.
+    pub executors: Vec<Address>,
+    /// How many canaries each of their results was compared with.
+    pub canaries: u64,
 }
 
 /// A [`Statement`] signed by the asset's owner.
@@ -192,6 +209,7 @@ mod tests {
                     result: any,
                     epsilon_micros: None,
                     released_at: 1_700_000_000 + number,
+                    executed: None,
                 };
                 let receipt = Receipt::sign(statement, owner).unwrap();
                 previous = receipt.digest().unwrap();
@@ -226,6 +244,8 @@ mod tests {
         let receipt = chain(&owner, 1).remove(0);
         let bytes = receipt.to_bytes().unwrap();
         assert_eq!(Receipt::from_bytes(&bytes).unwrap(), receipt);
+        // What only receipts of sealed data say is left out of the others, whose bytes are those of before there were such.
+        assert!(!bytes.windows(8).any(|word| word == b"executed"));
         for i in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[i] ^= 1;

@@ -46,6 +46,7 @@ fn description() -> AssetDescription {
                 rules: json!({"dimension_columns": ["plan"], "epsilon": null, "min_group_size": 5}),
             },
             manifest: cid("bafybeihj3cu5obdjfy6bbpxbsx242nokfussxslcn5ssn35orqpoux6geq"),
+            encrypted: None,
             dataset: Dataset {
                 id: Digest::sha256(b"dataset"),
                 epoch: 2,

@@ -360,9 +360,14 @@ fn a_result_opens_for_its_own_request_alone() {
     let second = two.request(&Query::select([count()])).unwrap();
     let (result, receipt) = node.run(first.request().clone()).unwrap();
     let (other, other_receipt) = node.run(second.request().clone()).unwrap();
-    assert!(second.open(&result, &receipt).is_err(), "another's result");
-    assert!(first.open(&result, &other_receipt).is_err(), "another's receipt");
-    assert!(first.open(&other, &receipt).is_err());
+    for (error, what) in [
+        (second.open(&result, &receipt).unwrap_err(), "result"),
+        (first.open(&result, &other_receipt).unwrap_err(), "receipt"),
+        (first.open(&other, &receipt).unwrap_err(), "result"),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert!(error.to_string().starts_with(&format!("the {what} is of job ")), "{error}");
+    }
     let bytes = result.to_bytes().unwrap();
     for i in (0..bytes.len()).step_by(997) {
         let mut bad = bytes.clone();

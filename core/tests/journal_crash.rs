@@ -53,6 +53,7 @@ fn statement(request: &JobRequest, number: u64, previous: Digest) -> Statement {
         nullifier: *request.nullifier(),
         result: any,
         epsilon_micros: None,
+        executed: None,
         released_at: 1,
     }
 }

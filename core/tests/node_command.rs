@@ -20,7 +20,9 @@ struct Running(Child, serde_json::Value);
 impl Running {
     fn start(folder: &Path, more: &[&str]) -> Self {
         let mut command = command(folder);
-        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log", "error", "serve"]).args(more);
+        command
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--log", "error", "serve"])
+            .args(more);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut said = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
@@ -181,6 +183,21 @@ fn an_offer_is_drafted_completed_and_published() {
     let (code, _, err) = run(&mut publish(home));
     assert_eq!(code, 0, "{err}");
     assert_eq!(run(command(home).args(["offer", "people.parquet"])).0, 2);
+}
+
+/// The offer that the manual shows is one.
+#[test]
+fn the_offer_of_the_manual_is_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    init(home);
+    let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/node.md")).unwrap();
+    let shown = manual.split("```json\n").nth(1).unwrap().split("```").next().unwrap();
+    std::fs::write(home.join("offer.json"), shown).unwrap();
+    let rows: String = (0..100).map(|n| format!("{},{n},{}\n", ["free", "paid"][n % 2], n / 2)).collect();
+    std::fs::write(home.join("people.csv"), format!("plan,age,visits\n{rows}")).unwrap();
+    let (code, out, err) = run(&mut publish(home));
+    assert!(code == 0 && out.contains("0 of 100 rows are withheld"), "{out}{err}");
 }
 
 /// Whoever asks about a folder hears of that folder, whichever nodes run.

@@ -8,15 +8,18 @@ mod market;
 #[path = "support/served.rs"]
 mod served;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use conformance::{CASES, Host};
 use market::{Market, START};
-use sealock::asset::Terms;
+use sealock::asset::{Did, Terms};
 use sealock::ledger::{EmbeddedLedger, Ledger};
 use sealock::owner::Owner;
 use sealock::program::{Query, col, count, secret, sum};
+use sealock::progress::Stage;
 use sealock::protocol::JobState;
 use sealock::receipt::verify_chain;
 use sealock::remote::{FollowedLedger, RemoteNode, RemoteOptions};
@@ -66,9 +69,10 @@ fn the_same_request_again_costs_nothing_and_finds_its_result() {
     assert_eq!(status.result_bytes, Some(first.0.to_bytes().unwrap().len() as u64));
     node.discard(ticket.request()).unwrap();
     assert_eq!(node.status(ticket.request()).unwrap().state, JobState::Expired);
-    let gone = node.fetch(ticket.request()).unwrap_err();
-    assert_eq!(gone.kind(), ErrorKind::NotFound, "{gone}");
-    assert!(node.run(ticket.request().clone()).is_err());
+    for gone in [node.fetch(ticket.request()).unwrap_err(), node.run(ticket.request().clone()).unwrap_err()] {
+        assert_eq!(gone.kind(), ErrorKind::NotFound, "{gone}");
+        assert!(gone.to_string().ends_with("was discarded or has expired; its receipt remains"), "{gone}");
+    }
     assert_eq!(served.owner.node().receipts().unwrap().len(), 1, "the receipt stays, and the use is spent");
 }
 
@@ -84,6 +88,65 @@ fn a_refusal_says_one_word_and_the_owner_knows_why() {
     assert_eq!(refused.kind(), ErrorKind::Rejected);
     assert!(refused.to_string().ends_with("refused: rejected"), "{refused}");
     assert_eq!(served.owner.node().refusals().last().unwrap().kind, ErrorKind::NullifierSpent);
+}
+
+#[test]
+fn an_asset_is_found_by_its_did() {
+    let served = Served::open();
+    let exchange = served.connect();
+    let did = served.asset.did();
+    assert_eq!(exchange.asset_by_did(&did).unwrap().nft(), served.asset.nft());
+    let other = Did::new(served.asset.nft(), 1);
+    let unknown = exchange.asset_by_did(&other).unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::NotFound);
+    assert_eq!(unknown.to_string(), format!("there is no asset {other} on this ledger"));
+}
+
+#[test]
+fn who_knocks_at_the_owners_side_is_told_so() {
+    let served = Served::open();
+    let admin = format!("http://{}", served.server.admin_address().unwrap());
+    let error = RemoteNode::connect(&admin).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    assert!(error.hint().unwrap().starts_with("is this the owner's side of a node? clients use its other port"));
+}
+
+#[test]
+fn who_has_enough_for_nothing_is_told_to_order() {
+    let served = Served::with(market::policy(), Terms::free(1).valid_for(3600), ServerOptions::loopback());
+    let exchange = served.connect();
+    let consumer = exchange.consumer(Account::generate()).unwrap();
+    let asset = exchange.assets().unwrap().remove(0);
+    let greedy = consumer.buy(&asset, 2).unwrap_err();
+    assert_eq!(greedy.hint().unwrap(), "ask for at most 1 at once");
+    consumer.buy(&asset, 1).unwrap();
+    let again = consumer.buy(&asset, 1).unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::DispenserLimit);
+    assert_eq!(again.hint().unwrap(), "the account has 1 already: order with what it has");
+    consumer.order(&asset).unwrap();
+}
+
+#[test]
+fn a_node_that_is_waited_for_is_told_of() {
+    let served = Served::open();
+    let mut options = RemoteOptions::default();
+    options.patience = Duration::from_secs(2);
+    let exchange = Exchange::connect_with(&served.server.url(), None, None, &options).unwrap();
+    let consumer = exchange.consumer(Account::generate()).unwrap();
+    let asset = exchange.assets().unwrap().remove(0);
+    consumer.buy(&asset, 1).unwrap();
+    let ticket = consumer.order(&asset).unwrap().request(&question()).unwrap();
+    served.server.stop();
+    let mut waited = Vec::new();
+    let outcome = exchange.node().unwrap().run_with(ticket.request().clone(), &mut |step| {
+        if step.stage == Stage::Wait {
+            waited.push((step.done, step.total));
+        }
+        ControlFlow::Continue(())
+    });
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unreachable);
+    assert_eq!(waited.first(), Some(&(0, Some(2))));
+    assert!(waited.iter().any(|(done, _)| *done == 1), "{waited:?}");
 }
 
 #[test]
@@ -125,6 +188,9 @@ fn a_thousand_submissions_of_one_proof_are_one_job() {
     let ticket = order.request(&question()).unwrap();
     let node = exchange.node().unwrap();
     let start = std::sync::Barrier::new(1000);
+    let deadline = Instant::now() + Duration::from_secs(120);
+    // Those beyond the connections that there may be are closed: trouble that passes, as clients see it.
+    let passes = |e: &sealock::Error| matches!(e.kind(), ErrorKind::Busy | ErrorKind::Unreachable | ErrorKind::Timeout);
     thread::scope(|scope| {
         for _ in 0..1000 {
             scope.spawn(|| {
@@ -135,7 +201,7 @@ fn a_thousand_submissions_of_one_proof_are_one_job() {
                             assert_eq!(status.job, ticket.job().to_string());
                             break;
                         }
-                        Err(e) if e.kind() == ErrorKind::Busy => {}
+                        Err(e) if passes(&e) && Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
                         Err(e) => panic!("{e}"),
                     }
                 }

@@ -60,9 +60,13 @@ fn bodies_have_a_length_a_limit_and_a_time() {
         assert!(start.elapsed() < Duration::from_secs(4));
     }
     let garbage = post(at, "/api/v1/jobs", "Content-Length: 3\r\n", b"abc");
-    assert_eq!(status(&garbage), 403);
-    assert!(garbage.contains("\"rejected\""), "{garbage}");
+    assert_eq!(status(&garbage), 400);
+    assert!(garbage.contains("not a valid job request: expected a map, got a text"), "{garbage}");
+    assert!(garbage.contains("send the bytes of a request") && !garbage.contains("spent elsewhere"), "{garbage}");
     assert_eq!(served.owner.node().refusals().last().unwrap().kind, ErrorKind::Malformed);
+    // That somebody sent it is not the node's failure.
+    let admin = served.server.admin_address().unwrap();
+    assert!(get(admin, "/metrics", "").contains("sealock_node_admissions_total{outcome=\"rejected\"} 1"));
 }
 
 #[test]
@@ -224,6 +228,15 @@ fn over_tls_the_certificate_decides() {
     assert!(url.starts_with("https://"));
     let unknown = RemoteNode::connect(&url).unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::Unreachable, "{unknown}");
+    assert!(unknown.hint().unwrap().contains("a certificate of its own"), "{unknown:?}");
+    // Each protocol at the other's door.
+    let plain = RemoteNode::connect(&url.replace("https", "http")).unwrap_err();
+    assert!(plain.to_string().ends_with("does not speak HTTP"), "{plain}");
+    assert!(plain.hint().unwrap().ends_with("begins with https://"), "{plain:?}");
+    let other = Served::open();
+    let sealed = RemoteNode::connect(&other.server.url().replace("http", "https")).unwrap_err();
+    assert!(sealed.to_string().ends_with("does not speak TLS"), "{sealed}");
+    assert!(sealed.hint().unwrap().ends_with("begins with http://"), "{sealed:?}");
     let mut options = RemoteOptions::default();
     options.certificates = Some(certificate.clone());
     let exchange = Exchange::connect_with(&url, None, None, &options).unwrap();

@@ -91,6 +91,22 @@ impl Records {
         })
     }
 
+    pub fn health(&self, row: usize) -> &'static str {
+        self.health[row]
+    }
+
+    pub fn cost_share(&self, row: usize) -> &'static str {
+        self.cost_share[row]
+    }
+
+    pub fn chronic(&self, row: usize) -> f64 {
+        self.chronic[row]
+    }
+
+    pub fn visits(&self, row: usize) -> i64 {
+        self.visits[row]
+    }
+
     /// Writes the table as CSV.
     pub fn write_csv(&self, path: &Path) -> Any<()> {
         let mut writer = arrow::csv::Writer::new(File::create(path)?);

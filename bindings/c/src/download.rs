@@ -326,8 +326,8 @@ pub unsafe extern "C" fn sealock_download_ticket_renew(
 /// Opens the result: checks that the receipt is the owner's and is about this request and this result, unwraps the key, and
 /// checks that it opens the data that the asset describes.
 ///
-/// Fails with SEALOCK_ERROR_BAD_SIGNATURE or SEALOCK_ERROR_WRONG_KEY for a receipt or a result that is not for this request,
-/// or was changed; with SEALOCK_ERROR_INVALID_MANIFEST for the key of other data.
+/// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for a receipt or a result of another job; with SEALOCK_ERROR_BAD_SIGNATURE or
+/// SEALOCK_ERROR_WRONG_KEY for one that is not for this request, or was changed; with SEALOCK_ERROR_INVALID_MANIFEST for the key of other data.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_download_ticket_open(
     ticket: *const sealock_download_ticket,

@@ -177,9 +177,9 @@ pub unsafe extern "C" fn sealock_federated_ticket_renew(
 /// Opens the sum of `count` results, one of each part, in any order; `receipts` has the receipt of each result at the same
 /// place. Checks that each receipt is its owner's and is about its job and its result, adds up, and decrypts.
 ///
-/// Fails with SEALOCK_ERROR_INVALID_ARGUMENT unless there is one result for each part; with SEALOCK_ERROR_BAD_SIGNATURE or
-/// SEALOCK_ERROR_WRONG_KEY for a receipt or a result that does not fit, or was changed; with SEALOCK_ERROR_OUT_OF_DOMAIN if the
-/// results add up to no answer, since a node computed something else.
+/// Fails with SEALOCK_ERROR_INVALID_ARGUMENT unless there is one result for each part, with its own receipt; with
+/// SEALOCK_ERROR_BAD_SIGNATURE or SEALOCK_ERROR_WRONG_KEY for a receipt or a result that does not fit, or was changed; with
+/// SEALOCK_ERROR_OUT_OF_DOMAIN if the results add up to no answer, since a node computed something else.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_federated_ticket_open(
     ticket: *const sealock_federated_ticket,

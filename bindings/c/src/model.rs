@@ -318,8 +318,8 @@ pub unsafe extern "C" fn sealock_inference_ticket_renew(
 
 /// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
 ///
-/// Fails with SEALOCK_ERROR_BAD_SIGNATURE or SEALOCK_ERROR_WRONG_KEY for a receipt or a result that is not for this request,
-/// or was changed.
+/// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for a receipt or a result of another job; with SEALOCK_ERROR_BAD_SIGNATURE or
+/// SEALOCK_ERROR_WRONG_KEY for one that is not for this request, or was changed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_inference_ticket_open(
     ticket: *const sealock_inference_ticket,

@@ -90,7 +90,19 @@ impl Consumer {
         })
     }
 
-    /// The requests that were made and whose answers have not been forgotten.
+    /// Every request that was made, with the keys that open its result, until it is forgotten: whether it was sent or not, and
+    /// also once its result was opened.
+    ///
+    /// After a crash they are what is gone on with, also in another process on the same folder:
+    ///
+    /// ```python
+    /// for ticket in consumer.tickets():
+    ///     answer = ticket.open(*node.run(ticket.request))
+    ///     consumer.forget(ticket.job)  # once the answer is kept elsewhere
+    /// ```
+    ///
+    /// The same request again is the same job, and costs nothing. One that was never admitted and has grown old is renewed first:
+    /// `ticket.renew()`.
     fn tickets(&self, py: Python<'_>) -> Result<Vec<JobTicket>> {
         let consumer = Arc::clone(&self.0);
         Call::default().run(py, move |_| Ok(consumer.tickets()?.into_iter().map(JobTicket::new).collect()))
@@ -141,7 +153,8 @@ impl Consumer {
         })
     }
 
-    /// Removes the keys of a job's request. Its result cannot be opened afterwards.
+    /// Removes a request of any kind and its keys, by the name of its job: `ticket.job`. Its result cannot be opened afterwards,
+    /// and the use that it took stays taken.
     fn forget(&self, py: Python<'_>, job: &Bound<'_, PyAny>) -> Result<()> {
         let id = JobId::from(convert::digest("job", job)?);
         quick(py, || Ok(self.0.forget(id)?))
@@ -327,7 +340,8 @@ impl JobTicket {
         })
     }
 
-    /// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
+    /// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts. Raises
+    /// `InvalidArgument` for the result or the receipt of another job.
     fn open(&self, py: Python<'_>, result: &SealedResult, receipt: &Receipt) -> Result<Answer> {
         let (ticket, result, receipt) = (Arc::clone(&self.ticket), result.0.clone(), receipt.0.clone());
         Call::default().run(py, move |_| Ok(Answer(Arc::new(lock(&ticket).open(&result, &receipt)?))))

@@ -10,7 +10,8 @@ use pyo3::types::{
     PyBool, PyByteArray, PyBytes, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyMapping, PyMemoryView, PyRange,
     PyString, PyTuple, PyType, PyTzInfo,
 };
-use sealock::asset::Value;
+use sealock::account::AccountError;
+use sealock::asset::{Did, Value};
 use sealock::ledger::Amount;
 use sealock::store::{Cid, StoreError};
 use sealock::time::Timestamp;
@@ -68,6 +69,35 @@ pub fn cid(object: &Bound<'_, PyAny>) -> Result<Cid> {
 /// An address, from its text.
 pub fn address(object: &Bound<'_, PyAny>) -> Result<Address> {
     Ok(text("address", object)?.parse()?)
+}
+
+/// What an asset is named by.
+pub enum Named {
+    /// The address of its data NFT.
+    Nft(Address),
+    /// Its DID.
+    Did(Did),
+}
+
+/// The name of an asset, from its text.
+pub fn asset_named(object: &Bound<'_, PyAny>) -> Result<Named> {
+    let text = text("asset", object)?;
+    let read = match text.starts_with("did:") {
+        true => text.parse().map(Named::Did).map_err(|_| None),
+        false => text.parse().map(Named::Nft).map_err(|e| match e {
+            AccountError::InvalidAddress { why, .. } if text.starts_with("0x") => Some(why),
+            _ => None,
+        }),
+    };
+    read.map_err(|why| {
+        let got: String = text.chars().take(100).collect();
+        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
+        let forms = "a DID (did:op: and 64 lower-case hex digits) or the address of a data NFT (0x and 40 hex digits)";
+        Failure::argument(
+            format!("asset: expected {forms}, got {got:?}{why}"),
+            "an asset's did and nft are what names it",
+        )
+    })
 }
 
 /// A digest, from its hex text.

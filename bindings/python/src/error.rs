@@ -53,6 +53,7 @@ from_sealock! {
     sealock::program::SqlError,
     sealock::receipt::ReceiptError,
     sealock::release::ReleaseError,
+    sealock::sealed::SealedError,
     sealock::store::StoreError,
     sealock::zk::CheckError,
     sealock::zk::DecodeError,

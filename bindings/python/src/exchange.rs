@@ -13,7 +13,7 @@ use crate::account::Account;
 use crate::asset::Asset;
 use crate::call::{Call, quick};
 use crate::consumer::Consumer;
-use crate::convert;
+use crate::convert::{self, Named};
 use crate::download::Download;
 use crate::error::{Failure, Result};
 use crate::file::Place;
@@ -29,6 +29,12 @@ use crate::store::{Backing, Store};
 pub struct Exchange {
     inner: sealock::Exchange,
     place: String,
+}
+
+impl Exchange {
+    pub fn inner(&self) -> &sealock::Exchange {
+        &self.inner
+    }
 }
 
 /// Whose owner side is opened.
@@ -182,10 +188,16 @@ impl Exchange {
         Call::default().alone().run(py, move |_| Ok(Consumer(Arc::new(exchange.consumer(account)?))))
     }
 
-    /// The asset that a data NFT (an address) stands for.
-    fn asset(&self, py: Python<'_>, nft: &Bound<'_, PyAny>) -> Result<Asset> {
-        let (exchange, nft) = (self.inner.clone(), convert::address(nft)?);
-        Call::default().run(py, move |_| Ok(Asset(exchange.asset(nft)?)))
+    /// An asset, by its DID or the address of its data NFT. Raises `NotFound` or `UnknownToken` if this ledger has none of that
+    /// name.
+    fn asset(&self, py: Python<'_>, identifier: &Bound<'_, PyAny>) -> Result<Asset> {
+        let (exchange, named) = (self.inner.clone(), convert::asset_named(identifier)?);
+        Call::default().run(py, move |_| {
+            Ok(Asset(match named {
+                Named::Nft(nft) => exchange.asset(nft)?,
+                Named::Did(did) => exchange.asset_by_did(&did)?,
+            }))
+        })
     }
 
     /// Every asset that was published here, in the order of the ledger.

@@ -4,8 +4,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
 use sealock::{destruction, job, receipt, release};
 
+use crate::consumer::JobTicket;
 use crate::convert;
+use crate::download::DownloadTicket;
 use crate::error::{Failure, Result};
+use crate::federated::FederatedTicket;
+use crate::model::InferenceTicket;
 
 /// A request for one job, as it travels. It is public: its secrets are encrypted.
 #[pyclass(frozen, eq, module = "sealock")]
@@ -60,6 +64,19 @@ impl JobRequest {
     fn __reduce__<'py>(&self, py: Python<'py>) -> Result<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
         Ok(convert::rebuilt::<Self>(py, "from_bytes", self.to_bytes(py)?)?)
     }
+}
+
+/// A request, as it is or as its ticket has it; `None` for anything else, such as the bytes of one.
+pub fn sent(object: &Bound<'_, PyAny>) -> Result<Option<job::JobRequest>> {
+    if object.is_instance_of::<FederatedTicket>() {
+        let why = "request: a FederatedTicket has one for each owner's node: pass one of ticket.requests";
+        return Err(Failure::wrong_type(why));
+    }
+    let ticket = object.is_instance_of::<JobTicket>()
+        || object.is_instance_of::<InferenceTicket>()
+        || object.is_instance_of::<DownloadTicket>();
+    let object = if ticket { object.getattr("request")? } else { object.clone() };
+    Ok(object.cast::<JobRequest>().ok().map(|request| request.get().0.clone()))
 }
 
 /// A result as it travels, sealed to whoever asked.
@@ -145,6 +162,15 @@ impl Receipt {
         fields.set_item("result", said.result.to_string())?;
         fields.set_item("epsilon", said.epsilon_micros.map(|micros| micros as f64 / 1e6))?;
         fields.set_item("released_at", convert::from_timestamp(py, said.released_at)?)?;
+        let executed = said.executed.as_ref().map(|said| {
+            let fields = PyDict::new(py);
+            fields.set_item("quorum", said.quorum)?;
+            fields.set_item("results", said.results)?;
+            fields.set_item("executors", said.executors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+            fields.set_item("canaries", said.canaries)?;
+            convert::record(py, "Executed", &fields)
+        });
+        fields.set_item("executed", executed.transpose()?)?;
         Ok(convert::record(py, "Statement", &fields)?)
     }
 

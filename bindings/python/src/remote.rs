@@ -9,7 +9,7 @@ use sealock::remote;
 use crate::call::{Call, quick};
 use crate::convert;
 use crate::error::{Failure, Result};
-use crate::job::{JobRequest, released};
+use crate::job::{released, sent};
 
 /// A node that is far away, over HTTP. From `Exchange.node`, after `Exchange.connect`.
 ///
@@ -18,11 +18,11 @@ use crate::job::{JobRequest, released};
 #[pyclass(frozen, module = "sealock")]
 pub struct RemoteNode(pub remote::RemoteNode);
 
-/// A request, or the bytes of one.
+/// A request, a ticket that has it, or the bytes of one.
 fn request(object: &Bound<'_, PyAny>) -> Result<job::JobRequest> {
-    match object.cast::<JobRequest>() {
-        Ok(request) => Ok(request.get().0.clone()),
-        Err(_) => Ok(job::JobRequest::from_bytes(&convert::bytes("request", object)?)?),
+    match sent(object)? {
+        Some(request) => Ok(request),
+        None => Ok(job::JobRequest::from_bytes(&convert::bytes("request", object)?)?),
     }
 }
 
@@ -91,7 +91,7 @@ impl RemoteNode {
         Ok(convert::record(py, "NodeInfo", &fields)?)
     }
 
-    /// The assets that it says it serves, each as an `AssetEntry`. What an asset is, the ledger says: `Exchange.asset(entry.nft)`.
+    /// The assets that it says it serves, each as an `AssetEntry`. What an asset is, the ledger says: `Exchange.asset(entry.did)`.
     fn assets<'py>(&self, py: Python<'py>) -> Result<Vec<Bound<'py, PyAny>>> {
         let node = self.0.clone();
         let served = Call::default().run(py, move |_| {
@@ -117,11 +117,12 @@ impl RemoteNode {
         served.into_iter().map(record).collect()
     }
 
-    /// Sends a request, a `JobRequest` or the bytes of one, and waits for its result.
+    /// Sends a request, a `JobRequest`, its ticket or the bytes of one, and waits for its result.
     ///
     /// The same request again leads to the same result and costs nothing. While the node cannot be reached or is busy it is
-    /// asked again, for as long as the `patience` of `Exchange.connect` says; one that has restarted in the meantime goes on
-    /// where it was. Whoever interrupts this has given the wait up, not the job: the same request again finds it, and `cancel`
+    /// asked again, for as long as the `patience` of `Exchange.connect` says, two minutes if nothing else was said; one that has
+    /// restarted in the meantime goes on where it was. That it waits is a warning in the log, and `progress` is told the stage
+    /// "wait", in seconds. Whoever interrupts this has given the wait up, not the job: the same request again finds it, and `cancel`
     /// gives it up.
     #[pyo3(signature = (request, *, progress = None))]
     fn run<'py>(

@@ -80,7 +80,8 @@ def test_amounts_are_exact(market: Market) -> None:
         (lambda m: m.exchange.deploy_token(m.bank, "x" * 129, "X", 1), TooLarge),
         (lambda m: m.exchange.deploy_token(m.bank, "x", "X", 1.5), TypeError),
         (lambda m: m.exchange.asset(m.token), UnknownToken),
-        (lambda m: m.exchange.asset(m.asset.did), InvalidArgument),
+        (lambda m: m.exchange.asset(m.asset.did[:-1]), InvalidArgument),
+        (lambda m: m.exchange.asset("did:op:" + "0" * 64), NotFound),
         (lambda m: m.exchange.asset(None), TypeError),
         (lambda m: m.exchange.owner(None), TypeError),
         (lambda m: m.exchange.consumer(m.bank.address), TypeError),
@@ -288,13 +289,25 @@ def test_an_nft_that_is_no_asset(market: Market) -> None:
         market.exchange.asset(ZERO)
 
 
+@pytest.mark.parametrize("name", ["Visits", "did:op:12", "did:op:" + "A" * 64, "0x12", "", "0x" + "A" * 39 + "a"])
+def test_an_asset_is_named_by_its_did_or_its_nft(market: Market, name: str) -> None:
+    asset = market.asset
+    assert market.exchange.asset(asset.did) == market.exchange.asset(asset.nft) == asset
+    with pytest.raises(InvalidArgument) as caught:
+        market.exchange.asset(name)
+    said = str(caught.value)
+    assert "a DID (did:op: and 64" in said and "the address of a data NFT (0x and 40" in said and name in said
+
+
 def test_a_dispenser_gives_no_more(market: Market) -> None:
     keywords: Any = dict(name="Free", schema=visits_schema(), policy=visits_policy(), price=sl.Price.free(1))
     asset = market.owner.publish(visits_table(), **keywords).asset
     consumer = market.exchange.consumer(sl.Account.generate())
     consumer.buy(asset)
-    with pytest.raises(DispenserLimit):
+    with pytest.raises(DispenserLimit) as caught:
         consumer.buy(asset)
+    assert caught.value.hint == "the account has 1 already: order with what it has"
+    consumer.order(asset)
 
 
 def test_values_come_back_as_they_went_in(market: Market) -> None:

@@ -101,6 +101,25 @@ def test_refusals_tell_the_owner_why(market: Market, ticket: sl.JobTicket) -> No
     assert last.kind == "Malformed" and "request" in last.reason
 
 
+def test_a_ticket_is_run_as_its_request(market: Market, ticket: sl.JobTicket, released: sl.Released) -> None:
+    node = market.owner.node
+    assert node.run(ticket) == node.submit(ticket).result(30) == released
+
+
+def test_what_does_not_decode_is_said_in_words(ticket: sl.JobTicket, released: sl.Released) -> None:
+    for thing in (ticket.request, released.result, released.receipt):
+        encoded = thing.to_bytes()
+        for bad, why in (
+            (b"", "it ends too early"),
+            (b"abc", "expected a map, got a text"),
+            (encoded[:-1], "it ends too early"),
+            (encoded + b"\0", "something follows after its end"),
+        ):
+            with pytest.raises(sl.errors.Malformed) as caught:
+                type(thing).from_bytes(bad)
+            assert str(caught.value).endswith(why)
+
+
 def test_a_receipt_says_what_was_done(market: Market, ticket: sl.JobTicket, released: sl.Released) -> None:
     result, receipt = released
     receipt.verify(market.owner.address)
@@ -131,7 +150,7 @@ def test_results_open_for_their_own_ticket_alone(
 ) -> None:
     mine = market.owner.node.run(fresh.request)
     for result, receipt in ((released.result, released.receipt), (mine.result, released.receipt)):
-        with pytest.raises(sl.errors.BadSignature):
+        with pytest.raises(sl.errors.InvalidArgument, match=f"of job {ticket.job}, and this is the ticket of"):
             fresh.open(result, receipt)
     with pytest.raises(TypeError):
         ticket.open(released.receipt, released.result)  # type: ignore[arg-type]
@@ -172,3 +191,13 @@ def test_an_order_is_used_up(market: Market) -> None:
     assert caught.value.hint == "order the asset again"
     replay = order.request_use(sl.select(sl.count()), 0)
     market.owner.node.run(replay.request)
+
+
+def test_a_device_is_used_or_refused_and_never_another(market: Market) -> None:
+    node = market.owner.node
+    assert node.device == "cpu"
+    for missing in ("cuda:4096", "gpu", ""):
+        with pytest.raises(sl.errors.SealockError, match="device"):
+            node.set_device(missing)
+        assert node.device == "cpu"
+    node.set_device("cpu")

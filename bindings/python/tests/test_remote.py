@@ -157,8 +157,11 @@ def test_the_consumers_code_is_the_same_here_and_afar(tmp_path: Path) -> None:
         query = sl.select(sl.sum("visits"), sl.count()).filter(sl.col("plan") == sl.secret("free"))
         asked = consumer.order(visits).request(query)
         vectors = consumer.order(scores).infer(np.array([[3], [4]]))
+        assert nodes[0].run(vectors).result.job == vectors.job
         data = consumer.order_download(whole).request()
         sums = consumer.request_federated([consumer.order(part) for part in parts], query)
+        with pytest.raises(TypeError, match=r"pass one of ticket\.requests"):
+            nodes[0].run(sums)  # type: ignore[arg-type]
         return [
             list(asked.open(*nodes[0].run(asked.request))),
             vectors.open(*nodes[0].submit(vectors.request).result(60)),
@@ -188,7 +191,7 @@ def test_an_owner_is_used_while_it_is_served(tmp_path: Path) -> None:
         deadline = time.monotonic() + 10
         while new not in far.assets() and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert far.asset(entry.nft) == new
+        assert far.asset(entry.nft) == far.asset(entry.did) == new
         assert entry.ddo["id"] == new.did and entry.price == {"type": "free", "max_per_account": 2}
         consumer = far.consumer(sl.Account.generate())
         consumer.buy(new)
@@ -230,7 +233,7 @@ def test_a_job_is_sent_watched_and_given_up(node: sl.RemoteNode, fresh: sl.JobTi
     node.discard(fresh.request)
     assert node.status(fresh.request).state == "expired"
     for gone in (node.run, node.fetch):
-        with pytest.raises(sl.errors.NotFound):
+        with pytest.raises(sl.errors.NotFound, match="was discarded or has expired; its receipt remains"):
             gone(fresh.request)
     checked(fresh.open(*released))
 
@@ -303,6 +306,8 @@ def test_what_is_wrong_is_said_here(node: sl.RemoteNode, fresh: sl.JobTicket, se
         node.run(b"nothing")
     with pytest.raises(TypeError, match="request: expected bytes, got int"):
         node.submit(5)  # type: ignore[arg-type]
+    assert node.send(fresh).job == fresh.job
+    checked(fresh.open(*node.run(fresh)))
     with pytest.raises(sl.errors.Unreachable) as caught:
         sl.Exchange.connect("http://127.0.0.1:1")
     assert caught.value.hint is not None and "check the address" in caught.value.hint
@@ -346,16 +351,20 @@ def test_a_node_that_is_killed_and_started_again_finishes(tmp_path: Path) -> Non
         assert node.run(acknowledged.request) == jobs[0].result()
 
 
-def test_patience_ends(tmp_path: Path) -> None:
+def test_patience_ends(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Served(tmp_path / "owner") as served:
         exchange = sl.Exchange.connect(served.url, patience=0.5, timeout=timedelta(seconds=5))
         assert exchange.node is not None
         ticket = served.order(exchange).request(PAID)
         served.kill()
-        start = time.perf_counter()
-        with pytest.raises(sl.errors.Unreachable):
-            exchange.node.run(ticket.request)
+        start, steps = time.perf_counter(), []
+        with pytest.raises(sl.errors.Unreachable), caplog.at_level(logging.WARNING, "sealock"):
+            exchange.node.run(ticket.request, progress=lambda *step: steps.append(step))
         assert time.perf_counter() - start < 3
+        assert ("wait", 0, 1) in steps
+        # Once, however often it asks.
+        (warning,) = [record for record in caplog.records if record.name.startswith("sealock.remote")]
+        assert served.url in warning.getMessage() and "for up to 1 s" in warning.getMessage()
 
 
 #: Sends SIGINT to itself while it waits for a node that hangs, and prints how long it took until KeyboardInterrupt came.
@@ -445,6 +454,9 @@ def test_a_server_is_stopped(owner: sl.Owner) -> None:
     with sl.serve(owner) as server:
         assert server.url.startswith("http://127.0.0.1:") and server.address == owner.address
         assert server.admin_url is not None and server.admin_url != server.url
+        with pytest.raises(sl.errors.Unreachable) as caught_there:
+            sl.Exchange.connect(server.admin_url)
+        assert caught_there.value.hint is not None and "the owner's side" in caught_there.value.hint
         assert server.queue == sl.Queue(waiting=0, running=0) and not server.closed
         assert repr(server) == f"Server({owner.address}, {server.url}, listens)"
         html = server._repr_html_()

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{
     Did, Schema,
-    description::{AccessKeys, Dataset, Mode, OrderTerms, Policy, Suppression},
+    description::{AccessKeys, Dataset, EncryptedColumns, Mode, OrderTerms, Policy, Suppression},
     terms::address_text,
 };
 use crate::{Address, model::ModelInfo};
@@ -102,6 +102,9 @@ pub(super) struct Section {
     pub(super) policy: Policy,
     #[serde(with = "cid_text")]
     pub(super) manifest: Cid,
+    /// Of sealed data alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) encrypted: Option<EncryptedColumns>,
     pub(super) dataset: Dataset,
     pub(super) access: AccessKeys,
     pub(super) node: Node,

@@ -12,7 +12,9 @@ use super::{
     ddo::{Additional, Compute, Ddo, DdoMetadata, DdoService, Node, Section, VERSION, Versions, cid_text, digest_text},
     error::AssetError,
 };
-use crate::{Address, Digest, codec::CodecError, envelope::DatasetRef, model::ModelInfo, time::Timestamp};
+use crate::{
+    Address, Digest, codec::CodecError, envelope::DatasetRef, model::ModelInfo, sealed::MAX_EXECUTORS, time::Timestamp,
+};
 
 /// The version of the DDO specification that is written.
 pub(super) const DDO_VERSION: &str = "4.7.0";
@@ -142,6 +144,19 @@ pub struct Suppression {
     pub rows_suppressed: u64,
 }
 
+/// What of an asset executors compute on, and how many of them must agree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EncryptedColumns {
+    /// Where the [sealed manifest](crate::sealed::SealedManifest) is stored.
+    #[serde(with = "cid_text")]
+    pub manifest: Cid,
+    /// The dimensions that stay in the clear.
+    pub public: Vec<String>,
+    /// A result is released if so many executors agree on it.
+    pub quorum: u8,
+}
+
 /// Sealock's fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
@@ -158,6 +173,8 @@ pub struct Sealed {
     pub policy: Policy,
     /// Where the manifest of the encrypted data is stored.
     pub manifest: Cid,
+    /// What executors compute on, where the data is sealed.
+    pub encrypted: Option<EncryptedColumns>,
     /// What the manifest is of.
     pub dataset: Dataset,
     /// The keys of the access proof.
@@ -271,6 +288,7 @@ impl AssetDescription {
                     model: sealed.model.clone(),
                     policy: sealed.policy.clone(),
                     manifest: sealed.manifest,
+                    encrypted: sealed.encrypted.clone(),
                     dataset: sealed.dataset,
                     access: sealed.access.clone(),
                     node: Node { signer: sealed.signer },
@@ -373,6 +391,7 @@ impl AssetDescription {
                 max_rows: section.max_rows,
                 policy: section.policy,
                 manifest: section.manifest,
+                encrypted: section.encrypted,
                 dataset: section.dataset,
                 access: section.access,
                 signer: section.node.signer,
@@ -411,6 +430,17 @@ impl AssetDescription {
         if let Some(model) = &sealed.model {
             number("sealock.maxRows", sealed.max_rows, 0, 0)?;
             model.check(&sealed.schema).map_err(|e| AssetError::description("sealock.model", e.to_string()))?;
+        }
+        if (sealed.mode == Mode::SealedData) != sealed.encrypted.is_some() {
+            return Err(AssetError::description("sealock.encrypted", "expected where data is sealed, and only there"));
+        }
+        if let Some(encrypted) = &sealed.encrypted {
+            number("sealock.encrypted.quorum", encrypted.quorum.into(), 1, MAX_EXECUTORS as u64)?;
+            number("sealock.encrypted.public", encrypted.public.len() as u64, 0, 1024)?;
+            encrypted.public.iter().try_for_each(|name| text("sealock.encrypted.public", name, 1, 128))?;
+            if sealed.model.is_some() {
+                return Err(AssetError::description("sealock.encrypted", "expected of tables, and this is a model"));
+            }
         }
         number("sealock.access.depth", sealed.access.depth.into(), 1, 32)?;
         if let Some(suppression) = sealed.suppression {

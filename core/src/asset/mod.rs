@@ -24,7 +24,8 @@ mod value;
 pub(crate) use column::MAX_SCALE;
 pub use column::{Column, Kind, Role};
 pub use description::{
-    AccessKeys, AssetDescription, Dataset, Metadata, Mode, OrderTerms, Policy, Sealed, Service, Suppression,
+    AccessKeys, AssetDescription, Dataset, EncryptedColumns, Metadata, Mode, OrderTerms, Policy, Sealed, Service,
+    Suppression,
 };
 pub use did::Did;
 pub use error::{AssetError, Place};

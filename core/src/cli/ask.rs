@@ -8,11 +8,11 @@ use serde_json::Value as Json;
 use super::CliError;
 use super::config::Config;
 use super::open::Home;
+use crate::Address;
 use crate::error::ErrorKind;
 use crate::protocol::NodeInfo;
 use crate::remote::{Ask, Http, RemoteError, RemoteOptions};
 use crate::server::{Server, ServerOptions};
-use crate::Address;
 
 /// What a node that runs leaves in its folder, for whoever looks for it.
 const FILE: &str = "serving.json";

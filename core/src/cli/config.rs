@@ -9,6 +9,7 @@ use figment::{Figment, Metadata, Profile, Provider, Source};
 use serde::{Deserialize, Serialize};
 
 use super::CliError;
+use crate::fhe::Device;
 use crate::server::ServerOptions;
 
 /// What environment variables begin with; a double underscore leads into a table: `SEALOCK_NODE_SERVER__WORKERS`.
@@ -73,6 +74,8 @@ pub(super) struct Config {
     pub log: String,
     /// How it looks.
     pub log_format: LogFormat,
+    /// What computes: `cpu`, `cuda:0` or another number, or `auto` for the first GPU that can be used.
+    pub device: String,
     /// Where blocks are.
     pub store: StoreKind,
     /// The IPFS node, if blocks are there.
@@ -90,6 +93,7 @@ impl Default for Config {
             passphrase_file: None,
             log: "info".into(),
             log_format: LogFormat::default(),
+            device: Device::default().to_string(),
             store: StoreKind::default(),
             ipfs: Ipfs::default(),
             ocean: Ocean::default(),

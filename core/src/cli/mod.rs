@@ -20,6 +20,7 @@ use clap::{Args, Parser, Subcommand};
 use figment::value::Value;
 
 use crate::error::Error;
+use crate::fhe::Device;
 use crate::server::Server;
 use ask::Announced;
 use config::{Config, Configured, FILE, LogFormat, TEMPLATE};
@@ -257,7 +258,10 @@ fn init(config: &Config, file: Option<&Path>, account: Option<&Path>) -> Result<
 
 fn serve(config: &Config) -> Result<(), CliError> {
     log(config)?;
+    let device: Device = config.device.parse().map_err(|e| CliError::Config(format!("device: {e}")))?;
     let home = Home::open(config)?;
+    home.owner.node().set_device(device)?;
+    tracing::info!(%device, "jobs are computed");
     let server = start(home, config)?;
     server.stop_on_signals();
     let announced = Announced::new(&config.folder, &server)?;

@@ -16,7 +16,8 @@ use crate::owner::Offer;
 use crate::policy::Policy;
 use crate::program::Aggregation;
 
-const PRICES: &str = r#"{"free": {"max_per_account": 1}}, or {"fixed": {"base_token": "0x…", "amount": "2.5"}} in whole tokens"#;
+const PRICES: &str =
+    r#"{"free": {"max_per_account": 1}}, or {"fixed": {"base_token": "0x…", "amount": "2.5"}} in whole tokens"#;
 /// For how long an order is good if nothing is said, in seconds.
 const MONTH: u64 = 30 * 86_400;
 const PER_ACCOUNT: u64 = 1;
@@ -185,7 +186,8 @@ fn terms(file: TermsFile) -> Result<Terms, String> {
         }
         Some((kind, of)) if kind == "fixed" && fields(of, &["base_token", "amount"]) => {
             let text = |name: &str| of[name].as_str().ok_or_else(expected);
-            let token: Address = text("base_token")?.parse().map_err(|e| format!("terms.price.fixed.base_token: {e}"))?;
+            let token: Address =
+                text("base_token")?.parse().map_err(|e| format!("terms.price.fixed.base_token: {e}"))?;
             let amount: Amount = text("amount")?.parse().map_err(|e| format!("terms.price.fixed.amount: {e}"))?;
             Terms::fixed(token, amount)
         }

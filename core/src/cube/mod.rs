@@ -18,7 +18,7 @@ mod suppress;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use noise::{check_room, entry_bits, noisy_series};
+pub(crate) use noise::{check_room, draw_for_job, entry_bits, noisy_series};
 pub use suppress::Suppression;
 
 use crate::asset::{AssetError, Schema};

@@ -159,27 +159,7 @@ impl ProtectedCube {
             return Ok(rows);
         }
         let drawn = policy.noisy_series(plan.series());
-        let mut rows = self.sums(schema, plan, &drawn)?;
-        let numbers: Vec<&Series> = drawn.iter().flat_map(|(series, n)| std::iter::repeat_n(series, *n)).collect();
-        let bits = entry_bits(schema, policy, plan, &drawn, max_rows)?;
-        for (row, (series, bits)) in rows.iter_mut().zip(numbers.iter().zip(bits).cycle()) {
-            let scale = policy.scale(schema, series, drawn.len())?.expect("the policy asks for noise");
-            scale.add_to(row, limit(bits))?;
-        }
-        let minimum = i64::from(policy.group_size());
-        let (asked, mut out) = (plan.width(), Vec::with_capacity(plan.groups() * plan.width()));
-        for group in rows.chunks_mut(numbers.len()) {
-            if minimum > 1 {
-                let count = numbers.iter().position(|s| **s == Series::Count).expect("a count is drawn to suppress by");
-                for cell in 0..plan.cells() {
-                    if group[count][cell] < minimum {
-                        group.iter_mut().for_each(|row| row[cell] = 0);
-                    }
-                }
-            }
-            out.extend(group[..asked].iter_mut().map(std::mem::take));
-        }
-        Ok(out)
+        draw_for_job(schema, plan, policy, &drawn, self.sums(schema, plan, &drawn)?, max_rows)
     }
 
     /// Whether the noise is drawn already, and all answers are to be made of it.
@@ -237,6 +217,42 @@ impl ProtectedCube {
 
 fn numbers(values: &[i64]) -> ByteBuf {
     ByteBuf::from(values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
+}
+
+/// Draws noise for a job: adds it to the exact numbers of the series `drawn`
+/// ([`Policy::noisy_series`]), group after group, withholds groups whose noisy count is too small, and leaves what the plan asks
+/// for.
+///
+/// # Errors
+/// [`CubeError::Privacy`], [`CubeError::NoiseTooLarge`].
+pub(crate) fn draw_for_job(
+    schema: &Schema,
+    plan: &Plan,
+    policy: &Policy,
+    drawn: &[(Series, usize)],
+    mut rows: Vec<Vec<i64>>,
+    max_rows: u64,
+) -> Result<Vec<Vec<i64>>, CubeError> {
+    let numbers: Vec<&Series> = drawn.iter().flat_map(|(series, n)| std::iter::repeat_n(series, *n)).collect();
+    let bits = entry_bits(schema, policy, plan, drawn, max_rows)?;
+    for (row, (series, bits)) in rows.iter_mut().zip(numbers.iter().zip(bits).cycle()) {
+        let scale = policy.scale(schema, series, drawn.len())?.expect("the policy asks for noise");
+        scale.add_to(row, limit(bits))?;
+    }
+    let minimum = i64::from(policy.group_size());
+    let (asked, mut out) = (plan.width(), Vec::with_capacity(plan.groups() * plan.width()));
+    for group in rows.chunks_mut(numbers.len()) {
+        if minimum > 1 {
+            let count = numbers.iter().position(|s| **s == Series::Count).expect("a count is drawn to suppress by");
+            for cell in 0..plan.cells() {
+                if group[count][cell] < minimum {
+                    group.iter_mut().for_each(|row| row[cell] = 0);
+                }
+            }
+        }
+        out.extend(group[..asked].iter_mut().map(std::mem::take));
+    }
+    Ok(out)
 }
 
 /// A noisy cube as it is kept: each series as 64-bit integers, little-endian, row-major over `columns`.

@@ -20,6 +20,28 @@ pub struct Suppression {
     pub suppressed_values: u64,
 }
 
+impl ProtectedCube {
+    /// Whether suppression leaves the rows of a base cell that holds some.
+    pub(crate) fn keeps(&self, cell: u64) -> bool {
+        self.entry(cell).is_some_and(|entry| self.cube.count[entry] > 0)
+    }
+
+    /// Whether suppression leaves a measure's values in a base cell that holds some.
+    pub(crate) fn keeps_values(&self, cell: u64, measure: &str) -> bool {
+        let measure = self.cube.measures.iter().find(|m| m.column == measure);
+        let valid = measure.and_then(|measure| measure.valid.as_ref());
+        self.keeps(cell) && self.entry(cell).is_some_and(|entry| valid.is_none_or(|valid| valid[entry] > 0))
+    }
+
+    /// Where the numbers of a base cell are.
+    fn entry(&self, cell: u64) -> Option<usize> {
+        match &self.cube.cells {
+            Some(cells) => cells.binary_search(&cell).ok(),
+            None => usize::try_from(cell).ok().filter(|entry| *entry < self.cube.count.len()),
+        }
+    }
+}
+
 impl Cube {
     /// Zeroes every cell with fewer than `min_group_size` rows, and a measure in every cell where fewer rows than that
     /// have a value, or fewer rows than that (and any) lack one.

@@ -189,6 +189,12 @@ impl DatasetKey {
         self.derive("sealock/v1/envelope/sensitive", "", Suite::Cobblestone256)
     }
 
+    /// Another key that follows from it, for what is no object: bound to dataset and epoch, too.
+    pub(crate) fn derived(&self, label: &str) -> Zeroizing<[u8; 32]> {
+        let context = self.of.context(label, &[]);
+        self.secret.derive(&[label.as_bytes(), context.as_bytes()]).0
+    }
+
     fn derive(&self, label: &str, id: &str, suite: Suite) -> ObjectKey {
         let context = self.of.context(label, &[id.as_bytes(), &suite.code().to_be_bytes()]);
         ObjectKey {

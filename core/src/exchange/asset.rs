@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::ledger::{METADATA_LIMIT, OrderTerms};
 use crate::model::{ModelError, ModelInfo, Vectors};
 use crate::policy::Policy;
+use crate::sealed::Layout;
 use crate::store::Cid;
 use crate::{Address, Digest};
 
@@ -62,9 +63,12 @@ impl Asset {
 
     /// The roots of everything that the store holds of this asset: the manifest, and the key that access proofs are made
     /// with. Fetched, pinned or exported ([`car::export`](crate::store::car::export)) together, they are the whole asset.
+    ///
+    /// Of sealed data, the first is the sealed manifest, which links to the other one.
     pub fn roots(&self) -> [Cid; 2] {
         let sealed = &self.description().sealed;
-        [sealed.manifest, sealed.access.proving_key]
+        let manifest = sealed.encrypted.as_ref().map_or(sealed.manifest, |encrypted| encrypted.manifest);
+        [manifest, sealed.access.proving_key]
     }
 
     /// Reads what [`Asset::to_bytes`] wrote. It is as good as whoever gave the bytes: no ledger is asked, so look the asset
@@ -123,7 +127,12 @@ impl Asset {
         let max_rows = sealed.max_rows.to_be_bytes();
         let parts = [schema.as_bytes(), &max_rows[..], sealed.dataset.contents.as_bytes()];
         let model = model.as_ref().map(|digest| &digest.as_bytes()[..]);
-        let data = Digest::of("sealock/v1/asset-data", &parts.into_iter().chain(model).collect::<Vec<_>>());
+        let encrypted = sealed.encrypted.as_ref().map(|encrypted| encrypted.manifest.to_bytes());
+        let parts = parts.into_iter().chain(model).chain(encrypted.as_deref());
+        let data = Digest::of("sealock/v1/asset-data", &parts.collect::<Vec<_>>());
+        if let Some(encrypted) = &sealed.encrypted {
+            Layout::new(&sealed.schema, &policy, &encrypted.public)?;
+        }
         let asset::OrderTerms { limit, validity_secs, .. } = sealed.order;
         policy.check_order(&sealed.order)?;
         let terms = OrderTerms { limit, validity_secs, epoch_secs };
@@ -229,6 +238,11 @@ impl Asset {
     /// The object of the envelope that holds the table or the model.
     pub(crate) fn object(&self) -> &'static str {
         if self.model().is_some() { MODEL_OBJECT } else { TABLE_OBJECT }
+    }
+
+    /// Whether executors compute on it, over encrypted columns: see [`sealed`](crate::sealed).
+    pub fn is_sealed(&self) -> bool {
+        self.description().sealed.encrypted.is_some()
     }
 
     /// What may be asked.

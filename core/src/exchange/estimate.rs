@@ -22,6 +22,7 @@ use crate::order::OrderError;
 use crate::privacy::{Delta, Epsilon, Noise, NumberError};
 use crate::program::{Plan, Program, ProgramError, Query, Series};
 use crate::release::SealedResult;
+use crate::sealed::{self, ReleasedNumbers};
 use crate::time::{Clock, SystemClock, Timestamp};
 
 /// What a query, or an inference, will cost and how large its answer will be.
@@ -46,7 +47,8 @@ pub struct Estimate {
     /// Length of the sealed result, in bytes.
     pub result_bytes: u64,
     /// Time of the encrypted product on one core of *this* machine, measured on a small one and scaled. A node that has just
-    /// started also decrypts and folds the table, once.
+    /// started also decrypts and folds the table, once. Zero for sealed data: its node computes nothing, and executors are not
+    /// known here.
     pub compute_time: Duration,
     /// Privacy budget ε that the answer spends; `None` where the policy adds no noise, 0 where all answers are made of one
     /// protected cube.
@@ -112,6 +114,7 @@ impl Asset {
     /// What follows from a program's form and its shape alone, with so many numbers in each row.
     fn costs(&self, program: Vec<u8>, shape: &Shape, numbers: usize, now: Timestamp) -> Result<Estimate> {
         let answer = match shape.parties() {
+            1 if self.is_sealed() => ReleasedNumbers::to_bytes(&vec![0; shape.value_bits().len()])?.len(),
             1 => SealedAnswer::encoded_len(shape),
             _ => AnswerShare::encoded_len(shape),
         };
@@ -124,7 +127,7 @@ impl Asset {
             hidden_cells: 0,
             request_bytes: self.blank_request(program, shape, numbers, now)?.to_bytes()?.len() as u64,
             result_bytes: SealedResult::encoded_len(answer)? as u64,
-            compute_time: compute_time(shape),
+            compute_time: if self.is_sealed() { Duration::ZERO } else { compute_time(shape) },
             epsilon: None,
             delta: None,
             epsilon_limit: None,
@@ -170,6 +173,9 @@ impl Asset {
         if let Some(now) = policy_at {
             self.policy().check(&program, &plan, now)?;
         }
+        if self.is_sealed() {
+            sealed::check(self, &plan)?;
+        }
         let shape = shape(self, &plan).map_err(OrderError::Unanswerable)?;
         Ok((program, plan, shape))
     }
@@ -211,7 +217,7 @@ impl Asset {
             version: JobRequest::VERSION,
             asset: self.did().to_string(),
             program: ByteBuf::from(program),
-            query: ByteBuf::from(vec![0; EncryptedQuery::encoded_len(shape)]),
+            query: ByteBuf::from(vec![0; if self.is_sealed() { 0 } else { EncryptedQuery::encoded_len(shape) }]),
             result_key: [0; 32],
             policy: blank,
             data: blank,

@@ -14,7 +14,7 @@ pub use estimate::Estimate;
 use sealock_zk::{CHECK_VERSION, KeyBundle, ProvingKey, check_setup, os_rng};
 
 use crate::access::{GROUP_DEPTH, Group, Service};
-use crate::asset::Price;
+use crate::asset::{Did, Price};
 use crate::cube::Suppression;
 use crate::download::Download;
 use crate::envelope::RecipientKey;
@@ -75,6 +75,12 @@ pub enum ExchangeError {
         /// What is missing.
         why: String,
     },
+    /// No NFT of the ledger has this DID.
+    #[error("there is no asset {did} on this ledger")]
+    UnknownAsset {
+        /// The DID.
+        did: Did,
+    },
     /// The account's wallet or node is open here already.
     #[error("the {what} of {account} is open already")]
     AlreadyOpen {
@@ -108,7 +114,7 @@ impl Classify for ExchangeError {
         match self {
             ExchangeError::Folder { .. } | ExchangeError::Object { .. } => ErrorKind::Io,
             ExchangeError::EmptyPath | ExchangeError::OtherLedger { .. } => ErrorKind::InvalidArgument,
-            ExchangeError::NotAnAsset { .. } => ErrorKind::NotFound,
+            ExchangeError::NotAnAsset { .. } | ExchangeError::UnknownAsset { .. } => ErrorKind::NotFound,
             ExchangeError::AlreadyOpen { .. } => ErrorKind::Locked,
             ExchangeError::JournalMissing { .. } => ErrorKind::CorruptState,
         }
@@ -118,7 +124,9 @@ impl Classify for ExchangeError {
         match self {
             ExchangeError::EmptyPath => Some("name a folder; \".\" is the working folder".into()),
             ExchangeError::OtherLedger { .. } => Some("open it with its own ledger, or use another folder".into()),
-            ExchangeError::NotAnAsset { .. } => Some("the exchange's list of assets has what is published here".into()),
+            ExchangeError::NotAnAsset { .. } | ExchangeError::UnknownAsset { .. } => {
+                Some("the exchange's list of assets has what is published here".into())
+            }
             ExchangeError::AlreadyOpen { .. } => {
                 Some("use the one that is open, or let go of it and all that it made first".into())
             }
@@ -491,24 +499,44 @@ impl Exchange {
         Ok(asset.offered_at(price))
     }
 
+    /// The asset of a DID: of its NFT, which is looked for among all of the ledger's.
+    ///
+    /// # Errors
+    /// [`ExchangeError::UnknownAsset`] if no NFT has that DID; as [`Exchange::asset`].
+    pub fn asset_by_did(&self, did: &Did) -> Result<Asset> {
+        let chain_id = self.ledger().chain_id();
+        for page in self.nfts() {
+            if let Some(nft) = page?.into_iter().find(|nft| Did::new(*nft, chain_id) == *did) {
+                return self.asset(nft);
+            }
+        }
+        Err(ExchangeError::UnknownAsset { did: *did }.into())
+    }
+
     /// Every asset that was published here, in the order of the ledger. NFTs that are no Sealock asset are passed over.
     ///
     /// # Errors
     /// The ledger's own.
     pub fn assets(&self) -> Result<Vec<Asset>> {
-        const PAGE: usize = 4096;
         let mut assets = Vec::new();
-        let mut from = 0;
-        loop {
-            let page = self.ledger().nfts(from, PAGE)?;
-            from += page.len() as u64;
-            for nft in &page {
-                assets.extend(self.asset_if_it_is_one(*nft)?);
-            }
-            if page.len() < PAGE {
-                return Ok(assets);
+        for page in self.nfts() {
+            for nft in page? {
+                assets.extend(self.asset_if_it_is_one(nft)?);
             }
         }
+        Ok(assets)
+    }
+
+    /// Every data NFT, in the order of the ledger, in pages.
+    fn nfts(&self) -> impl Iterator<Item = Result<Vec<Address>>> {
+        const PAGE: usize = 4096;
+        let mut next = Some(0);
+        std::iter::from_fn(move || {
+            let from = next.take()?;
+            let page = self.ledger().nfts(from, PAGE);
+            next = page.as_ref().is_ok_and(|page| page.len() >= PAGE).then_some(from + PAGE as u64);
+            Some(page.map_err(Into::into))
+        })
     }
 
     /// The asset that an NFT stands for, unless it is none of Sealock's.

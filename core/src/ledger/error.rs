@@ -110,7 +110,7 @@ pub enum LedgerError {
         service: u32,
     },
     /// The terms are no longer those that the consumer agreed to.
-    #[error("service {service} of datatoken {token} offers {offered:?}, the order asks for {asked:?}")]
+    #[error("service {service} of datatoken {token} offers {offered}, the order asks for {asked}")]
     TermsChanged {
         /// The datatoken.
         token: Address,
@@ -327,6 +327,11 @@ pub enum LedgerError {
     Durable(#[from] DurableError),
 }
 
+impl LedgerError {
+    /// Why a dispenser gives nothing to an account that has some.
+    pub(super) const HOLDS_ENOUGH: &str = "the account holds enough";
+}
+
 impl Classify for LedgerError {
     fn kind(&self) -> ErrorKind {
         use LedgerError as E;
@@ -372,6 +377,8 @@ impl Classify for LedgerError {
             ),
             E::PriceExceeded { .. } => "look at the price again and decide".into(),
             E::TermsChanged { .. } => "look at the order terms again and decide".into(),
+            E::DispenserLimit { why: Self::HOLDS_ENOUGH, got, .. } => format!("the account has {got} already: order with what it has"),
+            E::DispenserLimit { limit, .. } => format!("ask for at most {limit} at once"),
             E::DuplicateCommitment { .. } => "make a fresh credential for every order".into(),
             E::Node { .. } | E::NodeTimeout { .. } => "check the node's URL, and that it serves this chain".into(),
             E::FalseAnswer { .. } => "ask another node".into(),

@@ -107,6 +107,16 @@ pub struct OrderTerms {
     pub epoch_secs: Option<u64>,
 }
 
+impl std::fmt::Display for OrderTerms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { limit, validity_secs, epoch_secs } = self;
+        match epoch_secs {
+            None => write!(f, "{limit} jobs within {validity_secs} s"),
+            Some(secs) => write!(f, "{limit} jobs in every {secs} s, for {validity_secs} s"),
+        }
+    }
+}
+
 impl OrderTerms {
     /// So many jobs in all, within so many seconds.
     pub const fn new(limit: u64, validity_secs: u64) -> Self {

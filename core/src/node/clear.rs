@@ -97,6 +97,10 @@ impl Node {
         nullifier: [u8; 32],
         keys: &ClearKeys,
     ) -> Result<JobRequest> {
+        if asset.is_sealed() && matches!(task, ClearTask::Query(_)) {
+            let program = "a query whose answer its node is to open";
+            return Err(ProgramError::OtherKind { asset: "sealed data", program }.into());
+        }
         let program = match task {
             ClearTask::Query(query) => query.program.to_bytes()?,
             ClearTask::Download => download::program().to_vec(),

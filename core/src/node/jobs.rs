@@ -2,14 +2,15 @@
 
 use super::served::{Task, asset_prefix};
 use super::{Node, Stopped};
-use crate::access::Rejected;
+use crate::access::{AccessGrant, Rejected};
 use crate::asset::Did;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exchange::Asset;
 use crate::job::{JobId, JobRequest};
 use crate::journal::{JobRecord, Parked};
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
 use crate::receipt::Receipt;
+use crate::sealed::SealedError;
 use crate::time::Timestamp;
 
 impl Node {
@@ -154,7 +155,8 @@ impl Node {
         Ok(assets)
     }
 
-    /// Completes the jobs that were admitted before the node stopped. Returns how many.
+    /// Completes the jobs that were admitted before the node stopped. Returns how many. Those over sealed data wait for the
+    /// results of executors: see [`Releaser::grant`](crate::sealed::Releaser::grant).
     ///
     /// # Errors
     /// The first failure, after every job has been tried. A job that failed stays on record.
@@ -163,6 +165,8 @@ impl Node {
         for job in self.journal.unfinished()? {
             match self.finish(job, &mut quiet()) {
                 Ok(()) => completed += 1,
+                // Its results come from elsewhere, when they come.
+                Err(Error::Sealed(error)) if matches!(*error, SealedError::AwaitsExecutors(_)) => {}
                 Err(error) => {
                     tracing::error!(%job, %error, "a job that was admitted could not be completed");
                     failed.get_or_insert(error);
@@ -179,15 +183,7 @@ impl Node {
     /// longer be answered, since the asset has changed; [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled). The job stays on
     /// record.
     pub fn finish(&self, job: JobId, progress: &mut Progress<'_>) -> Result<()> {
-        let Some(request) = self.journal.request(job)? else { return Ok(()) };
-        let granted = self.served(&request.asset).and_then(|served| {
-            let task = Task::of(&request, &served.asset)?;
-            self.grant(request, served, task)
-        });
-        let grant = granted.map_err(|stopped| match stopped {
-            Stopped::Refused(reason) => Rejected::from(reason).into(),
-            Stopped::Failed(error) => error,
-        })?;
+        let Some(grant) = self.granted(job)? else { return Ok(()) };
         tell(progress, Step::out_of(Stage::Compute, 0, 1))?;
         let computed = self.compute(grant)?;
         tell(progress, Step::out_of(Stage::Compute, 1, 1))?;
@@ -195,6 +191,20 @@ impl Node {
         self.release(computed)?;
         inform(progress, Step::out_of(Stage::Release, 1, 1));
         Ok(())
+    }
+
+    /// The grant of a job that was admitted and is not complete, from its record.
+    pub(crate) fn granted(&self, job: JobId) -> Result<Option<AccessGrant>> {
+        let Some(request) = self.journal.request(job)? else { return Ok(None) };
+        let granted = self.served(&request.asset).and_then(|served| {
+            let task = Task::of(&request, &served.asset)?;
+            self.grant(request, served, task)
+        });
+        let refused = |stopped| match stopped {
+            Stopped::Refused(reason) => Rejected::from(reason).into(),
+            Stopped::Failed(error) => error,
+        };
+        granted.map(Some).map_err(refused)
     }
 
     /// Whether a job was admitted, and its receipt number once it is complete.

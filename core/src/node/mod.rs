@@ -17,7 +17,8 @@ mod verifier;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sealock_fhe::linear::{Blinding, EncryptedQuery, Matrix, Shape, evaluate, evaluate_share};
+use sealock_fhe::Device;
+use sealock_fhe::linear::{Blinding, EncryptedQuery, Matrix, Shape, evaluate_on, evaluate_share};
 use sealock_zk::{Proof, VerifyingKey};
 
 pub(crate) use budget::cube_key;
@@ -42,8 +43,9 @@ use crate::policy::PolicyError;
 use crate::privacy::{Noise, PrivacyError};
 use crate::program::Plan;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
-use crate::receipt::{Receipt, Statement};
+use crate::receipt::{Executed, Receipt, Statement};
 use crate::release::{SealedResult, result_digest};
+use crate::sealed::SealedError;
 use crate::time::Timestamp;
 use crate::{Account, Address};
 
@@ -53,7 +55,7 @@ const REMEMBERED_REJECTIONS: usize = 256;
 const MAX_REMEMBERED_CHARS: usize = 512;
 
 /// Marks a job as being computed, until it is dropped.
-struct UnderWay {
+pub(crate) struct UnderWay {
     all: Arc<Mutex<HashSet<JobId>>>,
     job: JobId,
 }
@@ -91,7 +93,7 @@ pub struct Computed {
 }
 
 enum Outcome {
-    Fresh(Vec<u8>),
+    Fresh(Vec<u8>, Device),
     /// The job was complete already, and keeps the result that it has.
     Stored(Vec<u8>, Box<Receipt>),
 }
@@ -111,6 +113,7 @@ pub struct Node {
     pub(crate) served: Mutex<BTreeMap<Did, Arc<Served>>>,
     under_way: Arc<Mutex<HashSet<JobId>>>,
     refusals: Mutex<VecDeque<RefusalRecord>>,
+    device: Mutex<Device>,
 }
 
 /// A request that goes no further: refused for a reason, or stopped by a failure of the node's own.
@@ -127,8 +130,24 @@ impl<E: Into<Rejection>> From<E> for Stopped {
 
 impl Node {
     pub(crate) fn new(exchange: Exchange, keys: Arc<KeyStore>, journal: Journal, verifying_key: VerifyingKey) -> Self {
-        let (served, under_way, refusals) = Default::default();
-        Self { exchange, keys, journal, verifier: Verifier::new(verifying_key), served, under_way, refusals }
+        let (served, under_way, refusals, device) = Default::default();
+        Self { exchange, keys, journal, verifier: Verifier::new(verifying_key), served, under_way, refusals, device }
+    }
+
+    /// Lets products be computed on a device from now on: the processor if nothing is said. The answers are the same, and
+    /// receipts name what computed each. Shares of sums over several owners stay on the processor.
+    ///
+    /// # Errors
+    /// [`Error::Device`](sealock_fhe::Error::Device) if it cannot be used here; then nothing is changed.
+    pub fn set_device(&self, device: Device) -> Result<()> {
+        device.check()?;
+        *lock(&self.device) = device;
+        Ok(())
+    }
+
+    /// What products are computed on.
+    pub fn device(&self) -> Device {
+        *lock(&self.device)
     }
 
     pub(crate) fn account(&self) -> &Account {
@@ -169,17 +188,22 @@ impl Node {
     }
 
     fn refuse(&self, asset: String, reason: Rejection) -> Error {
+        self.note_refusal(asset, reason.kind(), &reason.to_string());
+        Rejected::from(reason).into()
+    }
+
+    /// Notes what was refused, for the owner.
+    pub(crate) fn note_refusal(&self, asset: String, kind: ErrorKind, reason: &str) {
         // What was named is whatever the sender wrote.
         let short = |text: &str| -> String { text.chars().take(MAX_REMEMBERED_CHARS).collect() };
-        let (asset, why) = (short(&asset), short(&reason.to_string()));
+        let (asset, why) = (short(&asset), short(reason));
         tracing::warn!(?asset, reason = ?why, "rejected a job");
-        let record = RefusalRecord { at: self.now(), asset, kind: reason.kind(), reason: why };
+        let record = RefusalRecord { at: self.now(), asset, kind, reason: why };
         let mut log = lock(&self.refusals);
         if log.len() == REMEMBERED_REJECTIONS {
             log.pop_front();
         }
         log.push_back(record);
-        Rejected::from(reason).into()
     }
 
     /// The latest refusals with their reasons, oldest first. For the owner alone.
@@ -286,14 +310,15 @@ impl Node {
                 }
                 Work::Query(Box::new((plan, query)))
             }
+            Task::Sealed(_) if request.query.is_empty() => Work::Sealed,
             Task::Inference(asked) => {
                 let shape = inference_shape(asset, &asked)?;
                 let query = read_query(&request, &shape)?;
                 Work::Inference(Box::new((shape, query)))
             }
             Task::Download if request.query.is_empty() => Work::Download,
-            Task::Download => {
-                let why = "a download takes no query".into();
+            Task::Download | Task::Sealed(_) => {
+                let why = "downloads, and programs over sealed data, take no query".into();
                 return Err(CodecError::Malformed { what: "job request", why }.into());
             }
         };
@@ -309,31 +334,44 @@ impl Node {
     /// [`NodeError::UnderWay`] while the same job is computed elsewhere; the node's own failures. The grant stays on
     /// record: the same request is granted again.
     pub fn compute(&self, grant: AccessGrant) -> Result<Computed> {
-        if !lock(&self.under_way).insert(grant.job) {
-            return Err(NodeError::UnderWay(grant.job).into());
+        // Whoever looks whether the results have come keeps no releaser from it.
+        if matches!(grant.work, Some(Work::Sealed)) && self.journal.result(grant.job)?.is_none() {
+            return Err(SealedError::AwaitsExecutors(grant.job).into());
         }
-        let under_way = UnderWay { all: Arc::clone(&self.under_way), job: grant.job };
+        let under_way = self.begin(grant.job)?;
         let outcome = match (self.journal.result(grant.job)?, &grant.work) {
             (Some((stored, receipt)), _) => Outcome::Stored(stored, Box::new(receipt)),
-            (None, Some(Work::Query(work))) => Outcome::Fresh(self.evaluate(&grant, &work.0, &work.1)?),
-            (None, Some(Work::Inference(work))) => Outcome::Fresh(self.score(&grant, &work.0, &work.1)?),
-            (None, Some(Work::Download)) => Outcome::Fresh(self.wrap(&grant)?),
-            (None, None) => return Err(JournalError::UnknownJob(grant.job).into()),
+            (None, Some(Work::Query(work))) => self.evaluate(&grant, &work.0, &work.1)?,
+            (None, Some(Work::Inference(work))) => self.score(&grant, &work.0, &work.1)?,
+            (None, Some(Work::Download)) => Outcome::Fresh(self.wrap(&grant)?, Device::Cpu),
+            (None, None | Some(Work::Sealed)) => return Err(JournalError::UnknownJob(grant.job).into()),
         };
         Ok(Computed { grant, outcome, _under_way: under_way })
     }
 
-    fn evaluate(&self, grant: &AccessGrant, plan: &Plan, query: &EncryptedQuery) -> Result<Vec<u8>> {
+    /// Marks a job as being computed.
+    pub(crate) fn begin(&self, job: JobId) -> Result<UnderWay> {
+        if !lock(&self.under_way).insert(job) {
+            return Err(NodeError::UnderWay(job).into());
+        }
+        Ok(UnderWay { all: Arc::clone(&self.under_way), job })
+    }
+
+    fn evaluate(&self, grant: &AccessGrant, plan: &Plan, query: &EncryptedQuery) -> Result<Outcome> {
         let asset = &grant.served.asset;
         let shape = shape_in(asset, plan, &grant.request).map_err(Rejected::from)?;
         let marginal = self.cube(&grant.served)?.marginal(asset.schema(), plan)?;
         let matrix = Matrix::new(&shape, marginal.iter().map(Vec::as_slice))?;
         let context = grant.request.context();
         match grant.request.round() {
-            None => Ok(evaluate(query, &context, &matrix)?.to_bytes()),
+            None => {
+                let device = self.device();
+                Ok(Outcome::Fresh(evaluate_on(device, query, &context, &matrix)?.to_bytes(), device))
+            }
             Some(round) => {
                 let blinding = self.blinding(asset, round).map_err(Rejected::from)?;
-                Ok(evaluate_share(query, &context, &matrix, &blinding)?.to_bytes())
+                let share = evaluate_share(query, &context, &matrix, &blinding)?;
+                Ok(Outcome::Fresh(share.to_bytes(), Device::Cpu))
             }
         }
     }
@@ -344,10 +382,11 @@ impl Node {
         Ok(FederationSecret::of(self.account()).blinding(&rule.in_order_of(round)?)?)
     }
 
-    fn score(&self, grant: &AccessGrant, shape: &Shape, query: &EncryptedQuery) -> Result<Vec<u8>> {
+    fn score(&self, grant: &AccessGrant, shape: &Shape, query: &EncryptedQuery) -> Result<Outcome> {
         let rows = self.model(&grant.served)?.rows();
         let matrix = Matrix::new(shape, rows.iter().map(|row| row.as_slice()))?;
-        Ok(evaluate(query, &grant.request.context(), &matrix)?.to_bytes())
+        let device = self.device();
+        Ok(Outcome::Fresh(evaluate_on(device, query, &grant.request.context(), &matrix)?.to_bytes(), device))
     }
 
     /// The asset's model, opened once.
@@ -400,34 +439,44 @@ impl Node {
         let Computed { grant, outcome, _under_way } = computed;
         let (stored, receipt) = match outcome {
             Outcome::Stored(stored, receipt) => (stored, *receipt),
-            Outcome::Fresh(answer) => {
-                let request = &grant.request;
-                let bytes = SealedResult::seal(grant.job, request.result_key, &answer)?.to_bytes()?;
-                let released_at = self.now();
-                let epsilon = grant.epsilon();
-                let complete = || {
-                    self.journal.complete(grant.job, self.account(), &bytes, |number, previous| Statement {
-                        version: Receipt::VERSION,
-                        number,
-                        previous,
-                        asset: request.asset.clone(),
-                        job: grant.job,
-                        program: request.program_digest(),
-                        policy: request.policy,
-                        data: request.data,
-                        device: "cpu".into(),
-                        nullifier: request.nullifier,
-                        result: result_digest(&bytes),
-                        epsilon_micros: epsilon,
-                        released_at,
-                    })
-                };
-                // A result is on record before the key is destroyed, or it is not released. The record of a download is
-                // withdrawn then.
-                self.keys.while_held(grant.served.asset.dataset(), || Ok::<_, Error>(complete()?))?
-            }
+            Outcome::Fresh(answer, device) => self.complete(&grant, &answer, device.to_string(), None)?,
         };
         Ok((SealedResult::from_bytes(&stored)?, receipt))
+    }
+
+    /// Seals an answer to a job's result key, and records it and its receipt. A job that is complete keeps the result it has.
+    pub(crate) fn complete(
+        &self,
+        grant: &AccessGrant,
+        answer: &[u8],
+        device: String,
+        executed: Option<Executed>,
+    ) -> Result<(Vec<u8>, Receipt)> {
+        let request = &grant.request;
+        let bytes = SealedResult::seal(grant.job, request.result_key, answer)?.to_bytes()?;
+        let released_at = self.now();
+        let epsilon = grant.epsilon();
+        let complete = || {
+            self.journal.complete(grant.job, self.account(), &bytes, |number, previous| Statement {
+                version: Receipt::VERSION,
+                number,
+                previous,
+                asset: request.asset.clone(),
+                job: grant.job,
+                program: request.program_digest(),
+                policy: request.policy,
+                data: request.data,
+                device,
+                nullifier: request.nullifier,
+                result: result_digest(&bytes),
+                epsilon_micros: epsilon,
+                released_at,
+                executed,
+            })
+        };
+        // A result is on record before the key is destroyed, or it is not released. The record of a download is
+        // withdrawn then.
+        self.keys.while_held(grant.served.asset.dataset(), || Ok::<_, Error>(complete()?))
     }
 
     /// Admits, computes and releases.

@@ -23,6 +23,7 @@ use crate::policy::{Policy, PolicyError};
 use crate::privacy::{Epsilon, Noise};
 use crate::program::{Plan, Program, ProgramError};
 use crate::release::{MAX_ANSWER_BYTES, value_bits};
+use crate::sealed;
 use crate::time::Timestamp;
 
 /// One service of a served asset, with the group of its orders.
@@ -71,6 +72,8 @@ fn is_download(request: &JobRequest) -> bool {
 /// The program of a request, laid out over its asset.
 pub(super) enum Task {
     Query(Box<(Program, Plan)>),
+    /// For executors.
+    Sealed(Box<(Program, Plan)>),
     Inference(Inference),
     Download,
 }
@@ -78,7 +81,7 @@ pub(super) enum Task {
 impl Task {
     pub(super) fn of(request: &JobRequest, asset: &Asset) -> Result<Self, Rejection> {
         let task = Self::of_program(request, asset)?;
-        if let (Some(_), Task::Inference(_) | Task::Download) = (&request.round, &task) {
+        if let (Some(_), Task::Sealed(_) | Task::Inference(_) | Task::Download) = (&request.round, &task) {
             return Err(FederationError::Round("only queries are added up".into()).into());
         }
         Ok(task)
@@ -97,13 +100,17 @@ impl Task {
         }
         let program = Program::from_bytes(&request.program)?;
         let plan = program.plan(asset.schema())?;
+        if asset.is_sealed() {
+            sealed::check(asset, &plan)?;
+            return Ok(Task::Sealed(Box::new((program, plan))));
+        }
         Ok(Task::Query(Box::new((program, plan))))
     }
 
     /// Checks it against every rule of the policy that needs no state.
     pub(super) fn check(&self, policy: &Policy, round: Option<&Round>, now: Timestamp) -> Result<(), PolicyError> {
         match self {
-            Task::Query(query) => {
+            Task::Query(query) | Task::Sealed(query) => {
                 policy.check_round(round)?;
                 policy.check(&query.0, &query.1, now)
             }
@@ -115,14 +122,14 @@ impl Task {
     /// What it is charged with. Answers from a protected cube were paid for when the cube was made.
     pub(super) fn epsilon(&self, policy: &Policy) -> Option<Epsilon> {
         match (self, policy.noise()) {
-            (Task::Query(_), Some(Noise::PerJob(loss))) => Some(loss.epsilon),
+            (Task::Query(_) | Task::Sealed(_), Some(Noise::PerJob(loss))) => Some(loss.epsilon),
             _ => None,
         }
     }
 
     pub(super) fn digest(&self) -> Result<Digest, ProgramError> {
         match self {
-            Task::Query(query) => query.0.digest(),
+            Task::Query(query) | Task::Sealed(query) => query.0.digest(),
             Task::Inference(inference) => inference.digest(),
             Task::Download => Ok(download::program_digest()),
         }

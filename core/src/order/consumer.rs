@@ -177,8 +177,21 @@ impl Consumer {
         Ok(found)
     }
 
-    /// The requests that were made and whose answers have not been [forgotten](Consumer::forget). They open without the
-    /// ledger, as the asset was described when they were made.
+    /// Every request that was made, with the keys that open its result, until it is [forgotten](Consumer::forget): whether it was
+    /// sent or not, and also once its result was opened. They open without the ledger, as the asset was described when they
+    /// were made.
+    ///
+    /// After a crash they are what is gone on with, also in another process on the same folder. The same request again is the
+    /// same job, and costs nothing; one that was never admitted and has grown old is [renewed](JobTicket::renew) first.
+    ///
+    /// ```ignore
+    /// for ticket in consumer.tickets()? {
+    ///     let (result, receipt) = node.run(ticket.request().clone())?;
+    ///     let answer = ticket.open(&result, &receipt)?;
+    ///     // Once the answer is kept elsewhere:
+    ///     consumer.forget(ticket.job())?;
+    /// }
+    /// ```
     ///
     /// # Errors
     /// A wallet that does not decode.
@@ -249,7 +262,8 @@ impl Consumer {
         tickets.into_iter().filter(|ticket| ticket.service.service == service).map(ticket).collect()
     }
 
-    /// Removes the keys of a request from the wallet. Its result cannot be opened afterwards.
+    /// Removes a request of any kind and its keys from the wallet. Its result cannot be opened afterwards, and the use that it took
+    /// stays taken.
     ///
     /// # Errors
     /// A failed write.

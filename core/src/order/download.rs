@@ -102,6 +102,7 @@ impl DownloadTicket {
     /// and checks that it opens the data that the asset describes.
     ///
     /// # Errors
+    /// [`OrderError::OtherJob`](super::OrderError::OtherJob) for the result or the receipt of another job;
     /// [`ReleaseError`](crate::release::ReleaseError): a receipt or a result that is not for this request, or was changed;
     /// [`ErrorKind::InvalidManifest`](crate::ErrorKind::InvalidManifest) or
     /// [`ErrorKind::WrongKey`](crate::ErrorKind::WrongKey) for a key that is not of the asset's data; the store's own.

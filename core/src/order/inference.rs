@@ -79,6 +79,7 @@ impl InferenceTicket {
     /// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
     ///
     /// # Errors
+    /// [`OrderError::OtherJob`] for the result or the receipt of another job;
     /// [`ReleaseError`](crate::release::ReleaseError): a receipt or a result that is not for this request, or that was
     /// changed.
     pub fn open(&self, result: &SealedResult, receipt: &Receipt) -> Result<Prediction> {

@@ -18,6 +18,7 @@ mod ticket;
 use crate::access::Rejection;
 use crate::asset::Did;
 use crate::error::{Classify, ErrorKind};
+use crate::job::JobId;
 use crate::time::Timestamp;
 
 pub use consumer::Consumer;
@@ -49,6 +50,16 @@ pub enum OrderError {
         did: Did,
         /// Queries, inference or downloads.
         what: &'static str,
+    },
+    /// A result or a receipt was brought to another request's keys.
+    #[error("the {what} is of job {got}, and this is the ticket of job {expected}")]
+    OtherJob {
+        /// Result or receipt.
+        what: &'static str,
+        /// The ticket's job.
+        expected: JobId,
+        /// The job that it is of.
+        got: JobId,
     },
     /// The price times the number bought has more than 128 bits.
     #[error("the cost of so many datatokens has no 128-bit number: buy fewer")]
@@ -98,7 +109,7 @@ impl Classify for OrderError {
             OrderError::NotInGroup => K::NotAMember,
             OrderError::Exhausted { .. } => K::UseLimitReached,
             OrderError::AssetChanged { .. } | OrderError::NotOffered { .. } => K::PolicyDenied,
-            OrderError::CostOverflow => K::InvalidArgument,
+            OrderError::CostOverflow | OrderError::OtherJob { .. } => K::InvalidArgument,
             OrderError::Revoked { .. } => K::OrderRevoked,
             OrderError::DeadlinePassed { .. } | OrderError::EpochPassed { .. } => K::DeadlinePassed,
             OrderError::Unanswerable(e) => e.kind(),
@@ -111,6 +122,7 @@ impl Classify for OrderError {
                 format!("it has its uses again from {at} on (unix seconds); or order the asset again")
             }
             OrderError::Exhausted { renewed: None, .. } | OrderError::Revoked { .. } => "order the asset again".into(),
+            OrderError::OtherJob { .. } => "open it with its own ticket, which is among the consumer's".into(),
             OrderError::NotOffered { .. } => "the asset's policy says what it allows".into(),
             OrderError::AssetChanged { .. } => {
                 "load the asset again, and take the order from the consumer's orders".into()

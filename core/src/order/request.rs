@@ -144,7 +144,10 @@ impl Order {
         if check_policy {
             asset.policy().check_round(None)?;
         }
-        let hidden = Hidden::Indicator(shape, Zeroizing::new(plan.indicator(asset.schema(), query)?));
+        let hidden = match asset.is_sealed() {
+            true => Hidden::Nothing,
+            false => Hidden::Indicator(shape, Zeroizing::new(plan.indicator(asset.schema(), query)?)),
+        };
         let (key, membership, now) = self.load(progress)?;
         tell(progress, Step::out_of(Stage::Encrypt, 0, 1))?;
         let outputs = query.outputs().to_vec();
@@ -315,7 +318,7 @@ impl Order {
 
 /// What a request is to carry encrypted.
 pub(super) enum Hidden {
-    /// A download has no query.
+    /// A download has no query, and one of sealed data hides nothing.
     Nothing,
     /// Cells to be added up.
     Indicator(Shape, Zeroizing<Vec<bool>>),

@@ -13,6 +13,7 @@ use crate::job::{JobId, JobRequest};
 use crate::node::shape;
 use crate::receipt::{Receipt, ReceiptError};
 use crate::release::{Answer, SealedResult};
+use crate::sealed::ReleasedNumbers;
 use crate::wallet::Ticket;
 
 pub(super) fn query_key(seed: &[u8; 32]) -> QueryKey {
@@ -77,6 +78,7 @@ impl JobTicket {
     /// Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
     ///
     /// # Errors
+    /// [`OrderError::OtherJob`] for the result or the receipt of another job;
     /// [`ReleaseError`](crate::release::ReleaseError): a receipt or a result that is not for this request, or that was changed.
     pub fn open(&self, result: &SealedResult, receipt: &Receipt) -> Result<Answer> {
         let Ticket { request, outputs, seed, result_key, .. } = &self.ticket;
@@ -89,19 +91,35 @@ impl JobTicket {
         let program = crate::program::Program::from_bytes(&request.program)?;
         let schema = self.asset.schema();
         let plan = program.plan(schema)?;
-        let shape = shape(&self.asset, &plan).map_err(OrderError::Unanswerable)?;
-        let numbers = query_key(seed).decrypt(&SealedAnswer::from_bytes(&sealed)?, &shape)?;
+        let numbers = match &self.asset.description().sealed.encrypted {
+            Some(encrypted) => {
+                let executed = receipt.statement().executed.as_ref();
+                if executed.is_none_or(|executed| (executed.executors.len() as u64) < u64::from(encrypted.quorum)) {
+                    return Err(ReceiptError::Mismatch { what: "quorum" }.into());
+                }
+                ReleasedNumbers::from_bytes(&sealed, plan.groups() * plan.width())?
+            }
+            None => {
+                let shape = shape(&self.asset, &plan).map_err(OrderError::Unanswerable)?;
+                query_key(seed).decrypt(&SealedAnswer::from_bytes(&sealed)?, &shape)?
+            }
+        };
         let exact = self.asset.policy().noise().is_none();
         let numbers = Answer::assemble(schema, exact, &plan, self.asset.max_rows(), &numbers)?;
         Ok(numbers.select(outputs))
     }
 
     pub(super) fn check_receipt(&self, result: &SealedResult, receipt: &Receipt) -> Result<(), Error> {
-        let request = &self.ticket.request;
+        let (request, said) = (&self.ticket.request, receipt.statement());
+        // Who mixed up two jobs is told so, and not that somebody did not sign.
+        let expected = self.job();
+        for (what, got) in [("result", result.job()), ("receipt", said.job)] {
+            if got != expected {
+                return Err(OrderError::OtherJob { what, expected, got }.into());
+            }
+        }
         receipt.verify(self.asset.owner())?;
-        let said = receipt.statement();
         for (what, fits) in [
-            ("job", said.job == self.job() && result.job() == self.job()),
             ("asset", said.asset == request.asset),
             ("program", said.program == request.program_digest()),
             ("policy", said.policy == request.policy),

@@ -25,6 +25,7 @@ use crate::ledger::{Dispenser, FixedRate};
 use crate::model::Model;
 use crate::node::{Node, cube_key, lock};
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
+use crate::sealed::SealedError;
 use crate::store::{Codec, check_cid};
 use crate::time::Timestamp;
 use crate::{Address, Digest};
@@ -199,6 +200,7 @@ impl Owner {
 
     /// Signs and publishes another manifest of the same data.
     fn reissue(&self, current: &Asset, old: &Manifest, mut body: ManifestBody) -> Result<Asset> {
+        refuse_sealed(current)?;
         let Node { exchange, keys, .. } = &self.node;
         body.previous = Some(ByteBuf::from(old.cid().to_bytes()));
         let manifest = Manifest::sign(self.node.account(), body)?;
@@ -323,6 +325,7 @@ impl Owner {
         how: &NewEpoch,
         progress: &mut Progress<'_>,
     ) -> Result<(Asset, u64)> {
+        refuse_sealed(current)?;
         let Node { exchange, keys, .. } = &self.node;
         let DatasetRef { dataset, epoch } = current.dataset();
         let of = DatasetRef { dataset, epoch: epoch + 1 };
@@ -337,7 +340,7 @@ impl Owner {
             ..Default::default()
         };
         let source = Source { id: object.into(), reader: plain };
-        let manifest = self.encrypt(of, source, &publication, progress)?;
+        let manifest = self.encrypt(of, &mut [source], &publication, progress)?;
         if let Err(cancelled) = tell(progress, Step::out_of(Stage::Publish, 0, 1)) {
             exchange.store().unpin(manifest.cid())?;
             keys.discard(of)?;
@@ -416,6 +419,9 @@ impl Owner {
         // What the node had of it in the clear goes with this.
         lock(&self.node.served).retain(|_, served| served.asset.dataset() != of);
         after(self.unpin(|found| found.body().of() == of));
+        if let Some(encrypted) = &asset.description().sealed.encrypted {
+            after(exchange.store().unpin(&encrypted.manifest).map(drop));
+        }
         after(self.end_sale(asset, of));
         Ok(DestructionReceipt::from_bytes(&receipt)?)
     }
@@ -481,6 +487,15 @@ impl Owner {
         }
         Ok(())
     }
+}
+
+/// The encrypted columns of sealed data belong to one manifest and one epoch.
+fn refuse_sealed(asset: &Asset) -> Result<()> {
+    if asset.is_sealed() {
+        let (why, hint) = ("sealed data stays as it was published".into(), "publish it anew as another asset");
+        return Err(SealedError::Unsealable { why, hint }.into());
+    }
+    Ok(())
 }
 
 /// What comes after the change is done and cannot undo it. What fails here is left for the next change of the asset.

@@ -15,7 +15,8 @@ pub use epochs::{NewEpoch, OwnerError};
 
 use crate::access::{GROUP_DEPTH, Service};
 use crate::asset::{
-    self, AccessKeys, AssetDescription, AssetError, Dataset, Metadata, Mode, Price, Schema, Sealed, Table, Terms,
+    self, AccessKeys, AssetDescription, AssetError, Dataset, Did, EncryptedColumns, Metadata, Mode, Price, Schema,
+    Sealed, Table, Terms,
 };
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::cube::{CubeError, ProtectedCube, check_room};
@@ -35,6 +36,7 @@ use crate::order::find_order;
 use crate::policy::{Policy, PolicyError};
 use crate::privacy::PrivacyError;
 use crate::progress::{Progress, Stage, Step, inform, quiet, tell};
+use crate::sealed::{CANARIES_OBJECT, SealedError, SealedOptions, Sealing};
 use crate::store::unixfs::{self, Profile};
 use crate::time::Timestamp;
 use crate::{Address, Digest};
@@ -98,6 +100,7 @@ pub struct Offer<'a> {
     cap: Amount,
     endpoint: String,
     recipients: Vec<RecipientPublicKey>,
+    sealed: Option<SealedOptions>,
 }
 
 macro_rules! text_setters {
@@ -135,6 +138,7 @@ impl<'a> Offer<'a> {
             cap: Amount::MAX,
             endpoint: "sealock:local".into(),
             recipients: Vec::new(),
+            sealed: None,
         }
     }
 
@@ -162,6 +166,14 @@ impl<'a> Offer<'a> {
     #[must_use]
     pub fn recipients(mut self, recipients: impl IntoIterator<Item = RecipientPublicKey>) -> Self {
         self.recipients = recipients.into_iter().collect();
+        self
+    }
+
+    /// Publishes the table as sealed data: beside the envelope, its columns are encrypted so that executors compute on them
+    /// without reading them. See [`sealed`](crate::sealed).
+    #[must_use]
+    pub fn sealed(mut self, options: SealedOptions) -> Self {
+        self.sealed = Some(options);
         self
     }
 
@@ -385,9 +397,22 @@ impl Owner {
             let why = format!("expected at most {NAME_LIMIT} bytes, as a token's name, got {}", offer.name.len());
             return Err(AssetError::description("metadata.name", why).into());
         }
+        let layout = match (&offer.sealed, offer.content) {
+            (Some(options), Content::Table(_)) => Some((options, options.layout(schema, policy)?)),
+            (Some(_), Content::Model(_)) => {
+                let hint = "publish it without sealing: a model scores encrypted vectors";
+                return Err(SealedError::Unsealable { why: "it is a model".into(), hint }.into());
+            }
+            (None, _) => None,
+        };
         let downloads = policy.allows_download();
         let service = |number: u32| asset::Service { id: number.to_string(), endpoint: offer.endpoint.clone() };
-        let describe = |nft, datatoken, manifest, dataset| -> Result<AssetDescription> {
+        let describe = |nft, datatoken, manifest, dataset, columns: Option<Cid>| -> Result<AssetDescription> {
+            let encrypted = columns.zip(layout.as_ref()).map(|(manifest, (options, _))| EncryptedColumns {
+                manifest,
+                public: options.public_columns().to_vec(),
+                quorum: options.agreeing(),
+            });
             Ok(AssetDescription {
                 chain_id: ledger.chain_id(),
                 nft,
@@ -396,12 +421,13 @@ impl Owner {
                 service: service(COMPUTE_SERVICE),
                 download: downloads.then(|| service(DOWNLOAD_SERVICE)),
                 sealed: Sealed {
-                    mode: Mode::SealedQuery,
+                    mode: if encrypted.is_some() { Mode::SealedData } else { Mode::SealedQuery },
                     schema: schema.clone(),
                     model: model.cloned(),
                     max_rows,
                     policy: asset::Policy { digest: policy.digest()?, rules: policy.to_json()? },
                     manifest,
+                    encrypted,
                     dataset,
                     access: self.access.clone(),
                     signer: account.address(),
@@ -412,7 +438,8 @@ impl Owner {
         };
         // The description of an asset that is not there yet has the length and the faults of the one to come.
         let blank = Dataset { id: Digest::from_bytes([0; 32]), epoch: 0, contents: Digest::from_bytes([0; 32]) };
-        check_length(&describe(Address::ZERO, Address::ZERO, self.access.proving_key, blank)?)?;
+        let some = self.access.proving_key;
+        check_length(&describe(Address::ZERO, Address::ZERO, some, blank, layout.as_ref().map(|_| some))?)?;
         let cube = match offer.content {
             Content::Table(table) => Some(self.fold(table, policy, progress)?),
             Content::Model(_) => {
@@ -422,8 +449,18 @@ impl Owner {
         };
         let suppression = cube.as_ref().map(ProtectedCube::suppression).unwrap_or_default();
 
+        let sealing = match (&layout, offer.content, &cube) {
+            (Some((options, layout)), Content::Table(table), Some(cube)) => {
+                Some(Sealing::new(table, policy, cube, layout, options)?)
+            }
+            _ => None,
+        };
+        let canaries = sealing.as_ref().map(Sealing::canaries).transpose()?;
+
         let (object, plain) = offer.content.object()?;
-        let (journal_file, alone) = self.publication_journal(&plain).unzip();
+        // Columns are encrypted under a key of the dataset: what is begun with another is of no use.
+        let recorded_as = sealing.is_none().then(|| self.publication_journal(&plain)).flatten();
+        let (journal_file, alone) = recorded_as.unzip();
         let unfinished = match &journal_file {
             Some(file) => match recorded(file)? {
                 // What was sealed for it opens no more.
@@ -449,9 +486,24 @@ impl Owner {
             journal: journal_file.as_ref(),
             ..Default::default()
         };
-        let source = Source { id: object.into(), reader: &mut Cursor::new(&**plain) };
-        let manifest = self.encrypt(of, source, &publication, progress)?;
+        let (mut plain, mut hidden) = (Cursor::new(&**plain), canaries.as_ref().map(|bytes| Cursor::new(&***bytes)));
+        let mut sources = vec![Source { id: object.into(), reader: &mut plain }];
+        sources.extend(hidden.iter_mut().map(|reader| Source { id: CANARIES_OBJECT.into(), reader }));
+        let manifest = self.encrypt(of, &mut sources, &publication, progress)?;
         drop(alone);
+        let _adding = sealing.is_some().then(|| exchange.store().adding()).transpose()?;
+        let stored = sealing.as_ref().map(|sealing| {
+            let key = self.node.keys.unwrap(&manifest)?;
+            sealing.store(exchange.store(), &key, progress)
+        });
+        let stored = match stored.transpose() {
+            Ok(stored) => stored,
+            Err(error) => {
+                exchange.store().unpin(manifest.cid())?;
+                self.node.keys.discard(of)?;
+                return Err(error);
+            }
+        };
         let all = PUBLISH_TRANSACTIONS + u64::from(downloads);
         let mut transactions = 0;
         let mut published = || {
@@ -463,14 +515,27 @@ impl Owner {
             self.node.keys.discard(of)?;
             return Err(cancelled.into());
         }
-        let sealed_bytes = manifest.object(object)?.sealed;
+        let mut sealed_bytes = manifest.object(object)?.sealed;
 
         let publication =
             ledger::Publication { name: offer.name.clone(), symbol: offer.symbol.clone(), cap: offer.cap };
         let ledger::Published { nft, datatoken } = ledger.publish(account, &publication)?;
         inform(progress, published());
         let dataset = Dataset { id: of.dataset, epoch: of.epoch, contents: manifest.contents()? };
-        let description = describe(nft, datatoken, *manifest.cid(), dataset)?;
+        let columns = match (stored, &layout) {
+            (Some(stored), Some((_, layout))) => {
+                let asset = Did::new(nft, ledger.chain_id()).to_string();
+                sealed_bytes += stored.bytes;
+                let columns = stored.manifest(account, asset, of, *manifest.cid(), layout)?;
+                let store = exchange.store();
+                store.put(columns.block())?;
+                store.upload(columns.block().cid(), progress)?;
+                store.pin(columns.block().cid())?;
+                Some(*columns.block().cid())
+            }
+            _ => None,
+        };
+        let description = describe(nft, datatoken, *manifest.cid(), dataset, columns)?;
         let asset::OrderTerms { limit, validity_secs, epoch_secs } = (&offer.terms).into();
         let terms = ledger::OrderTerms { limit, validity_secs, epoch_secs };
         for service in [Some(COMPUTE_SERVICE), downloads.then_some(DOWNLOAD_SERVICE)].into_iter().flatten() {
@@ -498,7 +563,8 @@ impl Owner {
         }
         let asset = self.describe(service, &description)?;
         inform(progress, published());
-        self.serve(asset.clone(), cube.map(Arc::new));
+        drop(sealing);
+        self.serve(asset.clone(), cube.filter(|_| !asset.is_sealed()).map(Arc::new));
         Ok(Published { asset, suppression, sealed_bytes })
     }
 
@@ -561,11 +627,11 @@ impl Owner {
         Ok(cube)
     }
 
-    /// Encrypts an object under a fresh key of an epoch, and pins the manifest of it.
+    /// Encrypts objects under a fresh key of an epoch, and pins the manifest of them.
     fn encrypt(
         &self,
         of: DatasetRef,
-        source: Source<'_>,
+        objects: &mut [Source<'_>],
         publication: &envelope::Publication<'_>,
         progress: &mut Progress<'_>,
     ) -> Result<Manifest> {
@@ -575,7 +641,6 @@ impl Owner {
             Some(key) if unfinished(publication, of) => key,
             _ => keys.generate(of)?,
         };
-        let objects = &mut [source];
         let account = self.node.account();
         envelope::publish_objects(exchange.store(), account, &key, of, objects, publication, progress).map_err(|e| {
             // Nothing was published under it. If this fails, too, the key is of no use and does no harm.

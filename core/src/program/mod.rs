@@ -37,7 +37,7 @@ pub use aggregate::{
 pub use error::ProgramError;
 pub use expr::{Expr, Output};
 pub use plan::{MAX_ENTRIES, MAX_GROUPS, MAX_HIDDEN_CELLS, Plan, Series};
-pub(crate) use predicate::{MaybeSecret, select};
+pub(crate) use predicate::{MaybeSecret, select, test_cells};
 pub use predicate::{Op, Predicate};
 pub use query::{Col, Filter, IntoLiteralList, IntoLiterals, Literals, Query, Secret, col, secret};
 pub use sql::{MAX_SQL_BYTES, SqlError, SqlPosition};

@@ -267,6 +267,11 @@ impl Plan {
         named.chain(self.aggregates.iter().filter_map(Aggregate::dimension))
     }
 
+    /// The filter that is in the clear.
+    pub(crate) fn clear_filter(&self) -> Option<&Predicate<Vec<Value>>> {
+        self.clear.as_ref()
+    }
+
     /// The columns of the clear filter and which of their cells it keeps, row-major.
     ///
     /// # Errors

@@ -226,7 +226,7 @@ impl<L: MaybeSecret + Clone> Predicate<L> {
 ///
 /// # Errors
 /// [`ProgramError::Unaligned`] if a cell lies on both sides of the literal: the owner's bins do not separate them.
-fn test_cells(column: &Column, op: Op, literals: &[Value]) -> Result<Vec<Option<bool>>, ProgramError> {
+pub(crate) fn test_cells(column: &Column, op: Op, literals: &[Value]) -> Result<Vec<Option<bool>>, ProgramError> {
     let cells = check_cells(column)?;
     let stored = literals.iter().map(|v| column.to_stored(v).map_err(|e| e.of_literal(false)));
     let stored = stored.collect::<Result<Vec<i64>, _>>()?;

@@ -9,6 +9,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body};
 
 use super::RemoteError;
+use super::error::{HTTP, TLS};
 use crate::error::ErrorKind;
 use crate::protocol::{API, Problem};
 
@@ -115,7 +116,13 @@ impl Http {
             Path::Api(path) => format!("{}{API}{path}", self.base),
             Path::Root(path) => format!("{}{path}", self.base),
         };
-        let lost = |e: ureq::Error| self.lost(ask.what, &e);
+        let lost = |e: ureq::Error| match e {
+            // The head of the answer is none: a TLS server's alert, for instance.
+            ureq::Error::Protocol(_) => {
+                RemoteError::OtherProtocol { who: self.who.clone(), what: ask.what, protocol: HTTP }
+            }
+            other => self.lost(ask.what, &other),
+        };
         let mut response = match ask.body {
             None => {
                 let mut request = match ask.method {
@@ -199,6 +206,10 @@ impl Http {
             ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::TimedOut => RemoteError::Timeout { who, what },
             ureq::Error::BodyExceedsLimit(limit) => {
                 RemoteError::FalseAnswer { who, why: format!("its answer is longer than {limit} bytes") }
+            }
+            // The first bytes were none of TLS: those of plain HTTP, for instance.
+            ureq::Error::Io(e) if e.to_string().contains("InvalidContentType") => {
+                RemoteError::OtherProtocol { who, what, protocol: TLS }
             }
             ureq::Error::Io(e) => RemoteError::Unreachable { who, what, why: e.to_string() },
             other => RemoteError::Unreachable { who, what, why: other.to_string() },

@@ -69,7 +69,11 @@ impl RemoteNode {
     /// As [`RemoteNode::connect`].
     pub fn connect_with(url: &str, options: &RemoteOptions) -> Result<Self> {
         let http = Arc::new(Http::new(url, options)?);
-        let info: NodeInfo = http.json(&Ask::get("what it is", "/node"))?;
+        let info: NodeInfo = http.json(&Ask::get("what it is", "/node")).map_err(|e| match e {
+            // Sealock's own words, and nothing where every node says what it is.
+            RemoteError::Refused { who, kind: ErrorKind::NotFound, .. } => RemoteError::NotForClients { who },
+            other => other,
+        })?;
         Ok(Self { inner: Arc::new(Inner { http, info, patience: options.patience }) })
     }
 
@@ -183,6 +187,10 @@ impl RemoteNode {
     /// # Errors
     /// [`ErrorKind::NotFound`] for a job that is not complete, or whose result is no longer kept; [`RemoteError`].
     pub fn fetch(&self, request: &JobRequest) -> Result<(SealedResult, Receipt)> {
+        self.fetch_with(request, &mut quiet())
+    }
+
+    fn fetch_with(&self, request: &JobRequest, progress: &mut Progress<'_>) -> Result<(SealedResult, Receipt)> {
         let path = format!("{}/receipt", job_path(request.id()));
         let ask = self.claimed(request, Ask::get("for a receipt", &path), "GET", &path);
         let receipt = Receipt::from_bytes(&self.inner.http.bytes(&ask, MAX_RECEIPT_BYTES as u64)?)?;
@@ -206,14 +214,14 @@ impl RemoteNode {
             });
             match outcome {
                 Ok(()) => return Ok((SealedResult::from_bytes(&bytes)?, receipt)),
-                Err(e) => waits.after(e, &mut quiet(), Stage::Fetch)?,
+                Err(e) => waits.after(e, progress)?,
             }
         }
     }
 
     /// Sends a request and waits for its result: [`Node::run`](crate::node::Node::run), from afar. A node that cannot be reached
-    /// or is busy is asked again for as long as [`RemoteOptions::patience`] says, and one that has restarted in the meantime
-    /// goes on where it was.
+    /// or is busy is asked again for as long as [`RemoteOptions::patience`] says, two minutes if nothing else was said, and one
+    /// that has restarted in the meantime goes on where it was. The log tells that it is waited for, and for how long.
     ///
     /// A request that was never admitted is good for a few minutes; then it can be renewed.
     ///
@@ -223,7 +231,7 @@ impl RemoteNode {
         self.run_with(request, &mut quiet())
     }
 
-    /// As [`RemoteNode::run`], and tells how far it is. A caller who cancels has given the wait up, not the job: the same
+    /// As [`RemoteNode::run`], and tells how far it is, also [how long](Stage::Wait) the node is waited for. A caller who cancels has given the wait up, not the job: the same
     /// request again finds it. [`RemoteNode::cancel`] gives up the job.
     ///
     /// # Errors
@@ -235,7 +243,7 @@ impl RemoteNode {
             match self.submit(&request) {
                 Ok(_) => {}
                 Err(e) => {
-                    waits.after(e, progress, Stage::Admit)?;
+                    waits.after(e, progress)?;
                     continue;
                 }
             }
@@ -243,21 +251,18 @@ impl RemoteNode {
             let since = Instant::now();
             let watched = self.watch(&request, progress)?;
             if since.elapsed() >= STEADY {
-                waits.begin_anew(self.inner.patience);
+                waits.begin_anew();
             }
             match watched {
                 Waited::Over(status) => match status.state {
-                    JobState::Complete => match self.fetch(&request) {
+                    JobState::Complete => match self.fetch_with(&request, progress) {
                         Ok(done) => {
                             inform(progress, Step::out_of(Stage::Release, 1, 1));
                             return Ok(done);
                         }
-                        Err(e) => waits.after(e, progress, Stage::Fetch)?,
+                        Err(e) => waits.after(e, progress)?,
                     },
-                    JobState::Expired => {
-                        let (job, why) = (request.id(), "it was complete, and its result is no longer kept");
-                        return Err(RemoteError::NotCompleted { job, why }.into());
-                    }
+                    JobState::Expired => return Err(RemoteError::Expired { job: request.id() }.into()),
                     JobState::Cancelled => {
                         let (job, why) = (request.id(), "it was given up");
                         return Err(RemoteError::NotCompleted { job, why }.into());
@@ -267,7 +272,7 @@ impl RemoteNode {
                         return Err(RemoteError::NotCompleted { job, why }.into());
                     }
                 },
-                Waited::Lost(e) => waits.after(e.into(), progress, Stage::Compute)?,
+                Waited::Lost(e) => waits.after(e.into(), progress)?,
             }
         }
     }
@@ -330,25 +335,42 @@ fn read_line(from: &mut impl BufRead) -> std::io::Result<Option<String>> {
 
 /// The pauses between repetitions.
 struct Waits {
+    patience: Duration,
     until: Instant,
     next: Duration,
+    /// Since when it is waited, in trouble that was told of.
+    since: Option<Instant>,
 }
 
 impl Waits {
     fn new(patience: Duration) -> Self {
-        let mut waits = Self { until: Instant::now(), next: FIRST_WAIT };
-        waits.begin_anew(patience);
+        let mut waits = Self { patience, until: Instant::now(), next: FIRST_WAIT, since: None };
+        waits.begin_anew();
         waits
     }
 
     /// Trouble that comes now is new trouble.
-    fn begin_anew(&mut self, patience: Duration) {
+    fn begin_anew(&mut self) {
         let now = Instant::now();
-        (self.until, self.next) = (now.checked_add(patience).unwrap_or(now + LONGEST_PATIENCE), FIRST_WAIT);
+        (self.until, self.next) = (now.checked_add(self.patience).unwrap_or(now + LONGEST_PATIENCE), FIRST_WAIT);
+        self.since = None;
+    }
+
+    /// Since when it is waited. The log is told once of each trouble.
+    fn since(&mut self, error: &Error) -> Instant {
+        *self.since.get_or_insert_with(|| {
+            let now = Instant::now();
+            let seconds = self.until.saturating_duration_since(now).as_secs_f64().ceil();
+            match error.kind() {
+                ErrorKind::Busy => tracing::info!(%error, "the node is asked again, for up to {seconds} s"),
+                _ => tracing::warn!(%error, "the node is asked again, for up to {seconds} s"),
+            }
+            now
+        })
     }
 
     /// Waits, if the error is one that may pass and there is patience left.
-    fn after(&mut self, error: Error, progress: &mut Progress<'_>, stage: Stage) -> Result<()> {
+    fn after(&mut self, error: Error, progress: &mut Progress<'_>) -> Result<()> {
         let pause = match (&error, error.kind()) {
             (Error::Remote(remote), _) if matches!(**remote, RemoteError::Busy { .. }) => match **remote {
                 RemoteError::Busy { retry_after, .. } => retry_after.max(self.next),
@@ -362,8 +384,9 @@ impl Waits {
             return Err(error);
         }
         self.next = (self.next * 2).min(LONGEST_WAIT);
+        let (since, total) = (self.since(&error), self.patience.as_secs().max(1));
         while Instant::now() < until {
-            tell(progress, Step::of(stage, 0))?;
+            tell(progress, Step::out_of(Stage::Wait, since.elapsed().as_secs(), total))?;
             std::thread::sleep(TICK.min(until.saturating_duration_since(Instant::now())));
         }
         Ok(())

@@ -103,8 +103,9 @@ impl Failure {
         self.problem.code == ErrorKind::Busy.code()
     }
 
+    /// Whether it is for what was asked, and not for the node's own reasons.
     pub(crate) fn is_rejection(&self) -> bool {
-        self.problem.code == ErrorKind::Rejected.code()
+        self.status.is_client_error()
     }
 
     pub(crate) fn too_large(what: &str, limit: u64) -> Self {

@@ -18,7 +18,7 @@ use super::error::Failure;
 use super::queue::Progressed;
 use super::state::State;
 use crate::Digest;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Classify, Error, ErrorKind};
 use crate::job::{JobId, JobRequest, MAX_REQUEST_BYTES};
 use crate::journal::{JobRecord, Parked};
 use crate::protocol::{Claim, DAG_CBOR, JobState, JobStatus, MAX_CLAIM_SECS, Problem, job_path};
@@ -90,6 +90,7 @@ pub(super) fn in_pieces(mut bytes: Bytes, room: tokio::sync::OwnedSemaphorePermi
     responses(
         (status = 200, description = "The job is complete", body = JobStatus),
         (status = 202, description = "The job is on record", body = JobStatus),
+        (status = 400, description = "No request", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Rejected; why, only the owner knows", body = Problem, content_type = "application/problem+json"),
         (status = 408, description = "The body took too long", body = Problem, content_type = "application/problem+json"),
         (status = 410, description = "The result went with a key that was destroyed", body = Problem, content_type = "application/problem+json"),
@@ -139,8 +140,12 @@ fn take(state: &State, bytes: &[u8]) -> Result<JobStatus, Failure> {
     let node = state.node();
     let request = match JobRequest::from_bytes(bytes) {
         Ok(request) => request,
-        // The owner's log says why.
-        Err(_) => return Err(node.admit_bytes(bytes).err().map_or_else(malformed, Failure::from)),
+        Err(why) => {
+            // The owner's log has it. That bytes are no request, anybody finds out without a node.
+            let _ = node.admit_bytes(bytes);
+            let hint = why.hint().unwrap_or_else(|| "send the bytes of a request, as its maker has them".into());
+            return Err(Failure::from(Error::from(why)).hint(hint));
+        }
     };
     let (job, asset) = (request.id(), request.asset().to_owned());
     // A job that is complete or in the queue needs no place in it.
@@ -161,10 +166,6 @@ fn take(state: &State, bytes: &[u8]) -> Result<JobStatus, Failure> {
     }
     drop(alone);
     status_of(state, job, &record)
-}
-
-fn malformed() -> Failure {
-    Failure::malformed("not a request for a job")
 }
 
 fn full(state: &State) -> Failure {

@@ -127,7 +127,7 @@ impl State {
             chain_id: ledger.chain_id(),
             ledger: ledger.address(),
             serves_ledger: ledger.embedded().is_some(),
-            devices: vec!["cpu".into()],
+            devices: vec![self.node().device().to_string()],
             max_request_bytes: crate::job::MAX_REQUEST_BYTES as u64,
             max_result_bytes: MAX_RESULT_BYTES as u64,
             result_retention_secs: self.options.result_retention,

@@ -8,15 +8,18 @@ use std::time::{Duration, Instant};
 use super::error::ServerError;
 use super::queue::Taken;
 use super::state::State;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::job::JobId;
 use crate::journal::Parked;
 use crate::progress::Step;
 use crate::protocol::JobState;
+use crate::sealed::SealedError;
 
 /// The pause before a job is tried for the second time; it doubles from then on.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How often it is looked whether a job on sealed data has been released: its owner's own program does that.
+const EXECUTORS: Duration = Duration::from_secs(1);
 /// How often results are looked for whose time is over.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -43,6 +46,9 @@ fn work(state: &State) {
                 state.metrics.completed(start.elapsed());
                 tracing::info!(job = %taken.job, "completed a job");
                 state.queue.done(taken.job, JobState::Complete);
+            }
+            Ok(Err(Error::Sealed(error))) if matches!(*error, SealedError::AwaitsExecutors(_)) => {
+                state.queue.again(taken.job, EXECUTORS);
             }
             Ok(Err(error)) => failed(state, &taken, error.kind(), &error.to_string()),
             Err(_) => failed(state, &taken, ErrorKind::Internal, "it ended with a panic"),

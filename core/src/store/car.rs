@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::unixfs::read_full;
 use super::{Block, Codec, MAX_BLOCK_BYTES, Result, Store, StoreError, check_cid, dag, unixfs};
-use crate::codec::to_canonical;
+use crate::codec::{in_words, to_canonical};
 use crate::progress::{Meter, Progress, Stage, tell};
 
 /// The longest header, in bytes.
@@ -301,11 +301,11 @@ impl<R: Read> Sections<R> {
             }) => return Err(not_a_car(fault.to_string())),
             Err(e) => return Err(e),
         };
-        let Version { version } = serde_ipld_dagcbor::from_slice(&bytes).map_err(|e| not_a_car(e.to_string()))?;
+        let Version { version } = serde_ipld_dagcbor::from_slice(&bytes).map_err(|e| not_a_car(in_words(&e)))?;
         if version != VERSION {
             return Err(self.fault(CarFault::Version { got: version }));
         }
-        let Header { roots, .. } = serde_ipld_dagcbor::from_slice(&bytes).map_err(|e| not_a_car(e.to_string()))?;
+        let Header { roots, .. } = serde_ipld_dagcbor::from_slice(&bytes).map_err(|e| not_a_car(in_words(&e)))?;
         check_roots(&roots)?;
         Ok(roots)
     }

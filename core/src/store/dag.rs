@@ -7,6 +7,7 @@ use ipld_core::serde::ExtractLinks;
 use serde::Deserialize;
 
 use super::{Block, Codec, Result, Store, StoreError, check_cid, unixfs};
+use crate::codec::in_words;
 
 /// The most links that a block may have, whatever its codec.
 pub const MAX_LINKS: usize = unixfs::MAX_LINKS;
@@ -26,8 +27,8 @@ pub fn links(block: &Block) -> Result<Vec<Cid>> {
             // decoder stops at 256 levels.
             let bad = |why: String| StoreError::InvalidNode { cid: *block.cid(), why };
             let mut decoder = serde_ipld_dagcbor::de::Deserializer::from_slice(block.bytes());
-            let links = ExtractLinks::deserialize(&mut decoder).map_err(|e| bad(e.to_string()))?.into_vec();
-            decoder.end().map_err(|e| bad(e.to_string()))?;
+            let links = ExtractLinks::deserialize(&mut decoder).map_err(|e| bad(in_words(&e)))?.into_vec();
+            decoder.end().map_err(|e| bad(in_words(&e)))?;
             if links.len() > MAX_LINKS {
                 return Err(bad(format!("{} links, at most {MAX_LINKS} are accepted", links.len())));
             }

@@ -14,7 +14,7 @@ from ._sealock import check_process
 from .errors import Locked
 
 if TYPE_CHECKING:
-    from ._sealock import JobRequest, Node, RemoteNode
+    from ._sealock import Node, RemoteNode, _Request
 
 #: Jobs of one process that run at once. Each uses the cores by itself; more of them only take memory.
 WORKERS = 2
@@ -106,12 +106,12 @@ class _Watch:
             self._listener.on_step(step)
 
 
-def submit(node: Node, request: JobRequest | bytes, progress: bool | Report | Listener | None) -> Job:
+def submit(node: Node, request: _Request, progress: bool | Report | Listener | None) -> Job:
     """Runs `node.run(request)` on another thread."""
     return _start(_EXECUTOR, node, request, progress)
 
 
-def await_far(node: RemoteNode, request: JobRequest | bytes, progress: bool | Report | Listener | None) -> Job:
+def await_far(node: RemoteNode, request: _Request, progress: bool | Report | Listener | None) -> Job:
     """As `submit`, for a node whose jobs take nothing here but a thread that waits."""
     return _start(_WAITERS, node, request, progress)
 
@@ -119,7 +119,7 @@ def await_far(node: RemoteNode, request: JobRequest | bytes, progress: bool | Re
 def _start(
     executor: ThreadPoolExecutor,
     node: Node | RemoteNode,
-    request: JobRequest | bytes,
+    request: _Request,
     progress: bool | Report | Listener | None,
 ) -> Job:
     check_process()

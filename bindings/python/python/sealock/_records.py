@@ -34,9 +34,9 @@ class Step:
     """How far a long call is."""
 
     #: The part that it is in: "fold", "store", "fetch", "upload", "export", "import", "open", "publish", "load key",
-    #: "encrypt", "prove", "admit", "compute" or "release".
+    #: "encrypt", "prove", "admit", "compute", "release", or "wait" for a node that cannot be reached or is busy.
     stage: str
-    #: How much of the part is done: bytes of what is stored or moved, rows, transactions, proofs.
+    #: How much of the part is done: bytes of what is stored or moved, rows, transactions, proofs, seconds of waiting.
     done: int
     #: How much there is to do, where that is known.
     total: int | None
@@ -131,6 +131,20 @@ class Estimate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Executed:
+    """Who computed a job on sealed data, as far as the owner found their results right."""
+
+    #: How many executors had to agree.
+    quorum: int
+    #: How many results the owner was given.
+    results: int
+    #: Addresses of the executors that agreed.
+    executors: list[str]
+    #: With how many chunks of made-up rows each of their results was compared.
+    canaries: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Statement:
     """What a receipt says. Digests and job are hexadecimal text."""
 
@@ -154,6 +168,8 @@ class Statement:
     #: Privacy budget that the answer spent; `None` where the policy adds no noise.
     epsilon: float | None
     released_at: datetime
+    #: Who computed, for sealed data; `None` where the owner's node did.
+    executed: Executed | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -213,7 +229,7 @@ class AssetEntry:
 
     #: DID of the asset.
     did: str
-    #: The data NFT, which `Exchange.asset` takes.
+    #: The data NFT. `Exchange.asset` takes either.
     nft: str
     #: Its description, an Ocean DDO (v4).
     ddo: dict[str, Any]

@@ -225,7 +225,7 @@ impl Step<'_, '_> {
         }
         let held = state::balance(&self.tables.balances, address, self.sender)?;
         if held >= dispenser.max_balance {
-            return limit("the account holds enough", dispenser.max_balance, held);
+            return limit(LedgerError::HOLDS_ENOUGH, dispenser.max_balance, held);
         }
         self.mint(address, self.sender, amount)?;
         self.emit(address, EventKind::Dispensed { to: self.sender, amount })

@@ -410,7 +410,7 @@ impl OceanLedger {
         }
         let held = clamped(self.view(token, Datatoken::balanceOfCall { account: to_evm(account) })?);
         if held >= dispenser.max_balance {
-            return limit("the account holds enough", dispenser.max_balance, held);
+            return limit(LedgerError::HOLDS_ENOUGH, dispenser.max_balance, held);
         }
         self.check_cap(token, amount)
     }

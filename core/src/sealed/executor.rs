@@ -1,0 +1,148 @@
+//! The executor: computes tasks on ciphertexts. It has a store and an account to sign with, and no key of any data.
+
+use std::sync::{Arc, Mutex};
+
+use cid::Cid;
+use sealock_fhe::table::{EncryptedChunk, EvaluationKey, Evaluator, Rows};
+
+use super::SealedError;
+use super::manifest::{Chunk, add_file, read_file};
+use super::task::{ExecutorResult, Part, Task};
+use crate::error::Result;
+use crate::exchange::Exchange;
+use crate::progress::{Progress, Stage, Step, quiet, tell};
+use crate::store::Store;
+use crate::{Account, Address};
+
+/// Computes tasks: see the [module](super).
+///
+/// The evaluation key of the last asset stays expanded, which takes 240 MB.
+pub struct Executor {
+    store: Arc<dyn Store>,
+    account: Account,
+    evaluator: Mutex<Option<(Cid, Arc<Evaluator>)>>,
+}
+
+impl Executor {
+    /// An executor over a store, from which it reads columns and into which it puts results.
+    pub fn new(store: impl Store + 'static, account: Account) -> Self {
+        Self { store: Arc::new(store), account, evaluator: Mutex::default() }
+    }
+
+    /// An executor over the store of an exchange.
+    pub fn on(exchange: &Exchange, account: Account) -> Self {
+        Self { store: exchange.store_handle(), account, evaluator: Mutex::default() }
+    }
+
+    /// The address that signs its results.
+    pub fn address(&self) -> Address {
+        self.account.address()
+    }
+
+    /// The device that computes, as results and receipts name it.
+    pub fn device(&self) -> &'static str {
+        "cpu"
+    }
+
+    /// Runs a task, one part after the other.
+    ///
+    /// # Errors
+    /// As [`Executor::run_part`] and [`Executor::join`].
+    pub fn run(&self, task: &Task) -> Result<ExecutorResult> {
+        self.run_with(task, &mut quiet())
+    }
+
+    /// As [`Executor::run`], and tells how many parts are done. It can be cancelled between two parts.
+    ///
+    /// # Errors
+    /// As [`Executor::run`], and [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled).
+    pub fn run_with(&self, task: &Task, progress: &mut Progress<'_>) -> Result<ExecutorResult> {
+        let parts = task.parts(&self.store)?;
+        let mut results = Vec::with_capacity(parts.len());
+        for (done, part) in parts.iter().enumerate() {
+            tell(progress, Step::out_of(Stage::Compute, done as u64, parts.len() as u64))?;
+            results.push(self.run_part(part)?);
+        }
+        tell(progress, Step::out_of(Stage::Compute, parts.len() as u64, parts.len() as u64))?;
+        self.join(task, &results)
+    }
+
+    /// The parts of a task, in order.
+    ///
+    /// # Errors
+    /// As [`Task::parts`].
+    pub fn parts(&self, task: &Task) -> Result<Vec<Part>> {
+        Ok(task.parts(&self.store)?)
+    }
+
+    /// Runs one part, and returns where its encrypted result is. It is pinned. The same part
+    /// opens to the same numbers wherever it is run, so that one that was lost is run again anywhere. In one process it gives the
+    /// same CID as well; another may choose another order of floating-point additions (tfhe-rs measures which is fastest), and so
+    /// differ in the last bits of the noise.
+    ///
+    /// # Errors
+    /// The store's own; [`SealedError::Invalid`] and [`SealedError::Encryption`] for blocks that are not what the part says.
+    pub fn run_part(&self, part: &Part) -> Result<Cid> {
+        let bytes = self.compute(part)?;
+        let _adding = self.store.adding()?;
+        let root = add_file(&self.store, &bytes)?;
+        self.store.pin(&root)?;
+        Ok(root)
+    }
+
+    fn compute(&self, part: &Part) -> Result<Vec<u8>, SealedError> {
+        part.columns.check()?;
+        let plans = part.passes.iter().map(|pass| pass.check(&part.columns)).collect::<Result<Vec<_>, _>>()?;
+        let rows = part.rows as usize;
+        let chunk = Chunk::load(&self.store, &part.chunk, part.rows, &part.columns)?;
+        let mut needed: Vec<_> = plans.iter().flat_map(|plan| plan.sources()).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        let mut columns = Vec::with_capacity(needed.len());
+        for (column, form) in needed {
+            let place = part.columns.place(column, form).expect("the pass was checked");
+            let bits = part.columns.stored[place].bits;
+            let length = EncryptedChunk::encoded_len(form, bits, rows);
+            let encrypted = EncryptedChunk::from_bytes(&read_file(&self.store, &chunk.columns[place], length)?)?;
+            if (encrypted.form(), encrypted.bits(), encrypted.rows()) != (form, bits, rows) {
+                return Err(SealedError::invalid("chunk of sealed data", "a column is not what its manifest says"));
+            }
+            columns.push((column, encrypted));
+        }
+        let (evaluator, public) = (self.evaluator(&part.evaluation_key)?, chunk.public());
+        let mut bytes = Vec::new();
+        for (pass, plan) in part.passes.iter().zip(&plans) {
+            let of = pass.group_rows(&part.columns, &public, rows);
+            let all = columns.iter().fold(Rows::new(rows), |all, (column, chunk)| all.column(*column, chunk));
+            bytes.extend(evaluator.evaluate(plan, &all.grouped(pass.groups as usize, &of))?.to_bytes());
+        }
+        Ok(bytes)
+    }
+
+    fn evaluator(&self, key: &Cid) -> Result<Arc<Evaluator>, SealedError> {
+        let mut kept = crate::node::lock(&self.evaluator);
+        if let Some((_, evaluator)) = kept.as_ref().filter(|(cid, _)| cid == key) {
+            return Ok(Arc::clone(evaluator));
+        }
+        // One at a time.
+        *kept = None;
+        let bytes = read_file(&self.store, key, EvaluationKey::ENCODED_LEN)?;
+        let evaluator = Arc::new(Evaluator::new(&EvaluationKey::from_bytes(&bytes)?));
+        *kept = Some((*key, Arc::clone(&evaluator)));
+        Ok(evaluator)
+    }
+
+    /// Signs the results of all parts of a task, in the order of [`Executor::parts`].
+    ///
+    /// # Errors
+    /// The account's own.
+    pub fn join(&self, task: &Task, results: &[Cid]) -> Result<ExecutorResult> {
+        Ok(ExecutorResult::sign(task, results.to_vec(), self.device().into(), &self.account)?)
+    }
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Executor({})", self.address())
+    }
+}
