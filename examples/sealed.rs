@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Instant;
 
-use records::{HEALTH, Records, schema};
+use records::{Records, schema};
 use sealock::asset::{Table, Terms};
 use sealock::owner::Offer;
 use sealock::policy::Policy;
@@ -107,12 +107,13 @@ fn main() -> Any<()> {
     let counts = answer.numbers("count").ok_or("the answer has a count")?.to_f64();
     println!("   computed on the plaintext, without any of this:");
     let plain = plain(&records);
-    let mut equal = groups.len() == plain.len();
+    let mut equal = plain.keys().all(|group| groups.iter().any(|shown| shown.as_deref() == Some(group)));
     for (row, group) in groups.iter().enumerate() {
         let group = group.as_deref().unwrap_or("");
         let (visits, people) = plain.get(group).copied().unwrap_or_default();
-        println!("   {group:<10} mean {:.6}  count {people}", visits as f64 / people as f64);
-        equal &= counts[row] == Some(people as f64) && means[row] == Some(visits as f64 / people as f64);
+        let plain_mean = (people > 0).then(|| visits as f64 / people as f64);
+        println!("   {group:<10} mean {}  count {people}", plain_mean.map_or("-".into(), |mean| format!("{mean:.6}")));
+        equal &= counts[row] == Some(people as f64) && means[row] == plain_mean;
     }
     if !equal {
         return Err("the answer differs from the plaintext answer".into());
@@ -139,6 +140,5 @@ fn plain(records: &Records) -> BTreeMap<&'static str, (i64, i64)> {
             *people += 1;
         }
     }
-    debug_assert!(sums.keys().all(|health| HEALTH.contains(health)));
     sums
 }
