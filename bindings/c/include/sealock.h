@@ -2112,8 +2112,8 @@ sealock_status sealock_ticket_renew(sealock_ticket *ticket, sealock_error **erro
 
 // Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
 //
-// Fails with SEALOCK_ERROR_BAD_SIGNATURE or SEALOCK_ERROR_WRONG_KEY for a receipt or a result that is not for this request,
-// or was changed.
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for a receipt or a result of another job; with SEALOCK_ERROR_BAD_SIGNATURE or
+// SEALOCK_ERROR_WRONG_KEY for one that is not for this request, or was changed.
 sealock_status sealock_ticket_open(const sealock_ticket *ticket,
                                    const sealock_result *result,
                                    const sealock_receipt *receipt,
@@ -2855,8 +2855,8 @@ sealock_status sealock_download_ticket_renew(sealock_download_ticket *ticket, se
 // Opens the result: checks that the receipt is the owner's and is about this request and this result, unwraps the key, and
 // checks that it opens the data that the asset describes.
 //
-// Fails with SEALOCK_ERROR_BAD_SIGNATURE or SEALOCK_ERROR_WRONG_KEY for a receipt or a result that is not for this request,
-// or was changed; with SEALOCK_ERROR_INVALID_MANIFEST for the key of other data.
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for a receipt or a result of another job; with SEALOCK_ERROR_BAD_SIGNATURE or
+// SEALOCK_ERROR_WRONG_KEY for one that is not for this request, or was changed; with SEALOCK_ERROR_INVALID_MANIFEST for the key of other data.
 sealock_status sealock_download_ticket_open(const sealock_download_ticket *ticket,
                                             const sealock_result *result,
                                             const sealock_receipt *receipt,
@@ -3707,8 +3707,8 @@ sealock_status sealock_inference_ticket_renew(sealock_inference_ticket *ticket, 
 
 // Opens the result: checks that the receipt is the owner's and is about this job and this result, and decrypts.
 //
-// Fails with SEALOCK_ERROR_BAD_SIGNATURE or SEALOCK_ERROR_WRONG_KEY for a receipt or a result that is not for this request,
-// or was changed.
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for a receipt or a result of another job; with SEALOCK_ERROR_BAD_SIGNATURE or
+// SEALOCK_ERROR_WRONG_KEY for one that is not for this request, or was changed.
 sealock_status sealock_inference_ticket_open(const sealock_inference_ticket *ticket,
                                              const sealock_result *result,
                                              const sealock_receipt *receipt,
@@ -3853,9 +3853,9 @@ sealock_status sealock_federated_ticket_renew(sealock_federated_ticket *ticket,
 // Opens the sum of `count` results, one of each part, in any order; `receipts` has the receipt of each result at the same
 // place. Checks that each receipt is its owner's and is about its job and its result, adds up, and decrypts.
 //
-// Fails with SEALOCK_ERROR_INVALID_ARGUMENT unless there is one result for each part; with SEALOCK_ERROR_BAD_SIGNATURE or
-// SEALOCK_ERROR_WRONG_KEY for a receipt or a result that does not fit, or was changed; with SEALOCK_ERROR_OUT_OF_DOMAIN if the
-// results add up to no answer, since a node computed something else.
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT unless there is one result for each part, with its own receipt; with
+// SEALOCK_ERROR_BAD_SIGNATURE or SEALOCK_ERROR_WRONG_KEY for a receipt or a result that does not fit, or was changed; with
+// SEALOCK_ERROR_OUT_OF_DOMAIN if the results add up to no answer, since a node computed something else.
 sealock_status sealock_federated_ticket_open(const sealock_federated_ticket *ticket,
                                              const sealock_result *const *results,
                                              const sealock_receipt *const *receipts,
