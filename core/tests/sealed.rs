@@ -71,13 +71,7 @@ fn policy() -> Policy {
     Policy::deny_all()
         .dimensions(["plan", "region", "score"])
         .measures(["limited", "visits", "cost"])
-        .aggregations([
-            Aggregation::Count,
-            Aggregation::Sum,
-            Aggregation::Mean,
-            Aggregation::Variance,
-            Aggregation::Histogram,
-        ])
+        .aggregations(Aggregation::ALL)
         .any_program()
         .min_group_size(2)
 }

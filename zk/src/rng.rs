@@ -3,7 +3,7 @@
 //! arkworks is on version 0.8 of `rand`. Functions here take its traits, which this module re-exports, so that callers
 //! need no dependency on that version: pass [`os_rng()`], or a seeded generator in tests.
 
-pub use ark_std::rand::{CryptoRng, RngCore, SeedableRng, rngs::StdRng};
+pub use ark_std::rand::{CryptoRng, Rng, RngCore, SeedableRng, rngs::StdRng, seq::SliceRandom};
 
 /// The operating system's generator. Holds no state.
 #[derive(Debug, Clone, Copy, Default)]

@@ -250,6 +250,18 @@ impl Releaser {
     }
 }
 
+/// The grant of a request, which is admitted unless it was.
+fn granted(
+    owner: &sealock::owner::Owner,
+    releaser: &sealed::Releaser<'_>,
+    request: job::JobRequest,
+) -> Result<sealock::access::AccessGrant> {
+    Ok(match releaser.grant(request.id())? {
+        Some(grant) => grant,
+        None => owner.node().admit(request)?,
+    })
+}
+
 /// A request, or the bytes of one.
 fn request(object: &Bound<'_, PyAny>) -> Result<job::JobRequest> {
     match sent(object)? {
@@ -271,10 +283,7 @@ impl Releaser {
     fn task(&self, py: Python<'_>, request: &Bound<'_, PyAny>) -> Result<Task> {
         let (owner, request) = (Arc::clone(&self.owner), self::request(request)?);
         self.run(py, move |releaser| {
-            let grant = match releaser.grant(request.id())? {
-                Some(grant) => grant,
-                None => owner.node().admit(request)?,
-            };
+            let grant = granted(&owner, releaser, request)?;
             Ok(Task(releaser.task(&grant)?))
         })
     }
@@ -296,10 +305,7 @@ impl Releaser {
         let results = results.collect::<Result<Vec<_>>>()?;
         let (owner, request) = (Arc::clone(&self.owner), self::request(request)?);
         let done = self.run(py, move |releaser| {
-            let grant = match releaser.grant(request.id())? {
-                Some(grant) => grant,
-                None => owner.node().admit(request)?,
-            };
+            let grant = granted(&owner, releaser, request)?;
             Ok(releaser.release(grant, &results)?)
         })?;
         released(py, done)

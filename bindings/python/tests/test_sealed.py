@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from concurrent.futures import Executor as Pool
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -162,17 +163,22 @@ def test_what_cannot_be_is_refused(world: World) -> None:
         executor.join(task, ["nothing"])
 
 
-def test_a_pool_of_processes_computes_the_same(world: World) -> None:
+def agrees(world: World, pool: Pool) -> bool:
+    """Whether what a pool computes is what is computed here, chunk by chunk, and the plaintext answer."""
     executor = sl.Executor(world.folder, sl.Account.generate())
     here = sl.Executor(world.exchange, sl.Account.generate())
     releaser = world.owner.releaser([executor.address, here.address])
     ticket = world.ask()
     task = releaser.task(ticket)
+    spread = sl.run_on(pool, executor, task, store=world.folder, timeout=300)
+    return opened(ticket, releaser.release(ticket, [spread, here.run(task)])) == plain()
+
+
+def test_a_pool_of_processes_computes_the_same(world: World) -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        spread = sl.run_on(pool, executor, task, store=world.folder, timeout=300)
-    assert spread.executor == executor.address
-    # Both must agree, chunk by chunk.
-    assert opened(ticket, releaser.release(ticket, [spread, here.run(task)])) == plain()
+        assert agrees(world, pool)
+    executor = sl.Executor(world.folder, sl.Account.generate())
+    task = world.owner.releaser([executor.address]).task(world.ask())
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool, pytest.raises(sl.errors.SealockError):
         sl.run_on(pool, executor, task, store=world.folder / "nowhere", timeout=300)
 
@@ -180,11 +186,6 @@ def test_a_pool_of_processes_computes_the_same(world: World) -> None:
 def test_a_worker_of_dask_that_is_killed_changes_nothing(world: World) -> None:
     from distributed import Client, LocalCluster
 
-    executor = sl.Executor(world.folder, sl.Account.generate())
-    here = sl.Executor(world.exchange, sl.Account.generate())
-    releaser = world.owner.releaser([executor.address, here.address])
-    ticket = world.ask()
-    task = releaser.task(ticket)
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
         Client(cluster) as client,
@@ -200,10 +201,9 @@ def test_a_worker_of_dask_that_is_killed_changes_nothing(world: World) -> None:
 
         thread = threading.Thread(target=kill)
         thread.start()
-        spread = sl.run_on(client.get_executor(), executor, task, store=world.folder, timeout=300)
+        assert agrees(world, client.get_executor())
         thread.join()
         assert len(before) == 2 and killed
-    assert opened(ticket, releaser.release(ticket, [spread, here.run(task)])) == plain()
 
 
 def test_frame_has_both_plans_in_both_regions() -> None:

@@ -188,13 +188,7 @@ fn answered(table: &Table, query: &Query) -> Answer {
     let policy = Policy::deny_all()
         .dimensions(NAMES)
         .measures(["visits", "cost"])
-        .aggregations([
-            Aggregation::Count,
-            Aggregation::Sum,
-            Aggregation::Mean,
-            Aggregation::Variance,
-            Aggregation::Histogram,
-        ])
+        .aggregations(Aggregation::ALL)
         .any_program()
         .min_group_size(1);
     let schema = table.schema();

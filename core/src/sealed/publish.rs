@@ -1,12 +1,12 @@
 //! The owner's side of publishing: which rows are in which chunk, the canaries among them, and their encryption.
 
-use std::collections::HashSet;
 use std::io::Write;
 
 use arrow::array::{Array, Int64Array};
 use cid::Cid;
 use rayon::prelude::*;
 use sealock_fhe::table::{EncryptedChunk, ROWS_PER_CHUNK, TableKey};
+use sealock_zk::rng::{Rng, SliceRandom, os_rng};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -205,13 +205,14 @@ impl<'a> Sealing<'a> {
         let sources = layout.values.iter().map(source).collect::<Result<Vec<_>, _>>()?;
         let public = layout.columns.public.iter().map(|column| table.cells(&column.name));
         let public = public.collect::<Result<Vec<_>, _>>()?;
+        let mut rng = os_rng();
         let mut kept: Vec<u32> = (0..table.len() as u32).filter(|row| cube.keeps(base[*row as usize])).collect();
         if kept.is_empty() {
             let hint = "bin more coarsely, or name fewer dimensions";
             return Err(SealedError::Unsealable { why: "there is no row to encrypt".into(), hint });
         }
         // Whatever order the table was in says nothing then, and tells no chunk from another.
-        shuffle(&mut kept);
+        kept.shuffle(&mut rng);
         let real = kept.len().div_ceil(options.rows_per_chunk);
         let made = options.canaries.unwrap_or(real.div_ceil(REAL_CHUNKS_PER_CANARY));
         if real + made > MAX_CHUNKS {
@@ -229,17 +230,11 @@ impl<'a> Sealing<'a> {
         }
         for canary in 0..made {
             // As long as some real chunk, and with the public cells of as many different real rows.
-            let rows = length(below(real as u64) as usize);
-            let (mut some, mut drawn) = (Vec::with_capacity(rows), HashSet::new());
-            while some.len() < rows {
-                let row = kept[below(kept.len() as u64) as usize];
-                if drawn.insert(row) {
-                    some.push(row);
-                }
-            }
+            let rows = length(rng.gen_range(0..real));
+            let some = kept.choose_multiple(&mut rng, rows).copied().collect();
             chunks.push(Rows::Canary(canary, some));
         }
-        shuffle(&mut chunks);
+        chunks.shuffle(&mut rng);
         let mut sealing = Self {
             layout,
             sources,
@@ -254,7 +249,7 @@ impl<'a> Sealing<'a> {
             if let Rows::Canary(number, rows) = rows {
                 // Each value is one of its column, and all of a row are of different rows: filters find some, and none is real.
                 let column = |column| {
-                    let any = |_| sealing.value(column, kept[below(kept.len() as u64) as usize] as usize);
+                    let any = |_| sealing.value(column, kept[os_rng().gen_range(0..kept.len())] as usize);
                     rows.iter().map(any).collect()
                 };
                 let values = (0..sealing.sources.len()).map(column).collect();
@@ -365,26 +360,6 @@ impl Stored {
 /// The key of the columns follows from the dataset's, so that it is kept, wrapped and destroyed with that.
 pub(crate) fn table_key(key: &DatasetKey) -> TableKey {
     TableKey::from_bytes(*key.derived("sealock/v1/sealed/table-key"))
-}
-
-/// A number below `bound`, each as likely.
-fn below(bound: u64) -> u64 {
-    let mut bytes = [0; 8];
-    // What would make some numbers likelier is thrown away.
-    let limit = u64::MAX - u64::MAX % bound;
-    loop {
-        getrandom::fill(&mut bytes).expect("the operating system provides randomness");
-        let drawn = u64::from_le_bytes(bytes);
-        if drawn < limit {
-            return drawn % bound;
-        }
-    }
-}
-
-fn shuffle<T>(all: &mut [T]) {
-    for at in (1..all.len()).rev() {
-        all.swap(at, below(at as u64 + 1) as usize);
-    }
 }
 
 /// Writes into memory that is wiped.

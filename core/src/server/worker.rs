@@ -18,8 +18,9 @@ use crate::sealed::SealedError;
 /// The pause before a job is tried for the second time; it doubles from then on.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// How often it is looked whether a job on sealed data has been released: its owner's own program does that.
-const EXECUTORS: Duration = Duration::from_secs(1);
+/// How often it is looked whether a job on sealed data has been released, which its owner's own program does: each look reads
+/// the request and lays its program out.
+const EXECUTORS: Duration = Duration::from_secs(5);
 /// How often results are looked for whose time is over.
 const SWEEP: Duration = Duration::from_secs(60);
 

@@ -4,8 +4,8 @@
 //! The kernels (`ring.cu`) compute the same integers modulo 2^128 as [`linear`](crate::linear)'s own ring, so that an answer is
 //! the same bit for bit, whichever device it was computed on. A test compiles them for the processor and compares.
 //!
-//! Matrix entries and raw products pass through the device's memory, which other programs of the machine's users do not see
-//! while it is in use; it is overwritten before it is given back.
+//! Matrix entries and raw products pass through the device's memory; the buffers that hold them are overwritten before they are
+//! given back.
 
 mod tables;
 

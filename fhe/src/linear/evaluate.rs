@@ -174,9 +174,7 @@ impl<'a> Product<'a> {
         let transformed = prefers_transforms(shape);
         let mut sums: Vec<_> = tiles
             .map(|tile| {
-                let rows = 0..packing.vectors_of(tile).len();
-                let results: Vec<usize> =
-                    rows.flat_map(|i| (0..columns.len()).map(move |k| packing.result(i, k))).collect();
+                let results = packing.results(packing.vectors_of(tile).len(), columns.len());
                 (tile, Raw { mask: Accumulator::new(), body: Selection::new(results, transformed) })
             })
             .collect();

@@ -125,10 +125,7 @@ pub(crate) fn samples<D: RingDevice>(
                     let (i, j) = (pair / columns.len(), pair % columns.len());
                     let (tile, column_tile) = (first_tile + i, first + j);
                     let sum = |row: usize| &sums[(row * columns.len() + j) * N..][..N];
-                    let wide = shape.columns_of(column_tile).len();
-                    let results: Vec<usize> = (0..packing.vectors_of(tile).len())
-                        .flat_map(|row| (0..wide).map(move |k| packing.result(row, k)))
-                        .collect();
+                    let results = packing.results(packing.vectors_of(tile).len(), shape.columns_of(column_tile).len());
                     let raw = Raw { mask: Accumulator::of(sum(2 * i)), body: Selection::of(results, sum(2 * i + 1)) };
                     let index = column_tile * tiles + tile;
                     let fresh = Fresh::sample(shape.budget(), raw.body.at().len(), entropy, index as u64);

@@ -149,6 +149,11 @@ impl Packing {
         (i * self.columns + k + 1) * self.step() - 1
     }
 
+    /// All of them, of so many vectors and columns, vector by vector.
+    pub(crate) fn results(&self, vectors: usize, columns: usize) -> Vec<usize> {
+        (0..vectors).flat_map(|i| (0..columns).map(move |k| self.result(i, k))).collect()
+    }
+
     /// The coefficients of a query's body that any result depends on: so many from this index on, modulo N.
     pub(crate) fn window(&self, block: usize) -> (usize, usize) {
         let missing = self.step() - self.cells_of(block).len();
