@@ -352,8 +352,8 @@ mod tests {
         let queue = queue(10, 10);
         queue.put(job(1), "a", 0);
         assert_eq!(queue.take().unwrap().attempts, 1);
-        queue.again(job(1), Duration::from_millis(20));
         let start = Instant::now();
+        queue.again(job(1), Duration::from_millis(20));
         assert_eq!(queue.take().unwrap().attempts, 2);
         assert!(start.elapsed() >= Duration::from_millis(20));
         queue.stop();
