@@ -186,6 +186,12 @@ pub enum Error {
         /// The width that came.
         bits: u8,
     },
+    /// A score that cannot be computed.
+    #[error("no such score: {why}")]
+    Score {
+        /// Why not, and what to do.
+        why: String,
+    },
     /// A chunk has no rows, too many, or not as many as the others.
     #[error("a chunk of {got} rows came; chunks have 1 to {ROWS_PER_CHUNK} rows, all columns of one the same number")]
     ChunkRows {

@@ -17,7 +17,7 @@ use super::{
     column::{EncryptedChunk, Form, digits, place, range},
     filter::{Digit, Gates, Threshold},
     key::EvaluationKey,
-    params::{DELTA, GLWE_SIZE, N, POLY, SMALL, STEPS, native},
+    params::{BOX, BOXES, DELTA, GLWE_SIZE, N, POLY, SMALL, STEPS, native},
     query::{Output, Plan, Route},
     result::{EncryptedResult, MIDDLE, Sample, to_element},
 };
@@ -224,9 +224,8 @@ impl Evaluator {
         let gates = products.gates;
         let mut made: Vec<Vec<Vec<u64>>> = Vec::new();
         for (index, gate) in gates.gates.iter().enumerate() {
-            let (weight, by) = products.uses[index];
-            let scale = multiplier(by) * weight as u64 * DELTA;
-            made.push(self.decide(&self.coarse, gate, products.sums(index, gate, batch, &made), scale));
+            let sums = products.sums(index, gate, batch, &made);
+            made.push(self.decide(&self.coarse, gate, sums, products.scales[index]));
         }
         products.last(batch, &made)
     }
@@ -236,7 +235,8 @@ impl Evaluator {
         self.decide(&self.coarse, &products.gates.last, self.sums(products, batch), one)
     }
 
-    /// One bootstrap for each sum of a threshold: 0 where it is not reached, `one` where it is.
+    /// One bootstrap for each sum of a threshold: 0 where it is not reached, `one` where it is; or so many times `one` as its
+    /// table says.
     pub(crate) fn decide(
         &self,
         key: &FourierLweBootstrapKeyOwned,
@@ -250,12 +250,18 @@ impl Evaluator {
         }
         let small = self.switch(&sums);
         let mut element = vec![0; ELEMENT];
-        element[N..].fill(one / 2);
+        let boxes = element[N..].chunks_exact_mut(BOX);
+        // What is below a threshold turns beyond the end, where the sign changes: −½ and ½, moved up by ½.
+        let (moved, of) = match &threshold.table {
+            Some(table) => (0, table.map(|value| value.wrapping_mul(one))),
+            None => (one / 2, [one / 2; BOXES]),
+        };
+        boxes.zip(of).for_each(|(words, value)| words.fill(value));
         let mut turned = element.repeat(sums.len());
         turn(key, &mut turned, &small);
         let bit = |element: &[u64]| {
             let mut lwe = extract(element, 0);
-            lwe[N] = lwe[N].wrapping_add(one / 2);
+            lwe[N] = lwe[N].wrapping_add(moved);
             lwe
         };
         turned.chunks_exact(ELEMENT).map(bit).collect()
@@ -311,7 +317,7 @@ pub(crate) fn extract(element: &[u64], coefficient: usize) -> Vec<u64> {
 }
 
 /// How a threshold's sum is stretched, so that it fills the torus.
-fn multiplier(threshold: &Threshold) -> u64 {
+pub(crate) fn multiplier(threshold: &Threshold) -> u64 {
     if threshold.is_bit() { STEPS / 2 } else { STEPS / 2 / (threshold.up.max(threshold.down) + 1) as u64 }
 }
 
@@ -357,42 +363,36 @@ impl Sums {
     }
 }
 
-/// The digits of a chunk times the polynomials of each gate.
+/// The digits of a chunk, and the polynomials of each gate that they are multiplied by.
 pub(crate) struct Products<'a> {
     gates: &'a Gates,
-    /// For each gate, the weight that it has in the one that uses it.
-    uses: Vec<(i64, &'a Threshold)>,
-    /// For each gate and the last sum.
-    each: Vec<BTreeMap<Digit, Vec<u64>>>,
-    /// By how much each gate's sum is stretched.
+    plan: &'a Plan,
+    rows: usize,
+    elements: &'a Elements,
+    /// For each gate, what its outputs are multiples of: of every gate that uses it, the same.
+    scales: Vec<u64>,
+    /// By how much each gate's sum is stretched, the last one's behind them.
     stretch: Vec<u64>,
-    /// Widths of the digits.
-    widths: HashMap<Digit, u8>,
 }
 
 impl<'a> Products<'a> {
     /// With `stretch`, bits are left at that scale instead of half the torus.
-    pub(crate) fn new(plan: &Plan, gates: &'a Gates, rows: usize, elements: &Elements, stretch: Option<u64>) -> Self {
-        let all: Vec<&Threshold> = gates.gates.iter().chain([&gates.last]).collect();
-        let stretch: Vec<u64> = all.iter().map(|gate| stretch.unwrap_or_else(|| multiplier(gate))).collect();
-        let each = all.iter().zip(&stretch).map(|(gate, &by)| {
-            let product = |(&digit, weights): (&Digit, &Vec<i64>)| {
-                let range = range(plan.width(digit.0), rows, digit.1);
-                let words = &elements[&(digit.0, Form::Digits)][range.start * ELEMENT..range.end * ELEMENT];
-                (digit, times(words, weights, by))
-            };
-            gate.digits.iter().map(product).collect()
-        });
-        let uses = all.iter().flat_map(|gate| gate.gates.iter().map(move |(of, weight)| (*of, (*weight, *gate))));
-        let uses: BTreeMap<_, _> = uses.collect();
-        let widths = all.iter().flat_map(|gate| gate.digits.keys());
-        Self {
-            gates,
-            uses: uses.into_values().collect(),
-            each: each.collect(),
-            widths: widths.map(|&digit| (digit, digits(plan.width(digit.0))[digit.1])).collect(),
-            stretch,
+    pub(crate) fn new(
+        plan: &'a Plan,
+        gates: &'a Gates,
+        rows: usize,
+        elements: &'a Elements,
+        stretch: Option<u64>,
+    ) -> Self {
+        let all = || gates.gates.iter().chain([&gates.last]);
+        let mut scales = vec![0; gates.gates.len()];
+        for user in all() {
+            for (of, weight) in &user.gates {
+                scales[*of] = multiplier(user).wrapping_mul(*weight as u64).wrapping_mul(DELTA);
+            }
         }
+        let stretch = all().map(|gate| stretch.unwrap_or_else(|| multiplier(gate))).collect();
+        Self { gates, plan, rows, elements, scales, stretch }
     }
 
     /// The last sums of some rows.
@@ -400,7 +400,7 @@ impl<'a> Products<'a> {
         self.sums(self.gates.gates.len(), &self.gates.last, batch, made)
     }
 
-    /// The sums of some rows, with the threshold where the sign changes; of a bit, the bits.
+    /// The sums of some rows in ascending order, with the threshold where the sign changes; of a bit, the bits.
     fn sums(&self, index: usize, gate: &Threshold, batch: &[usize], made: &[Vec<Vec<u64>>]) -> Vec<Vec<u64>> {
         let by = self.stretch[index];
         let scaled = |value: i64| (value as u64).wrapping_mul(by).wrapping_mul(DELTA);
@@ -408,18 +408,24 @@ impl<'a> Products<'a> {
         if !gate.is_bit() {
             body = body.wrapping_sub(scaled(gate.threshold)).wrapping_add(by * (DELTA / 2));
         }
-        let of_row = |(at, &row): (usize, &usize)| {
-            let mut sum = vec![0u64; N + 1];
-            sum[N] = body;
-            for (digit, words) in &self.each[index] {
-                slice_wrapping_add_assign(&mut sum, &digit_of(words, self.widths[digit], row));
+        let mut sums = vec![vec![0u64; N + 1]; batch.len()];
+        sums.iter_mut().for_each(|sum| sum[N] = body);
+        let (Some(&first), Some(&last)) = (batch.first(), batch.last()) else { return sums };
+        for (&(column, digit), weights) in &gate.digits {
+            let bits = self.plan.width(column);
+            let (width, start) = (digits(bits)[digit], range(bits, self.rows, digit).start);
+            // The ring elements of these rows.
+            let (low, high) = (place(width, first).0, place(width, last).0);
+            let words = &self.elements[&(column, Form::Digits)][(start + low) * ELEMENT..(start + high + 1) * ELEMENT];
+            let products = times(words, weights, by);
+            for (sum, &row) in sums.iter_mut().zip(batch) {
+                slice_wrapping_add_assign(sum, &digit_of(&products, width, row - low * (N >> width)));
             }
-            for (of, _) in &gate.gates {
-                slice_wrapping_add_assign(&mut sum, &made[*of][at]);
-            }
-            sum
-        };
-        batch.iter().enumerate().map(of_row).collect()
+        }
+        for (of, _) in &gate.gates {
+            sums.iter_mut().zip(&made[*of]).for_each(|(sum, made)| slice_wrapping_add_assign(sum, made));
+        }
+        sums
     }
 }
 

@@ -14,12 +14,16 @@
 //! So `a > c AND b = d` with 16-bit `a` and 8-bit `b` is `2[a_h > c_h] + [a_h = c_h] + [a_l > c_l] + 2[b = d] ≥ 4`: one bootstrap.
 //! Where neither side has the slack that a rule wants, or a sum would leave the 32 values that the torus has room for, one
 //! side is bootstrapped to a bit first.
+//!
+//! A **score** is cut into limbs that are added from the lowest up, see `score`. What one hands to the next is a **table**
+//! looked up by one bootstrap: a gate whose sum is one of 16 values, in the boxes of the parameter set's lookup tables.
 
 use std::collections::BTreeMap;
 
 use super::{
     column::{Form, digits},
-    params::MAX_SLACK,
+    params::{BOXES, MAX_SLACK},
+    score::{self, Points},
 };
 use crate::Error;
 
@@ -37,6 +41,9 @@ pub enum Filter {
     In(usize, Vec<u64>),
     /// There is no value.
     Null(usize),
+    /// What the columns' values score, added up, is at least this: a linear model's, or any additive one's. Of a row in which
+    /// one of the values is null nothing is known.
+    Score(Vec<(usize, Points)>, i64),
     /// Not so, as far as that is known: of nulls neither holds.
     Not(Box<Filter>),
     /// All of them; of none: every row.
@@ -64,6 +71,10 @@ impl Filter {
             Self::AtMost(column, most) => of(column, &|v| v <= *most),
             Self::In(column, values) => of(column, &|v| values.contains(&v)),
             Self::Null(column) => Some(row.get(*column).copied().flatten().is_none()),
+            Self::Score(terms, least) => {
+                let points = terms.iter().map(|(column, points)| points.of(row.get(*column).copied().flatten()?));
+                points.sum::<Option<i128>>().map(|score| score >= i128::from(*least))
+            }
             Self::Not(inner) => inner.known(row).map(|holds| !holds),
             Self::And(all) => {
                 let all: Vec<_> = all.iter().map(|one| one.known(row)).collect();
@@ -91,19 +102,25 @@ pub(crate) struct Threshold {
     pub threshold: i64,
     pub up: i64,
     pub down: i64,
+    /// What is looked up for each sum from 0 to 15, where that is not whether a threshold is reached.
+    pub table: Option<[u64; BOXES]>,
 }
 
 impl Threshold {
-    fn bit(digit: Digit, width: u8, holds: impl Fn(u64) -> bool) -> Self {
+    /// What has no sum yet, and is never reached.
+    pub(super) fn zero() -> Self {
+        Self { digits: BTreeMap::new(), gates: Vec::new(), constant: 0, threshold: 1, up: 0, down: 0, table: None }
+    }
+
+    /// A lookup of a sum that is from 0 to 15.
+    pub(super) fn lookup(self, table: impl Fn(u64) -> u64) -> Self {
+        let table = Some(std::array::from_fn(|sum| table(sum as u64)));
+        Self { threshold: 0, up: MAX_SLACK, down: 0, table, ..self }
+    }
+
+    pub(super) fn bit(digit: Digit, width: u8, holds: impl Fn(u64) -> bool) -> Self {
         let weights = (0..1 << width).map(|v| i64::from(holds(v))).collect();
-        Self {
-            digits: BTreeMap::from([(digit, weights)]),
-            gates: Vec::new(),
-            constant: 0,
-            threshold: 1,
-            up: 0,
-            down: 0,
-        }
+        Self { digits: BTreeMap::from([(digit, weights)]), ..Self::zero() }
     }
 
     /// The complement of a bit of digits: 1 where it is 0, nulls included.
@@ -116,7 +133,7 @@ impl Threshold {
     }
 
     fn gate(index: usize) -> Self {
-        Self { digits: BTreeMap::new(), gates: vec![(index, 1)], constant: 0, threshold: 1, up: 0, down: 0 }
+        Self { gates: vec![(index, 1)], ..Self::zero() }
     }
 
     /// Whether its sum is 0 or 1, and 1 where it holds.
@@ -155,7 +172,7 @@ impl Threshold {
 /// What one row's bit takes: bootstraps to bits, in order, and the last sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Gates {
-    /// Each becomes a bit that later ones may use. Every bit is used once.
+    /// Each becomes a bit, or what its table says, which later ones use: all of them at the same scale.
     pub gates: Vec<Threshold>,
     pub last: Threshold,
 }
@@ -175,15 +192,32 @@ impl Gates {
         let mut planner = Planner { bits, gates: Vec::new() };
         Ok(match planner.node(filter, true)? {
             Node::Always(true) => None,
-            Node::Always(false) => Some(Self { gates: Vec::new(), last: never() }),
-            Node::Threshold(last) => Some(Self { gates: planner.gates, last }),
+            Node::Always(false) => Some(Self { gates: Vec::new(), last: Threshold::zero() }),
+            Node::Threshold(last) => Some(Self { gates: planner.gates, last }.used()),
         })
     }
-}
 
-/// The bit that is 0.
-fn never() -> Threshold {
-    Threshold { digits: BTreeMap::new(), gates: Vec::new(), constant: 0, threshold: 1, up: 0, down: 0 }
+    /// Without the gates that nothing uses: those of a part that another decides.
+    fn used(mut self) -> Self {
+        let mut used = vec![false; self.gates.len()];
+        self.last.gates.iter().for_each(|(gate, _)| used[*gate] = true);
+        for index in (0..self.gates.len()).rev() {
+            if used[index] {
+                self.gates[index].gates.iter().for_each(|(gate, _)| used[*gate] = true);
+            }
+        }
+        let mut places = Vec::with_capacity(used.len());
+        let mut kept = 0;
+        for used in &used {
+            places.push(kept);
+            kept += usize::from(*used);
+        }
+        let mut used = used.into_iter();
+        self.gates.retain(|_| used.next() == Some(true));
+        let all = self.gates.iter_mut().chain([&mut self.last]);
+        all.flat_map(|gate| &mut gate.gates).for_each(|(gate, _)| *gate = places[*gate]);
+        self
+    }
 }
 
 enum Node {
@@ -213,6 +247,7 @@ impl Planner<'_> {
                 None => self.present(*column, positive)?,
             },
             Filter::In(column, values) => self.one_of(*column, values, positive)?,
+            Filter::Score(terms, least) => self.score(terms, *least, positive)?,
             Filter::Null(column) => match self.present(*column, true)? {
                 Node::Threshold(there) if positive => Node::Threshold(there.complement()),
                 there => there,
@@ -274,6 +309,22 @@ impl Planner<'_> {
             node = Some(Threshold { threshold, up: slack, down: slack, ..low.plus(1, &own) });
         }
         Ok(Node::Threshold(node.expect("a column has a digit")))
+    }
+
+    /// That there are all values, and that what they score reaches the least.
+    fn score(&mut self, terms: &[(usize, Points)], least: i64, positive: bool) -> Result<Node, Error> {
+        let mut all = Vec::new();
+        let mut columns: Vec<usize> = terms.iter().map(|(column, _)| *column).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        for column in columns {
+            all.push(self.present(column, true)?);
+        }
+        all.push(match score::Score::new(terms, self.bits, least, positive)?.plan(&mut self.gates) {
+            Ok(threshold) => Node::Threshold(threshold),
+            Err(always) => Node::Always(always),
+        });
+        Ok(self.combine(all, true))
     }
 
     fn one_of(&mut self, column: usize, values: &[u64], positive: bool) -> Result<Node, Error> {

@@ -1,7 +1,8 @@
 //! Sealed data: programs over columns that the executor cannot read.
 //!
 //! The owner encrypts columns ([`TableKey::encrypt`]) and hands them, with an [`EvaluationKey`], to executors that it does
-//! not trust. An executor runs a [`Plan`] over them ([`Evaluator::evaluate`]): filters with clear literals, counts, sums,
+//! not trust. An executor runs a [`Plan`] over them ([`Evaluator::evaluate`]): filters with clear literals, linear
+//! models and decision trees among them, counts, sums,
 //! sums of squares, counts per category, minimum and maximum, for each group that is known in the clear. The owner opens
 //! what comes back ([`TableKey::open`]), exactly.
 //!
@@ -61,6 +62,7 @@ mod key;
 mod params;
 mod query;
 mod result;
+mod score;
 
 #[cfg(test)]
 mod tests;
@@ -71,3 +73,4 @@ pub use filter::Filter;
 pub use key::{EvaluationKey, TableKey};
 pub use query::{Output, Plan, Route};
 pub use result::{EncryptedResult, Opened};
+pub use score::Points;

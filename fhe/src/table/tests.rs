@@ -165,6 +165,32 @@ fn minimum_and_maximum_run_on_tfhe_rs_integers() {
 }
 
 #[test]
+fn linear_models_of_many_columns_are_exact() {
+    // Twelve columns: more digits than one sum takes.
+    let bits: Vec<u8> = (0..12).map(|i| 3 + i % 5).collect();
+    let columns = bits.iter().zip(0..).map(|(&bits, salt)| column(bits, 12, salt)).collect();
+    let table = Table { bits, columns };
+    let terms = |columns: std::ops::Range<usize>| columns.map(|c| (c, Points::Times(3 * c as i64 - 7))).collect();
+    for (terms, least) in [(terms(0..2), -30), (terms(2..5), 100), (terms(3..11), 500), (terms(0..12), 700)] {
+        table.check(&Filter::Score(terms, least), &[Output::Count]);
+    }
+}
+
+#[test]
+fn scores_beyond_what_is_computed_are_refused() {
+    let refused = |bits: &[u8], terms: Vec<(usize, Points)>| {
+        let error = Plan::new(bits, &Filter::Score(terms, 1), &[Output::Count]).unwrap_err();
+        assert!(matches!(error, Error::Score { .. }), "{error}");
+    };
+    refused(&[64], vec![(0, Points::Times(i64::MAX))]);
+    refused(&[16], vec![(0, Points::Each(vec![1; 1 << 16]))]);
+    refused(&[4], vec![(0, Points::Each(vec![1; 15]))]);
+    refused(&[4; 65], (0..65).map(|column| (column, Points::Times(1))).collect());
+    let missing = Filter::Score(vec![(1, Points::Times(1))], 1);
+    assert!(matches!(Plan::new(&[4], &missing, &[]), Err(Error::Column { got: 1, columns: 1 })));
+}
+
+#[test]
 fn a_full_chunk_of_greatest_values_is_within_the_noise_budget() {
     let rows = ROWS_PER_CHUNK;
     let table = Table { bits: vec![1, 32], columns: vec![vec![Some(1); rows], vec![Some(u32::MAX.into()); rows]] };
@@ -174,7 +200,7 @@ fn a_full_chunk_of_greatest_values_is_within_the_noise_budget() {
 /// A filter over columns of 4, 8, 9, 16 and 20 bits.
 fn filters() -> impl Strategy<Value = Filter> {
     let bits = [4u8, 8, 9, 16, 20];
-    let leaf = (0..bits.len(), any::<u64>(), prop::collection::vec(any::<u64>(), 0..4), 0..4).prop_map(
+    let test = (0..bits.len(), any::<u64>(), prop::collection::vec(any::<u64>(), 0..4), 0..4).prop_map(
         move |(column, value, some, kind)| {
             let fit = |v: u64| v % ((1 << bits[column]) + 2);
             match kind {
@@ -185,12 +211,35 @@ fn filters() -> impl Strategy<Value = Filter> {
             }
         },
     );
+    let leaf = prop_oneof![3 => test, 1 => scores()];
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
             inner.clone().prop_map(|f| Filter::Not(Box::new(f))),
             prop::collection::vec(inner.clone(), 0..4).prop_map(Filter::And),
             prop::collection::vec(inner, 0..4).prop_map(Filter::Or),
         ]
+    })
+}
+
+/// Scores over those columns: small and large weights, tables, bounds within reach and beyond.
+fn scores() -> impl Strategy<Value = Filter> {
+    let weight = prop_oneof![-9i64..9, -100_000i64..100_000, Just(1i64 << 30)];
+    let term = (0..WIDTHS.len(), weight, prop::collection::vec(-40i64..40, 512), any::<bool>()).prop_map(
+        |(column, weight, each, table)| match WIDTHS[column] {
+            bits if table && bits <= 9 => (column, Points::Each(each[..1 << bits].to_vec())),
+            _ => (column, Points::Times(weight)),
+        },
+    );
+    (prop::collection::vec(term, 0..7), 0f64..1.1).prop_map(|(terms, at)| {
+        let ends = |(column, points): &(usize, Points)| {
+            let all: Vec<i128> = match points {
+                Points::Each(points) => points.iter().map(|&points| points.into()).collect(),
+                Points::Times(_) => [0, (1 << WIDTHS[*column]) - 1].iter().filter_map(|&v| points.of(v)).collect(),
+            };
+            (*all.iter().min().unwrap(), *all.iter().max().unwrap())
+        };
+        let (low, high) = terms.iter().map(ends).fold((0, 0), |(low, high), (l, h)| (low + l, high + h));
+        Filter::Score(terms, (low as f64 + at * (high - low) as f64) as i64)
     })
 }
 
@@ -227,9 +276,23 @@ fn in_the_clear(gates: &filter::Gates, row: &[Value]) -> bool {
         }
         sum += gate.gates.iter().map(|&(of, weight)| weight * made[of]).sum::<i64>();
         assert!(gate.up <= MAX_SLACK && gate.down <= MAX_SLACK);
-        assert!(sum <= gate.threshold + gate.up && sum >= gate.threshold - 1 - gate.down, "{gate:?}");
-        made.push(i64::from(sum >= gate.threshold));
+        made.push(match gate.table {
+            Some(table) => table[usize::try_from(sum).expect("not negative")] as i64,
+            None => {
+                assert!(sum <= gate.threshold + gate.up && sum >= gate.threshold - 1 - gate.down, "{gate:?}");
+                i64::from(sum >= gate.threshold)
+            }
+        });
     }
+    // One bootstrap makes a gate at one scale.
+    let mut scales = vec![None; gates.gates.len()];
+    for user in gates.gates.iter().chain([&gates.last]) {
+        for (of, weight) in &user.gates {
+            let scale = multiplier(user) * *weight as u64;
+            assert_eq!(*scales[*of].get_or_insert(scale), scale);
+        }
+    }
+    assert!(!scales.contains(&None), "a gate that nothing uses");
     made.pop() == Some(1)
 }
 
