@@ -106,6 +106,7 @@ fn _sealock(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<query::Col>()?;
     module.add_class::<query::Expr>()?;
     module.add_class::<query::Filter>()?;
+    module.add_class::<query::Score>()?;
     module.add_class::<query::Program>()?;
     module.add_class::<query::Query>()?;
     module.add_class::<query::Secret>()?;

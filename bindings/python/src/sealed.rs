@@ -106,7 +106,8 @@ travels!(Task(sealed::Task), "task", {
     }
 });
 
-/// The part of a task that is about one chunk. It opens to the same numbers wherever it is run.
+/// The part of a task that is about one chunk. It gives the same CID in every process on the same kind of processor, and opens to
+/// the same numbers on any.
 #[pyclass(frozen, eq, module = "sealock")]
 #[derive(Clone, PartialEq)]
 pub struct Part(pub sealed::Part);
@@ -219,6 +220,13 @@ impl Executor {
         let results = convert::items("results", results)?.iter().map(convert::cid).collect::<Result<Vec<_>>>()?;
         let (executor, task) = (Arc::clone(&self.0), task.0.clone());
         Call::default().run(py, move |_| Ok(ExecutorResult(executor.join(&task, &results)?)))
+    }
+
+    /// Removes the pins of a task's results, once it is released or nobody waits for it. Equal parts of two tasks have one
+    /// result: forget it when both are done.
+    fn forget(&self, py: Python<'_>, result: &ExecutorResult) -> Result<()> {
+        let (executor, result) = (Arc::clone(&self.0), result.0.clone());
+        Call::default().run(py, move |_| Ok(executor.forget(&result)?))
     }
 
     fn __repr__(&self) -> String {

@@ -105,7 +105,7 @@ def test_two_executors_agree_and_the_answer_is_the_plaintext_answer(world: World
         executors[1].run(sl.Task.from_bytes(task.to_bytes())),
     ]
     assert steps[-1] == (5, 5)
-    assert results[0].results == results[1].results, "the same part gives the same CID in one process"
+    assert results[0].results == results[1].results, "the same part gives the same CID"
     # They travel.
     results = [pickle.loads(pickle.dumps(results[0])), results[1]]
     released = releaser.release(ticket, [results[0], results[1].to_bytes()])
@@ -117,6 +117,10 @@ def test_two_executors_agree_and_the_answer_is_the_plaintext_answer(world: World
     # The same request again gives the result that it has.
     assert releaser.release(ticket, []) == released
     assert releaser.struck(world.asset) == []
+    pins = world.exchange.store.pins()
+    assert set(results[0].results) <= set(pins)
+    executors[0].forget(results[0])
+    assert set(world.exchange.store.pins()) == set(pins) - set(results[0].results)
 
 
 def test_a_result_that_is_wrong_is_not_released_and_its_executor_is_struck(world: World) -> None:
@@ -136,6 +140,24 @@ def test_a_result_that_is_wrong_is_not_released_and_its_executor_is_struck(world
     assert str(again.value) == str(refused.value), "failures look alike"
     # The owner knows more.
     assert any("none of the executors" in refusal.reason for refusal in world.owner.node.refusals())
+
+
+def test_a_model_selects_rows_that_nobody_sees(world: World) -> None:
+    points = {"plan": {"free": 0.25, "paid": -1.5}, "region": {"north": 2, "south": 0.5}}
+    score = sl.col("plan").points(points["plan"]) + sl.col("region").points(points["region"])
+    query = sl.select(sl.sum("visits"), sl.count()).filter((score >= 0.5) & (sl.col("plan") == "paid"))
+    ticket = world.order.request(query)
+    executors = [sl.Executor(world.exchange, sl.Account.generate()) for _ in range(2)]
+    releaser = world.owner.releaser([executor.address for executor in executors])
+    task = releaser.task(ticket)
+    answer = ticket.open(*releaser.release(ticket, [executor.run(task) for executor in executors]))
+    rows = [
+        visits
+        for plan, region, visits in frame().rows()
+        if points["plan"][plan] + points["region"][region] >= 0.5 and plan == "paid"
+    ]
+    assert 0 < len(rows) < 40
+    assert (answer["sum(visits)"], answer["count"]) == ([sum(rows)], [len(rows)])
 
 
 def test_what_cannot_be_is_refused(world: World) -> None:
@@ -170,8 +192,9 @@ def agrees(world: World, pool: Pool) -> bool:
     releaser = world.owner.releaser([executor.address, here.address])
     ticket = world.ask()
     task = releaser.task(ticket)
-    spread = sl.run_on(pool, executor, task, store=world.folder, timeout=300)
-    return opened(ticket, releaser.release(ticket, [spread, here.run(task)])) == plain()
+    spread, alone = sl.run_on(pool, executor, task, store=world.folder, timeout=300), here.run(task)
+    assert spread.results == alone.results, "the same part gives the same CID in every process"
+    return opened(ticket, releaser.release(ticket, [spread, alone])) == plain()
 
 
 def test_a_pool_of_processes_computes_the_same(world: World) -> None:

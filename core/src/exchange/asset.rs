@@ -245,6 +245,11 @@ impl Asset {
         self.description().sealed.encrypted.is_some()
     }
 
+    /// A program, laid out over the schema.
+    pub(crate) fn plan(&self, program: &Program) -> std::result::Result<Plan, ProgramError> {
+        if self.is_sealed() { program.plan_rows(self.schema()) } else { program.plan(self.schema()) }
+    }
+
     /// What may be asked.
     pub fn policy(&self) -> &Policy {
         &self.inner.policy

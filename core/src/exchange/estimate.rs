@@ -169,7 +169,7 @@ impl Asset {
         }
         query.check_outputs()?;
         let program = query.program();
-        let plan = program.plan(self.schema())?;
+        let plan = self.plan(&program)?;
         if let Some(now) = policy_at {
             self.policy().check(&program, &plan, now)?;
         }

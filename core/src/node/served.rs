@@ -99,7 +99,7 @@ impl Task {
             Err(_) => {}
         }
         let program = Program::from_bytes(&request.program)?;
-        let plan = program.plan(asset.schema())?;
+        let plan = asset.plan(&program)?;
         if asset.is_sealed() {
             sealed::check(asset, &plan)?;
             return Ok(Task::Sealed(Box::new((program, plan))));

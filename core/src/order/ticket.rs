@@ -90,7 +90,7 @@ impl JobTicket {
         let sealed = result.unseal(result_key)?;
         let program = crate::program::Program::from_bytes(&request.program)?;
         let schema = self.asset.schema();
-        let plan = program.plan(schema)?;
+        let plan = self.asset.plan(&program)?;
         let numbers = match &self.asset.description().sealed.encrypted {
             Some(encrypted) => {
                 let executed = receipt.statement().executed.as_ref();

@@ -55,8 +55,16 @@ pub enum ProgramError {
         /// What `<=` and `>` can be compared with: the last value of each bin.
         lasts: Vec<String>,
     },
+    /// A score names a column of which a cell holds several values.
+    #[error("{column} cannot be scored: its values {cell} are one cell")]
+    Binned {
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+    },
     /// A comparison has too many or too few literals.
-    #[error("{column} {op:?} has {got} literals")]
+    #[error("{column} {op} has {got} literals")]
     LiteralCount {
         /// The column.
         column: String,
@@ -134,6 +142,9 @@ impl Classify for ProgramError {
                 edges.join(", "),
                 lasts.join(", ")
             )),
+            ProgramError::Binned { .. } => {
+                Some("compare it with the edges of its bins instead, or ask the owner for bins of one value".into())
+            }
             ProgramError::OtherKind { .. } => Some("a table answers queries, a model scores vectors".into()),
             ProgramError::NullLiteral { .. } => Some("use is_null()".into()),
             ProgramError::TooManyCells { .. } => {

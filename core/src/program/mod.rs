@@ -24,6 +24,7 @@ mod predicate;
 mod query;
 #[cfg(test)]
 mod random;
+mod score;
 mod sql;
 
 use std::fmt;
@@ -40,6 +41,8 @@ pub use plan::{MAX_ENTRIES, MAX_GROUPS, MAX_HIDDEN_CELLS, Plan, Series};
 pub(crate) use predicate::{MaybeSecret, select, test_cells};
 pub use predicate::{Op, Predicate};
 pub use query::{Col, Filter, IntoLiteralList, IntoLiterals, Literals, Query, Secret, col, secret};
+pub(crate) use score::Exact;
+pub use score::{Points, Score, Scored, Term};
 pub use sql::{MAX_SQL_BYTES, SqlError, SqlPosition};
 
 use crate::Digest;

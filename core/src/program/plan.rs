@@ -69,6 +69,17 @@ impl Program {
     /// # Errors
     /// A [`ProgramError`] that names the column and what is wrong with it.
     pub fn plan(&self, schema: &Schema) -> Result<Plan, ProgramError> {
+        let plan = self.plan_rows(schema)?;
+        span(schema, "clear", &plan.clear_dimensions, MAX_CUBE_CELLS)?;
+        Ok(plan)
+    }
+
+    /// Lays the program out over `schema`, to be computed row by row: its clear filter may compare columns that have more
+    /// combinations than a cube holds.
+    ///
+    /// # Errors
+    /// As [`Program::plan`].
+    pub(crate) fn plan_rows(&self, schema: &Schema) -> Result<Plan, ProgramError> {
         self.check_shape(schema)?;
         let (clear, hidden) = self.filter.as_ref().map_or((None, None), Predicate::split);
         let in_schema_order = |names: BTreeSet<&str>| -> Vec<String> {
@@ -76,17 +87,6 @@ impl Program {
         };
         let clear_dimensions = in_schema_order(clear.as_ref().map(Predicate::columns).unwrap_or_default());
         let hidden_dimensions = in_schema_order(hidden.as_ref().map(Predicate::columns).unwrap_or_default());
-        let span = |which, columns: &[String], limit| -> Result<usize, ProgramError> {
-            let mut cells = 1u64;
-            for column in columns {
-                cells = cells.saturating_mul(schema.column(column)?.cells()?);
-            }
-            if cells > limit {
-                return Err(ProgramError::TooManyCells { which, cells, limit });
-            }
-            Ok(cells as usize)
-        };
-        span("clear", &clear_dimensions, MAX_CUBE_CELLS)?;
         let mut series = BTreeSet::new();
         for aggregate in &self.aggregates {
             series.extend(series_of(schema, aggregate)?);
@@ -100,8 +100,10 @@ impl Program {
         };
         let series = series.into_iter().map(numbers).collect::<Result<Vec<_>, _>>()?;
         let width = series.iter().fold(0usize, |sum, (_, numbers)| sum.saturating_add(*numbers));
-        let (cells, groups) =
-            (span("hidden", &hidden_dimensions, MAX_HIDDEN_CELLS)?, span("grouped", &self.group_by, MAX_GROUPS)?);
+        let (cells, groups) = (
+            span(schema, "hidden", &hidden_dimensions, MAX_HIDDEN_CELLS)?,
+            span(schema, "grouped", &self.group_by, MAX_GROUPS)?,
+        );
         let entries = (cells as u64 * groups as u64).saturating_mul(width as u64);
         if entries > MAX_ENTRIES {
             return Err(ProgramError::TooManyCells {
@@ -166,11 +168,15 @@ impl Program {
                 compared = schema.column(column).and_then(Column::cells).map(|more| cells.saturating_add(more));
             }
         });
-        let (cells, limit) = (compared?, MAX_ENTRIES);
+        let mut compared = compared?;
+        for column in filter.scores().into_iter().flat_map(|scored| &scored.terms).map(|term| &term.column) {
+            compared = compared.saturating_add(schema.column(column)?.cells()?);
+        }
+        let (cells, limit) = (compared, MAX_ENTRIES);
         if cells > limit {
             return Err(ProgramError::TooManyCells { which: "compared", cells, limit });
         }
-        let mut result = Ok(());
+        let mut result = filter.scores().into_iter().try_for_each(|scored| scored.check(schema));
         filter.each(&mut |column, op, slot| {
             if result.is_ok() {
                 result = check_test(schema, column, op).and_then(|()| match slot {
@@ -181,6 +187,18 @@ impl Program {
         });
         result
     }
+}
+
+/// How many combinations of cells some columns have.
+fn span(schema: &Schema, which: &'static str, columns: &[String], limit: u64) -> Result<usize, ProgramError> {
+    let mut cells = 1u64;
+    for column in columns {
+        cells = cells.saturating_mul(schema.column(column)?.cells()?);
+    }
+    if cells > limit {
+        return Err(ProgramError::TooManyCells { which, cells, limit });
+    }
+    Ok(cells as usize)
 }
 
 /// The series that an aggregate is made from, its divisor last.

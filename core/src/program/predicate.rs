@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_HIDDEN_CELLS, ProgramError};
+use super::{MAX_HIDDEN_CELLS, ProgramError, Scored};
 use crate::asset::{Column, Kind, Schema, Value};
 
 /// How deep a filter may nest.
@@ -48,6 +48,8 @@ pub enum Predicate<L> {
         /// What it is compared with.
         literals: L,
     },
+    /// A sum over columns compared with a bound.
+    Score(Scored),
     /// Every part holds.
     All(Vec<Predicate<L>>),
     /// At least one part holds.
@@ -93,6 +95,7 @@ impl<L> Predicate<L> {
             Predicate::Test { column, op, literals } => {
                 Predicate::Test { column: column.clone(), op: *op, literals: f(literals) }
             }
+            Predicate::Score(scored) => Predicate::Score(scored.clone()),
             Predicate::All(parts) => Predicate::All(parts.iter().map(|p| p.map(f)).collect()),
             Predicate::Any(parts) => Predicate::Any(parts.iter().map(|p| p.map(f)).collect()),
             Predicate::Not(part) => Predicate::Not(Box::new(part.map(f))),
@@ -103,18 +106,36 @@ impl<L> Predicate<L> {
     pub(crate) fn each<'a>(&'a self, f: &mut impl FnMut(&'a str, Op, &'a L)) {
         match self {
             Predicate::Test { column, op, literals } => f(column, *op, literals),
+            Predicate::Score(_) => {}
             Predicate::All(parts) | Predicate::Any(parts) => parts.iter().for_each(|p| p.each(f)),
             Predicate::Not(part) => part.each(f),
         }
     }
 
+    /// The scores in it.
+    pub(crate) fn scores(&self) -> Vec<&Scored> {
+        match self {
+            Predicate::Test { .. } => Vec::new(),
+            Predicate::Score(scored) => vec![scored],
+            Predicate::All(parts) | Predicate::Any(parts) => parts.iter().flat_map(Predicate::scores).collect(),
+            Predicate::Not(part) => part.scores(),
+        }
+    }
+
     /// The columns that it names.
     pub(crate) fn columns(&self) -> BTreeSet<&str> {
-        let mut columns = BTreeSet::new();
+        let mut columns: BTreeSet<&str> = self.scores().into_iter().flat_map(Scored::columns).collect();
         self.each(&mut |column, _, _| {
             columns.insert(column);
         });
         columns
+    }
+
+    /// How many comparisons there are; a score counts as its terms.
+    fn tests(&self) -> usize {
+        let mut tests = self.scores().into_iter().map(|scored| scored.terms.len()).sum();
+        self.each(&mut |_, _, _| tests += 1);
+        tests
     }
 
     /// Whether [`Predicate::check_size`] refuses it for its depth, found without going any deeper.
@@ -122,7 +143,7 @@ impl<L> Predicate<L> {
         fn deeper<L>(p: &Predicate<L>, than: usize) -> bool {
             than == 0
                 || match p {
-                    Predicate::Test { .. } => false,
+                    Predicate::Test { .. } | Predicate::Score(_) => false,
                     Predicate::All(parts) | Predicate::Any(parts) => parts.iter().any(|p| deeper(p, than - 1)),
                     Predicate::Not(part) => deeper(part, than - 1),
                 }
@@ -132,18 +153,14 @@ impl<L> Predicate<L> {
 
     /// Whether [`Predicate::check_size`] refuses it for its depth or its comparisons.
     pub(crate) fn is_too_large(&self) -> bool {
-        let mut tests = 0;
-        self.is_too_deep() || {
-            self.each(&mut |_, _, _| tests += 1);
-            tests > MAX_TESTS
-        }
+        self.is_too_deep() || self.tests() > MAX_TESTS
     }
 
     /// Refuses trees that are too deep, too large or empty.
     pub(crate) fn check_size(&self) -> Result<(), ProgramError> {
         fn depth<L>(p: &Predicate<L>) -> Result<usize, ProgramError> {
             match p {
-                Predicate::Test { .. } => Ok(1),
+                Predicate::Test { .. } | Predicate::Score(_) => Ok(1),
                 Predicate::All(parts) | Predicate::Any(parts) => {
                     let mut deepest = None;
                     for part in parts {
@@ -154,9 +171,7 @@ impl<L> Predicate<L> {
                 Predicate::Not(part) => Ok(depth(part)? + 1),
             }
         }
-        let depth = depth(self)?;
-        let mut tests = 0;
-        self.each(&mut |_, _, _| tests += 1);
+        let (depth, tests) = (depth(self)?, self.tests());
         if depth > MAX_DEPTH || tests > MAX_TESTS {
             return Err(ProgramError::FilterTooLarge { depth, tests, max_depth: MAX_DEPTH, max_tests: MAX_TESTS });
         }
@@ -195,6 +210,7 @@ impl<L: fmt::Display> fmt::Display for Predicate<L> {
         match self {
             Predicate::Test { column, op: Op::Null, .. } => write!(f, "{column} {}", Op::Null),
             Predicate::Test { column, op, literals } => write!(f, "{column} {op} {literals}"),
+            Predicate::Score(scored) => write!(f, "{scored}"),
             Predicate::All(parts) => join(f, parts, " and "),
             Predicate::Any(parts) => join(f, parts, " or "),
             Predicate::Not(part) => write!(f, "not ({part})"),
@@ -280,7 +296,7 @@ pub(crate) fn test_cells(column: &Column, op: Op, literals: &[Value]) -> Result<
 }
 
 /// The cells of a column, if they are few enough to go through.
-fn check_cells(column: &Column) -> Result<u32, ProgramError> {
+pub(super) fn check_cells(column: &Column) -> Result<u32, ProgramError> {
     let cells = column.cells()?;
     if cells > MAX_HIDDEN_CELLS {
         return Err(ProgramError::TooManyCells { which: "filtered", cells, limit: MAX_HIDDEN_CELLS });
@@ -341,6 +357,7 @@ pub(crate) fn select(
 
 /// The product of some columns' cells, row-major.
 struct Grid<'a> {
+    schema: &'a Schema,
     columns: Vec<&'a Column>,
     sizes: Vec<usize>,
     strides: Vec<usize>,
@@ -353,16 +370,32 @@ impl<'a> Grid<'a> {
         let sizes = columns.iter().map(|c| Ok(c.cells()? as usize)).collect::<Result<Vec<_>, ProgramError>>()?;
         let strides = (0..sizes.len()).map(|i| sizes[i + 1..].iter().product()).collect();
         let total = sizes.iter().product();
-        Ok(Self { columns, sizes, strides, total })
+        Ok(Self { schema, columns, sizes, strides, total })
+    }
+
+    fn axis(&self, column: &str) -> Result<usize, ProgramError> {
+        let axis = self.columns.iter().position(|c| c.name == column);
+        axis.ok_or_else(|| ProgramError::NotADimension { column: column.into() })
     }
 
     fn evaluate(&self, filter: &Predicate<Vec<Value>>) -> Result<Vec<Option<bool>>, ProgramError> {
         match filter {
             Predicate::Test { column, op, literals } => {
-                let axis = self.columns.iter().position(|c| c.name == *column);
-                let axis = axis.ok_or_else(|| ProgramError::NotADimension { column: column.clone() })?;
+                let axis = self.axis(column)?;
                 let cells = test_cells(self.columns[axis], *op, literals)?;
                 Ok((0..self.total).map(|i| cells[i / self.strides[axis] % self.sizes[axis]]).collect())
+            }
+            Predicate::Score(scored) => {
+                let exact = scored.exact(self.schema)?;
+                let mut sums = vec![Some(-exact.least); self.total];
+                for (column, cells) in &exact.terms {
+                    let axis = self.axis(column)?;
+                    for (i, sum) in sums.iter_mut().enumerate() {
+                        let points = cells[i / self.strides[axis] % self.sizes[axis]];
+                        *sum = sum.zip(points).map(|(sum, points)| sum + points);
+                    }
+                }
+                Ok(sums.into_iter().map(|sum| sum.map(|sum| sum >= 0)).collect())
             }
             Predicate::Not(part) => Ok(self.evaluate(part)?.into_iter().map(|v| v.map(|b| !b)).collect()),
             Predicate::All(parts) => self.fold(parts, true),

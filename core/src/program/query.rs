@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::{BitAnd, BitOr, Not};
 
-use super::{Aggregate, MAX_PROGRAM_BYTES, MaybeSecret, Op, Output, Predicate, Program, ProgramError, Slot, VERSION};
+use super::{
+    Aggregate, MAX_PROGRAM_BYTES, MaybeSecret, Op, Output, Points, Predicate, Program, ProgramError, Scored, Slot,
+    Term, VERSION,
+};
 use crate::asset::Value;
 use crate::codec::{CodecError, to_canonical};
 
@@ -97,6 +100,10 @@ impl<T: IntoLiteralList> IntoLiteralList for Secret<T> {
 pub struct Filter(Predicate<Literals>);
 
 impl Filter {
+    pub(super) fn scored(scored: Scored) -> Self {
+        Filter(scored.into())
+    }
+
     /// Joins two filters, unless one is too large for any program. That one then stands for the whole, which would be as
     /// invalid: no filter grows so deep that walking through it ends the stack, or by doubling so large that it ends memory.
     fn join(
@@ -178,6 +185,18 @@ impl Col {
     /// Equal to one of the literals: `col("plan").is_in(secret(["free", "25%"]))`.
     pub fn is_in(self, literals: impl IntoLiteralList) -> Filter {
         self.test(Op::In, literals.into_literal_list())
+    }
+
+    /// So many times the column, as a term of a [`Score`](super::Score); of a boolean column, for TRUE.
+    pub fn times(self, weight: impl Into<Value>) -> Term {
+        Term { column: self.0, points: Points::Times(weight.into()) }
+    }
+
+    /// Points for each of these values, as a term of a [`Score`](super::Score). Of a row with another value nothing is known, as
+    /// of one with a null.
+    pub fn points<V: Into<Value>, P: Into<Value>>(self, each: impl IntoIterator<Item = (V, P)>) -> Term {
+        let each = each.into_iter().map(|(value, points)| (value.into(), points.into())).collect();
+        Term { column: self.0, points: Points::Each(each) }
     }
 
     /// Not null.

@@ -25,7 +25,20 @@ struct Row {
 /// A filter that a row can be asked.
 #[derive(Clone, Debug)]
 enum Tree {
-    Test { column: usize, op: Op, literals: Vec<i64>, hidden: bool },
+    Test {
+        column: usize,
+        op: Op,
+        literals: Vec<i64>,
+        hidden: bool,
+    },
+    /// Tenths for each unit of age, for TRUE, and for regions, of the last of which nothing is said.
+    Score {
+        age: i64,
+        member: i64,
+        regions: Option<[i64; 2]>,
+        op: Op,
+        bound: i64,
+    },
     All(Vec<Tree>),
     Any(Vec<Tree>),
     Not(Box<Tree>),
@@ -50,6 +63,16 @@ impl Tree {
                 let literals = if *hidden { Literals::Secret(values) } else { Literals::Clear(values) };
                 col(NAMES[*column]).test(*op, literals)
             }
+            Tree::Score { age, member, regions, op, bound } => {
+                let tenths = |mantissa: i64| Value::Decimal { mantissa, scale: 1 };
+                let score = col("age").times(tenths(*age)) + col("member").times(tenths(*member));
+                let score = match regions {
+                    Some(of) => score + col("region").points(REGIONS.into_iter().zip(of.map(tenths))),
+                    None => score,
+                };
+                // Hundredths, of which only the tenths can make a difference.
+                score.compared(*op, Value::Decimal { mantissa: *bound, scale: 2 })
+            }
             Tree::All(parts) => parts.iter().map(Tree::filter).reduce(|a, b| a & b).unwrap(),
             Tree::Any(parts) => parts.iter().map(Tree::filter).reduce(|a, b| a | b).unwrap(),
             Tree::Not(part) => !part.filter(),
@@ -70,6 +93,20 @@ impl Tree {
                     Op::Gt => x > v,
                     Op::Ge => x >= v,
                     Op::In | Op::Null => literals.contains(&x),
+                })
+            }
+            Tree::Score { age, member, regions, op, bound } => {
+                let [region, of_age, of_member] = row.dimensions;
+                let region = match regions {
+                    Some(of) => *of.get(region? as usize)?,
+                    None => 0,
+                };
+                let score = 10 * (age * of_age? + member * of_member? + region);
+                Some(match op {
+                    Op::Lt => score < *bound,
+                    Op::Le => score <= *bound,
+                    Op::Gt => score > *bound,
+                    _ => score >= *bound,
                 })
             }
             Tree::All(parts) => {
@@ -121,8 +158,22 @@ fn test(binned: bool) -> impl Strategy<Value = Tree> {
     )
 }
 
+fn score() -> impl Strategy<Value = Tree> {
+    let ops = prop::sample::select(vec![Op::Lt, Op::Le, Op::Gt, Op::Ge]);
+    let regions = prop::option::of([-30..30i64, -30..30i64]);
+    (-30..30i64, -30..30i64, regions, ops, -500..500i64).prop_map(|(age, member, regions, op, bound)| Tree::Score {
+        age,
+        member,
+        regions,
+        op,
+        bound,
+    })
+}
+
 fn tree(binned: bool) -> impl Strategy<Value = Tree> {
-    test(binned).prop_recursive(4, 16, 3, |inner| {
+    // What is in bins cannot be scored.
+    let leaf = if binned { test(binned).boxed() } else { prop_oneof![3 => test(binned), 1 => score()].boxed() };
+    leaf.prop_recursive(4, 16, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 1..4).prop_map(Tree::All),
             prop::collection::vec(inner.clone(), 1..4).prop_map(Tree::Any),
@@ -307,6 +358,41 @@ fn an_or_of_a_clear_and_a_secret_comparison_is_hidden_as_a_whole() {
     let plan = query.program().plan(table(&[], false).schema()).unwrap();
     assert_eq!(plan.hidden(), ["region", "age"]);
     assert_eq!(plan.dimensions().collect::<Vec<_>>(), ["member", "region", "age"]);
+}
+
+#[test]
+fn scores_that_cannot_be_computed_are_refused_by_name() {
+    let (binned, single) = (table(&[], true), table(&[], false));
+    let refused = |table: &Table, filter| {
+        Query::select([count()]).filter(filter).program().plan(table.schema()).unwrap_err().to_string()
+    };
+    let age = || Score::from(col("age").times(2));
+    assert_eq!(refused(&binned, age().ge(3)), "age cannot be scored: its values [0, 3) are one cell");
+    for (filter, words) in [
+        (Score::from(col("region").times(2)).ge(3), "no order"),
+        (Score::from(col("visits").times(2)).ge(3), "not a dimension"),
+        (Score::from(col("age").times("a")).ge(3), "no number"),
+        (Score::from(col("age").times(f64::NAN)).ge(3), "no number"),
+        (age().ge("x"), "no number"),
+        (age().at_least_probability(1.0), "no number"),
+        (age().at_least_probability(-0.1), "no number"),
+        (Score::from(3).ge(3), "0 terms"),
+        ((0..6).fold(age(), |sum, _| sum.clone() + sum).ge(1), "64 terms"),
+        (Score::from(col("region").points([("north", 1), ("north", 2)])).ge(3), "points twice"),
+        (Score::from(col("region").points([("west", 1)])).ge(3), "west"),
+    ] {
+        // 64 terms are the most.
+        if words == "64 terms" {
+            assert!(Query::select([count()]).filter(filter.clone()).program().plan(single.schema()).is_ok());
+            continue;
+        }
+        let said = refused(&single, filter);
+        assert!(said.contains(words), "{said}: {words}");
+    }
+    assert!(refused(&single, (0..9).fold(age(), |sum, _| sum.clone() + sum).ge(1)).contains("65 terms"));
+    // A digit more than fits, whichever way it comes.
+    let tiny = Value::Decimal { mantissa: 1, scale: 255 };
+    assert!(refused(&single, (age() + col("member").times(tiny)).ge(1)).contains("too many digits"));
 }
 
 #[test]

@@ -75,10 +75,9 @@ impl Executor {
         Ok(task.parts(&self.store)?)
     }
 
-    /// Runs one part, and returns where its encrypted result is. It is pinned. The same part
-    /// opens to the same numbers wherever it is run, so that one that was lost is run again anywhere. In one process it gives the
-    /// same CID as well; another may choose another order of floating-point additions (tfhe-rs measures which is fastest), and so
-    /// differ in the last bits of the noise.
+    /// Runs one part, and returns where its encrypted result is. It is pinned: see [`Executor::forget`]. The same part gives the
+    /// same CID in every process on the same kind of processor, and opens to the same numbers on any, so that one that was lost is
+    /// run again anywhere.
     ///
     /// # Errors
     /// The store's own; [`SealedError::Invalid`] and [`SealedError::Encryption`] for blocks that are not what the part says.
@@ -130,6 +129,18 @@ impl Executor {
         let evaluator = Arc::new(Evaluator::new(&EvaluationKey::from_bytes(&bytes)?));
         *kept = Some((*key, Arc::clone(&evaluator)));
         Ok(evaluator)
+    }
+
+    /// Removes the pins of the results of a task that has been released, or that nobody waits for. The next collection of garbage
+    /// removes their blocks. Equal parts of two tasks have one result: forget it when both are done.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn forget(&self, result: &ExecutorResult) -> Result<()> {
+        for root in result.results() {
+            self.store.unpin(root)?;
+        }
+        Ok(())
     }
 
     /// Signs the results of all parts of a task, in the order of [`Executor::parts`].

@@ -9,13 +9,13 @@ use sealock_fhe::table::Opened;
 
 use super::SealedError;
 use super::layout::{Holds, Layout};
-use super::pass::{Condition, MAX_COMBINATIONS, MAX_PASSES, MAX_RING_ELEMENTS, Out, Pass};
+use super::pass::{Condition, MAX_COMBINATIONS, MAX_PASSES, MAX_RING_ELEMENTS, Out, Pass, Points};
 use super::task::MAX_TASK_BYTES;
 use crate::asset::{Schema, Value};
 use crate::codec::to_canonical;
 use crate::policy::Policy;
 use crate::privacy::Noise;
-use crate::program::{Plan, Predicate, Series, test_cells};
+use crate::program::{Exact, Plan, Predicate, Series, test_cells};
 
 /// Most numbers of an answer.
 pub(crate) const MAX_NUMBERS: usize = 1 << 20;
@@ -333,6 +333,19 @@ enum Node {
     /// The public column's cell is one of these.
     Public(usize, Vec<bool>),
     Encrypted(Condition),
+    Score(Score),
+}
+
+/// What columns score. The points of encrypted ones are multiples of `unit`.
+struct Score {
+    /// What each cell adds, if that is known.
+    public: Vec<(usize, Vec<Option<i128>>)>,
+    encrypted: Vec<(u32, Points)>,
+    /// Where all encrypted columns have points.
+    known: Condition,
+    unit: i128,
+    /// What is to be reached.
+    least: i128,
 }
 
 impl Node {
@@ -341,6 +354,7 @@ impl Node {
         match self {
             Node::All(parts) | Node::Any(parts) => parts.iter().for_each(|part| part.public(columns)),
             Node::Public(column, _) => columns.push(*column),
+            Node::Score(score) => columns.extend(score.public.iter().map(|(column, _)| *column)),
             Node::Encrypted(_) => {}
         }
     }
@@ -353,8 +367,83 @@ impl Node {
             Node::Public(column, holds) if holds[cells[*column]] => Condition::always(),
             Node::Public(..) => Condition::Any(Vec::new()),
             Node::Encrypted(condition) => condition.clone(),
+            Node::Score(score) => score.given(cells),
         }
     }
+}
+
+impl Score {
+    fn new(layout: &Layout, exact: Exact<'_>) -> Result<Self, SealedError> {
+        let (mut public, mut points, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut least, mut unit) = (exact.least, 0);
+        for (name, cells) in exact.terms {
+            if let Some(column) = layout.public(name) {
+                public.push((column, cells));
+                continue;
+            }
+            let number = layout.dimension(name);
+            let number = number.ok_or_else(|| uncomputable(format!("{name:?} is not encrypted to filter by"), ASK))?;
+            let column = &layout.values[number];
+            let values = &cells[..cells.len() - usize::from(column.nullable)];
+            if column.bits > MAX_LISTED_BITS {
+                // From equal step to equal step.
+                let first = values.first().copied().flatten();
+                let step = values.get(1).copied().flatten().zip(first).map(|(second, first)| second - first);
+                let even = |(first, step): (i128, i128)| {
+                    values.iter().zip(0..).all(|(points, cell)| *points == Some(first + step * cell))
+                };
+                let (first, step) = first.zip(step).filter(|both| even(*both)).ok_or_else(|| {
+                    let why = format!("{name:?} has {} values, and points that are no factor of them", values.len());
+                    uncomputable(why, "give a factor, or ask the owner for coarser bins")
+                })?;
+                least -= first;
+                unit = gcd(unit, step.abs());
+                points.push((number as u32, vec![step]));
+            } else {
+                let lowest = values.iter().flatten().min().copied().unwrap_or(0);
+                least -= lowest;
+                if values.contains(&None) {
+                    let list = values.iter().zip(0..).filter(|(points, _)| points.is_some()).map(|(_, cell)| cell);
+                    known.push(Condition::In(number as u32, list.collect()));
+                }
+                let mut each = vec![0; 1 << column.bits];
+                for (own, points) in each.iter_mut().zip(values) {
+                    *own = points.map_or(0, |points| points - lowest);
+                    unit = gcd(unit, *own);
+                }
+                points.push((number as u32, each));
+            }
+        }
+        let unit = unit.max(1);
+        let whole = |points: i128| {
+            i64::try_from(points / unit).map_err(|_| {
+                uncomputable("a score has too many digits", "round its weights: 0.0412 instead of 0.04123456789")
+            })
+        };
+        let wide = |column: u32| layout.values[column as usize].bits > MAX_LISTED_BITS;
+        let encrypted = points.into_iter().map(|(column, points)| {
+            let points = points.into_iter().map(whole).collect::<Result<Vec<_>, _>>()?;
+            Ok((column, if wide(column) { Points::Times(points[0]) } else { Points::Each(points) }))
+        });
+        Ok(Self { public, encrypted: encrypted.collect::<Result<_, SealedError>>()?, known: all(known), unit, least })
+    }
+
+    fn given(&self, cells: &[usize]) -> Condition {
+        let public: Option<i128> = self.public.iter().map(|(column, points)| points[cells[*column]]).sum();
+        let Some(public) = public else { return Condition::Any(Vec::new()) };
+        let least = self.least - public;
+        if self.encrypted.is_empty() {
+            return if least <= 0 { Condition::always() } else { Condition::Any(Vec::new()) };
+        }
+        // No sum of 64-bit points is beyond.
+        let least = (least.div_euclid(self.unit) + i128::from(least.rem_euclid(self.unit) != 0))
+            .clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        all(vec![self.known.clone(), Condition::Score(self.encrypted.clone(), least)])
+    }
+}
+
+fn gcd(a: i128, b: i128) -> i128 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// All of these.
@@ -384,6 +473,10 @@ fn node(schema: &Schema, layout: &Layout, filter: &Predicate<Vec<Value>>, positi
         Predicate::All(all) if positive => Node::All(parts(all)?),
         Predicate::Any(any) if !positive => Node::All(parts(any)?),
         Predicate::All(some) | Predicate::Any(some) => Node::Any(parts(some)?),
+        Predicate::Score(scored) => {
+            let exact = scored.exact(schema)?;
+            Node::Score(Score::new(layout, if positive { exact } else { exact.negated() })?)
+        }
         Predicate::Test { column: name, op, literals } => {
             let column = schema.column(name)?;
             let cells = test_cells(column, *op, literals)?.into_iter().map(|holds| holds == Some(positive));

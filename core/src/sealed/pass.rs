@@ -1,7 +1,7 @@
 //! What executors run: passes over the rows of a chunk, each a filter, some outputs, and the groups that are known in the
 //! clear. And the same in the clear, for rows whose values the owner has made up.
 
-use sealock_fhe::table::{EncryptedResult, Filter, Opened, Output, Plan};
+use sealock_fhe::table::{self, EncryptedResult, Filter, Opened, Output, Plan};
 use serde::{Deserialize, Serialize};
 
 use super::SealedError;
@@ -16,6 +16,8 @@ pub const MAX_RING_ELEMENTS: usize = 1024;
 /// Deepest condition, and most parts of one.
 const MAX_DEPTH: usize = 64;
 const MAX_PARTS: usize = 4096;
+/// Most columns of a score.
+const MAX_TERMS: usize = 64;
 /// Most values of one list.
 const MAX_VALUES: usize = 2048;
 
@@ -33,6 +35,27 @@ pub enum Condition {
     Between(u32, u64, u64),
     /// The column has no value.
     Null(u32),
+    /// What the columns' values score, added up, is at least this; of a row without one of the values it is not.
+    Score(Vec<(u32, Points)>, i64),
+}
+
+/// What a column's values score.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Points {
+    /// So much for each unit of the value.
+    Times(i64),
+    /// For each value from 0 on.
+    Each(Vec<i64>),
+}
+
+impl From<&Points> for table::Points {
+    fn from(points: &Points) -> Self {
+        match points {
+            Points::Times(weight) => table::Points::Times(*weight),
+            Points::Each(each) => table::Points::Each(each.clone()),
+        }
+    }
 }
 
 impl Condition {
@@ -57,6 +80,9 @@ impl Condition {
             Condition::In(column, values) => Filter::In(*column as usize, values.clone()),
             Condition::Between(column, low, high) => Filter::between(*column as usize, *low, *high),
             Condition::Null(column) => Filter::Null(*column as usize),
+            Condition::Score(terms, least) => {
+                Filter::Score(terms.iter().map(|(column, points)| (*column as usize, points.into())).collect(), *least)
+            }
         }
     }
 
@@ -69,6 +95,9 @@ impl Condition {
             Condition::All(all) | Condition::Any(all) => all.iter().try_for_each(|one| one.check(depth - 1, parts)),
             Condition::In(_, values) if values.len() > MAX_VALUES => {
                 Err(SealedError::invalid("task", "a condition lists too many values"))
+            }
+            Condition::Score(terms, _) if terms.len() > MAX_TERMS => {
+                Err(SealedError::invalid("task", "a condition adds up too many columns"))
             }
             _ => Ok(()),
         }

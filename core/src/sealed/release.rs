@@ -101,7 +101,7 @@ impl<'a> Releaser<'a> {
     fn lay_out(&self, grant: &AccessGrant) -> Result<(Plan, Layout, Lowered, Task), SealedError> {
         let (asset, request) = (&grant.served.asset, &grant.request);
         let layout = layout_of(asset)?;
-        let plan = Program::from_bytes(&request.program)?.plan(asset.schema())?;
+        let plan = asset.plan(&Program::from_bytes(&request.program)?)?;
         let lowered = lower(asset.schema(), asset.policy(), &layout, &plan)?;
         let encrypted = asset.description().sealed.encrypted.as_ref();
         let encrypted = encrypted.ok_or_else(|| SealedError::NotSealed { did: asset.did() })?;

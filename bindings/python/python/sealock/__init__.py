@@ -47,6 +47,7 @@ from ._records import (
     Step,
     Suppression,
 )
+from ._scores import decision_function, predicts
 from ._sealock import (
     Account,
     Aggregate,
@@ -89,6 +90,7 @@ from ._sealock import (
     Releaser,
     RemoteNode,
     Schema,
+    Score,
     SealedResult,
     Secret,
     Server,
@@ -182,6 +184,7 @@ __all__ = [
     "RemoteNode",
     "Revocation",
     "Schema",
+    "Score",
     "SealedFile",
     "SealedResult",
     "SealockError",
@@ -196,12 +199,14 @@ __all__ = [
     "__version__",
     "col",
     "count",
+    "decision_function",
     "errors",
     "histogram",
     "max",
     "mean",
     "median",
     "min",
+    "predicts",
     "quantile",
     "run_on",
     "secret",

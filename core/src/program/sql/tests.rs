@@ -153,7 +153,14 @@ fn a_refusal_says_what_came_and_where_and_what_to_do() {
         ("SELECT sum(x) FROM a WHERE b IN (SELECT 1)", Unsupported, 34, "subqueries"),
         ("SELECT sum(x) FROM a WHERE b = (SELECT 1)", Unsupported, 33, "subqueries"),
         ("SELECT sum(x) FROM a WHERE EXISTS (SELECT 1)", Unsupported, 28, "subqueries"),
-        ("SELECT sum(x) FROM a WHERE b + 1 = 2", Unsupported, 30, "arithmetic"),
+        ("SELECT sum(x) FROM a WHERE b + 1 = 2 * 3", Unsupported, 38, "arithmetic on the right"),
+        ("SELECT sum(x) FROM a WHERE b * c > 2", Invalid, 32, "expected a number, as a column's factor"),
+        ("SELECT sum(x) FROM a WHERE 2 * b > SECRET(1)", Unsupported, 36, "hidden bounds of sums"),
+        ("SELECT sum(x) FROM a WHERE 2 * b > 'c'", Unsupported, 36, "with a text"),
+        ("SELECT sum(x) FROM a WHERE b / 2 > 1", Unsupported, 30, "division of columns"),
+        ("SELECT sum(x) FROM a WHERE 2 * b", Invalid, 33, "expected +, - or a comparison"),
+        ("SELECT sum(x) FROM a WHERE CASE b WHEN 1 THEN c END > 1", Invalid, 47, "expected a number"),
+        ("SELECT sum(x) FROM a WHERE CASE b WHEN 1 THEN 2 ELSE 0 END > 1", Unsupported, 49, "ELSE"),
         ("SELECT sum(x) FROM a WHERE b = 1 + 1", Unsupported, 34, "arithmetic"),
         ("SELECT sum(x) FROM a WHERE 1 < b < 3", Invalid, 34, "found <"),
         ("SELECT sum(x) FROM a WHERE lower(b) = 'c'", Unsupported, 28, "no function lower()"),
@@ -163,7 +170,7 @@ fn a_refusal_says_what_came_and_where_and_what_to_do() {
         ("SELECT sum(x) FROM a WHERE b == 1", Unsupported, 30, "=="),
         ("SELECT sum(x) FROM a WHERE b = ?", Unsupported, 32, "placeholders"),
         ("SELECT sum(x) FROM a WHERE b = DATE '2024-12-31'", Unsupported, 32, "dates"),
-        ("SELECT sum(x) FROM a WHERE CASE WHEN b THEN c END", Unsupported, 28, "CASE"),
+        ("SELECT sum(x) FROM a WHERE CASE WHEN b THEN c END", Unsupported, 33, "CASE"),
         ("SELECT sum(x) FROM a WHERE b = 99999999999999999999", Invalid, 32, "do not fit 64 bits"),
         ("SELECT sum(x) FROM a WHERE b = 1e99", Invalid, 32, "do not fit 64 bits"),
         ("SELECT sum(x) FROM a WHERE b = SECRET(1, 2)", Unsupported, 32, "several literals at once"),
@@ -180,6 +187,27 @@ fn a_refusal_says_what_came_and_where_and_what_to_do() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let error = refusal("SELECT sum(x)\n  FROM a -- the table\n\tLIMIT 3");
     assert!(error.to_string().starts_with("line 3, column 2: "), "{error}");
+}
+
+#[test]
+fn sums_of_columns_are_scores() {
+    let of = |condition: &str| parsed(&format!("SELECT count(*) FROM a WHERE {condition}"));
+    let points = || col("plan").points([("free", 5), ("paid", -2)]);
+    let half = || Value::decimal("0.5").unwrap();
+    let score = col("age").times(2) - col("bmi").times(half()) + points();
+    for (text, filter) in [
+        ("2 * age - 0.5 * bmi + CASE plan WHEN 'free' THEN 5 WHEN 'paid' THEN -2 END >= 90", score.clone().ge(90)),
+        ("age * 2 + bmi * -0.5 + case plan when 'free' then 5 when 'paid' then -2 end >= 90", score.clone().ge(90)),
+        ("age + bmi + 3 < 7.5", (col("age").times(1) + col("bmi").times(1)).lt(Value::decimal("4.5").unwrap())),
+        ("-age > -3 AND b = 1", (-Score::from(col("age").times(1))).gt(-3) & col("b").eq(1)),
+        ("NOT (2 * age <= 4)", !Score::from(col("age").times(2)).le(4)),
+        ("2 * age = 4", Score::from(col("age").times(2)).ge(4) & Score::from(col("age").times(2)).le(4)),
+        ("CASE when WHEN 1 THEN 2 END > 1", Score::from(col("when").points([(1, 2)])).gt(1)),
+    ] {
+        assert_eq!(of(text), filtered(filter), "{text}");
+        assert_eq!(parsed(&of(text).to_sql()), of(text), "{}", of(text).to_sql());
+    }
+    assert_eq!(of("2 * age <= 4").program().to_string(), "count where 2 * age <= 4");
 }
 
 #[test]
@@ -589,10 +617,12 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back(
         tree in proptest::option::of(conditions()),
+        weight in any::<i64>(),
         names in vec("[a-z_]{1,6}|(select|order|GROUP|secret|count|date)|[\"'a-zA-Zé .\u{1f4a9}-]{1,8}", 1..4),
     ) {
         let mut query = Query::select(names.iter().flat_map(|name| [sum(name), mean(name)]).chain([count()]));
-        for filter in tree.iter().map(Tree::built).chain(names.iter().map(|name| col(name).eq(name.as_str()))) {
+        let score = Score::from(col(names[0].as_str()).times(weight)) + col("b").points([(true, weight), (false, 1)]);
+        for filter in tree.iter().map(Tree::built).chain([score.ge(weight)]).chain(names.iter().map(|name| col(name).eq(name.as_str()))) {
             query = query.filter(filter);
         }
         let query = query.group_by(names);
@@ -611,6 +641,7 @@ proptest! {
             "SELECT", "count", "(", "*", ")", "FROM", "a", "WHERE", "AND", "OR", "NOT", "IN", "BETWEEN", "IS", "NULL", "GROUP",
             "BY", "SECRET", "(", ")", ",", ";", "=", "<", "-", "1", "1.5", "'b'", "\"c\"", "TRUE", "--", "/*", "*/", "\n", ".",
             "sum", "SELECT count(*) FROM a WHERE", "a = 1", "JOIN", "'", "é", "\\", "::", "{", "$1", "@", "DATE", "CASE",
+            "2 *", "+ a", "CASE b WHEN 1 THEN 2", "END", "THEN",
         ]), 0..24),
         noise in ".{0,12}",
     ) {

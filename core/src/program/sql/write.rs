@@ -115,6 +115,7 @@ fn condition(out: &mut String, filter: &Predicate<Slot>) {
                 op => format!("{} {op} {literals}", name(column)),
             });
         }
+        Predicate::Score(scored) => out.push_str(&scored.text(&name, &literal)),
         Predicate::Not(part) => match &**part {
             Predicate::Test { column, op: Op::Null, .. } => out.push_str(&format!("{} IS NOT NULL", name(column))),
             part => {

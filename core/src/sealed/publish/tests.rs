@@ -61,7 +61,12 @@ fn filter(dice: &mut Dice, depth: u32) -> Filter {
         };
     }
     let steps = |dice: &mut Dice| 2492 + dice.below(10) as i64;
-    match dice.below(9) {
+    match dice.below(12) {
+        9 => (col("steps").times(3) + col("plan").points([("free", 11), ("half", -9), ("full", 0)])).ge(7480),
+        10 => (col("region").points([("north", 2)]) - col("steps").times(0.5)).lt(-1247 + dice.below(3) as i64),
+        11 => {
+            (col("plan").points([("free", 1), ("half", 2)]) + col("region").points([("north", 1), ("south", 2)])).gt(2)
+        }
         0 => col("plan").eq(PLANS[dice.below(3) as usize]),
         1 => col("plan").is_in(["free", "full"]),
         2 => col("region").ne("north"),
