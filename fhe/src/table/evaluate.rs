@@ -1,30 +1,21 @@
-//! The executor's side, on the processor.
+//! The executor's side.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::OnceLock,
-};
+use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
-use tfhe::core_crypto::{
-    algorithms::slice_algorithms::{slice_wrapping_add_assign, slice_wrapping_sub_scalar_mul_assign},
-    commons::computation_buffers::ComputationBuffers,
-    fft_impl::fft64::{crypto::bootstrap::batch_blind_rotate_assign_scratch, math::fft::Fft},
-    prelude::*,
-};
+use tfhe::core_crypto::{algorithms::slice_algorithms::slice_wrapping_add_assign, prelude::*};
 
 use super::{
+    bootstrap::{Bootstrap, Cpu, Digits},
     column::{EncryptedChunk, Form, digits, place, range},
     filter::{Digit, Gates, Threshold},
     key::EvaluationKey,
-    params::{BOX, BOXES, DELTA, GLWE_SIZE, N, POLY, SMALL, STEPS, native},
+    params::{BOX, DELTA, N, POLY, STEPS, native},
     query::{Output, Plan, Route},
     result::{EncryptedResult, MIDDLE, Sample, to_element},
 };
 use crate::Error;
 
-/// Rows whose ciphertexts go through the keys together: each part of a key is read once for all of them.
-pub(crate) const BATCH: usize = 16;
 /// Words of a ring element.
 pub(crate) const ELEMENT: usize = 2 * N;
 /// Half of the torus.
@@ -32,10 +23,7 @@ const HALF: u64 = 1 << 63;
 
 /// An evaluation key ready for use, 240 MB. Make it once and share it.
 pub struct Evaluator {
-    pub(crate) switch: LweKeyswitchKeyOwned<u64>,
-    pub(crate) coarse: FourierLweBootstrapKeyOwned,
-    fine: FourierLweBootstrapKeyOwned,
-    pub(crate) integers: OnceLock<tfhe::integer::ServerKey>,
+    pub(crate) cpu: Cpu,
 }
 
 impl std::fmt::Debug for Evaluator {
@@ -122,12 +110,7 @@ pub(crate) type Elements = HashMap<(usize, Form), Vec<u64>>;
 impl Evaluator {
     /// Expands the key.
     pub fn new(key: &EvaluationKey) -> Self {
-        Self {
-            switch: key.expand_switch(),
-            coarse: key.expand_bootstrap(false),
-            fine: key.expand_bootstrap(true),
-            integers: OnceLock::new(),
-        }
+        Self { cpu: Cpu::new(key) }
     }
 
     /// Runs a plan over one chunk of rows, on all cores. The same input gives the same bytes on the same kind of
@@ -141,8 +124,9 @@ impl Evaluator {
         let sources = plan.sources();
         let elements: Elements =
             sources.par_iter().map(|source| (*source, rows.chunks[source].expand().into_container())).collect();
-        let mut fast = self.fast(plan, rows, groups, &elements);
-        let mut general: Vec<_> = self.general(plan, rows, groups, &elements).into_iter().map(Vec::into_iter).collect();
+        let mut fast = fast(&self.cpu, plan, rows, groups, &elements);
+        let mut general: Vec<_> =
+            self.cpu.general(plan, rows, groups, &elements).into_iter().map(Vec::into_iter).collect();
         let mut samples = Vec::new();
         for group in 0..groups {
             for (index, output) in plan.outputs().iter().enumerate() {
@@ -156,156 +140,107 @@ impl Evaluator {
         }
         Ok(EncryptedResult { groups, samples })
     }
-
-    /// Sums of everything that is no extremum.
-    fn fast(&self, plan: &Plan, rows: &Rows<'_>, groups: usize, elements: &Elements) -> Sums {
-        let routes: Vec<Route> = plan.outputs().iter().map(|output| plan.route(*output)).collect();
-        let (masked, decided) = (routes.contains(&Route::Masked), routes.contains(&Route::Decided));
-        let gates = plan.gates.as_ref();
-        let products = gates.filter(|_| masked || decided);
-        let products = products.map(|gates| Products::new(plan, gates, rows.len(), elements, None));
-        // Bits that are counted as they are, in the scale of results.
-        let counted = plan.outputs().iter().zip(&routes).any(|pair| pair == (&Output::Count, &Route::Linear));
-        let counted = gates.filter(|_| counted);
-        let counted = counted.map(|gates| Products::new(plan, gates, rows.len(), elements, Some(1)));
-        rows.included()
-            .par_chunks(BATCH)
-            .fold(
-                || Sums::zero(plan, groups),
-                |mut sums, batch| {
-                    let last = products.as_ref().map(|products| (&products.gates.last, self.sums(products, batch)));
-                    let counts = match (&counted, &last) {
-                        (Some(products), _) => products.last(batch, &[]),
-                        (None, Some((gate, last))) if decided => self.decide(&self.fine, gate, last.clone(), DELTA),
-                        _ => Vec::new(),
-                    };
-                    let bits = last.filter(|_| masked).map(|(gate, last)| {
-                        let bits = if gate.is_bit() { last } else { self.decide(&self.coarse, gate, last, HALF) };
-                        self.switch(&bits)
-                    });
-                    for (index, &output) in plan.outputs().iter().enumerate() {
-                        let Some(source) = output.source() else {
-                            for (at, &row) in batch.iter().enumerate() {
-                                sums.count(rows.group_of(row), index, counts.get(at));
-                            }
-                            continue;
-                        };
-                        if output.extremum().is_some() {
-                            continue;
-                        }
-                        let each = plan.accumulators(output) * ELEMENT;
-                        for (part, start) in (0..each).step_by(ELEMENT).enumerate() {
-                            let values = batch.iter().map(|row| &elements[&source][row * each + start..][..ELEMENT]);
-                            let added = self.added(values.collect(), bits.as_deref());
-                            for (&row, value) in batch.iter().zip(added.chunks_exact(ELEMENT)) {
-                                let sum = &mut sums.of(rows.group_of(row), index)[part * ELEMENT..][..ELEMENT];
-                                slice_wrapping_add_assign(sum, value);
-                            }
-                        }
-                    }
-                    sums
-                },
-            )
-            .reduce(|| Sums::zero(plan, groups), Sums::plus)
-    }
-
-    /// Twice the values; with bits, of the rows whose bit is set, and zero of the others.
-    fn added(&self, values: Vec<&[u64]>, bits: Option<&[Vec<u64>]>) -> Vec<u64> {
-        let values = values.concat();
-        let Some(bits) = bits else { return values.iter().map(|word| word.wrapping_mul(2)).collect() };
-        let mut turned = values.clone();
-        turn(&self.fine, &mut turned, bits);
-        // Turned by 0 they cancel, turned by half a turn they double.
-        values.iter().zip(turned).map(|(before, after)| before.wrapping_sub(after)).collect()
-    }
-
-    /// The last sums of some rows, under the big key: of a bit 0 or ½, of a threshold on either side of 0.
-    fn sums(&self, products: &Products<'_>, batch: &[usize]) -> Vec<Vec<u64>> {
-        let gates = products.gates;
-        let mut made: Vec<Vec<Vec<u64>>> = Vec::new();
-        for (index, gate) in gates.gates.iter().enumerate() {
-            let sums = products.sums(index, gate, batch, &made);
-            made.push(self.decide(&self.coarse, gate, sums, products.scales[index]));
-        }
-        products.last(batch, &made)
-    }
-
-    /// The bits of some rows, as 0 or `one`, under the big key.
-    pub(crate) fn bits(&self, products: &Products<'_>, batch: &[usize], one: u64) -> Vec<Vec<u64>> {
-        self.decide(&self.coarse, &products.gates.last, self.sums(products, batch), one)
-    }
-
-    /// One bootstrap for each sum of a threshold: 0 where it is not reached, `one` where it is; or so many times `one` as its
-    /// table says.
-    pub(crate) fn decide(
-        &self,
-        key: &FourierLweBootstrapKeyOwned,
-        threshold: &Threshold,
-        mut sums: Vec<Vec<u64>>,
-        one: u64,
-    ) -> Vec<Vec<u64>> {
-        if threshold.is_bit() {
-            // 0 and ½, moved to the middles of the two halves.
-            sums.iter_mut().for_each(|sum| sum[N] = sum[N].wrapping_sub(HALF / 2));
-        }
-        let small = self.switch(&sums);
-        let mut element = vec![0; ELEMENT];
-        let boxes = element[N..].chunks_exact_mut(BOX);
-        // What is below a threshold turns beyond the end, where the sign changes: −½ and ½, moved up by ½.
-        let (moved, of) = match &threshold.table {
-            Some(table) => (0, table.map(|value| value.wrapping_mul(one))),
-            None => (one / 2, [one / 2; BOXES]),
-        };
-        boxes.zip(of).for_each(|(words, value)| words.fill(value));
-        let mut turned = element.repeat(sums.len());
-        turn(key, &mut turned, &small);
-        let bit = |element: &[u64]| {
-            let mut lwe = extract(element, 0);
-            lwe[N] = lwe[N].wrapping_add(moved);
-            lwe
-        };
-        turned.chunks_exact(ELEMENT).map(bit).collect()
-    }
-
-    /// Switches ciphertexts to the small key. As [`keyswitch_lwe_ciphertext`], with each part of the key read once.
-    pub(crate) fn switch(&self, big: &[Vec<u64>]) -> Vec<Vec<u64>> {
-        let key = &self.switch;
-        let decomposer = SignedDecomposer::new(key.decomposition_base_log(), key.decomposition_level_count());
-        let mut small = vec![vec![0u64; SMALL + 1]; big.len()];
-        for (small, big) in small.iter_mut().zip(big) {
-            small[SMALL] = big[N];
-        }
-        for (i, block) in key.iter().enumerate() {
-            for (small, big) in small.iter_mut().zip(big) {
-                for (part, digit) in block.iter().zip(decomposer.decompose(big[i])) {
-                    slice_wrapping_sub_scalar_mul_assign(small, part.as_ref(), digit.value());
-                }
-            }
-        }
-        small
-    }
 }
 
-/// Turns each accumulator by the phase of its bit.
-fn turn(key: &FourierLweBootstrapKeyOwned, accumulators: &mut [u64], bits: &[Vec<u64>]) {
-    thread_local! {
-        static BUFFERS: std::cell::RefCell<ComputationBuffers> = std::cell::RefCell::new(ComputationBuffers::new());
+/// Sums of everything that is no extremum.
+fn fast<B: Bootstrap>(on: &B, plan: &Plan, rows: &Rows<'_>, groups: usize, elements: &Elements) -> Sums {
+    let routes: Vec<Route> = plan.outputs().iter().map(|output| plan.route(*output)).collect();
+    let (masked, decided) = (routes.contains(&Route::Masked), routes.contains(&Route::Decided));
+    let gates = plan.gates.as_ref();
+    let products = gates.filter(|_| masked || decided);
+    let products = products.map(|gates| Products::new(plan, gates, rows.len(), elements, None));
+    // Bits that are counted as they are, in the scale of results.
+    let counted = plan.outputs().iter().zip(&routes).any(|pair| pair == (&Output::Count, &Route::Linear));
+    let counted = gates.filter(|_| counted);
+    let counted = counted.map(|gates| Products::new(plan, gates, rows.len(), elements, Some(1)));
+    let included = rows.included();
+    included
+        .par_chunks(on.batch(included.len()).max(1))
+        .fold(
+            || Sums::zero(plan, groups),
+            |mut sums, batch| {
+                let last = products.as_ref().map(|products| (&products.gates.last, last_sums(on, products, batch)));
+                let counts = match (&counted, &last) {
+                    (Some(products), _) => products.last(batch, &[]),
+                    (None, Some((gate, last))) if decided => decide(on, Digits::Fine, gate, last.clone(), DELTA),
+                    _ => Vec::new(),
+                };
+                let mut bits = last.filter(|_| masked).map(|(gate, last)| {
+                    let bits = if gate.is_bit() { last } else { decide(on, Digits::Coarse, gate, last, HALF) };
+                    on.bits(&bits)
+                });
+                for (index, &output) in plan.outputs().iter().enumerate() {
+                    let Some(source) = output.source() else {
+                        for (at, &row) in batch.iter().enumerate() {
+                            sums.count(rows.group_of(row), index, counts.get(at));
+                        }
+                        continue;
+                    };
+                    if output.extremum().is_some() {
+                        continue;
+                    }
+                    let each = plan.accumulators(output) * ELEMENT;
+                    for (part, start) in (0..each).step_by(ELEMENT).enumerate() {
+                        let values = batch.iter().map(|row| &elements[&source][row * each + start..][..ELEMENT]);
+                        let added = added(on, values.collect(), bits.as_mut());
+                        for (&row, value) in batch.iter().zip(added.chunks_exact(ELEMENT)) {
+                            let sum = &mut sums.of(rows.group_of(row), index)[part * ELEMENT..][..ELEMENT];
+                            slice_wrapping_add_assign(sum, value);
+                        }
+                    }
+                }
+                sums
+            },
+        )
+        .reduce(|| Sums::zero(plan, groups), Sums::plus)
+}
+
+/// Twice the values; with bits, of the rows whose bit is set, and zero of the others.
+fn added<B: Bootstrap>(on: &B, values: Vec<&[u64]>, bits: Option<&mut B::Bits<'_>>) -> Vec<u64> {
+    let values = values.concat();
+    let Some(bits) = bits else { return values.iter().map(|word| word.wrapping_mul(2)).collect() };
+    let turned = on.turn(bits, &values);
+    // Turned by 0 they cancel, turned by half a turn they double.
+    values.iter().zip(turned).map(|(before, after)| before.wrapping_sub(after)).collect()
+}
+
+/// The last sums of some rows, under the big key: of a bit 0 or ½, of a threshold on either side of 0.
+fn last_sums<B: Bootstrap>(on: &B, products: &Products<'_>, batch: &[usize]) -> Vec<Vec<u64>> {
+    let gates = products.gates;
+    let mut made: Vec<Vec<Vec<u64>>> = Vec::new();
+    for (index, gate) in gates.gates.iter().enumerate() {
+        let sums = products.sums(index, gate, batch, &made);
+        made.push(decide(on, Digits::Coarse, gate, sums, products.scales[index]));
     }
-    let modulus = POLY.to_blind_rotation_input_modulus_log();
-    let switched: Vec<_> = bits
-        .iter()
-        .map(|bit| {
-            let bit = LweCiphertext::from_container(bit.as_slice(), native());
-            lwe_ciphertext_centered_binary_modulus_switch::<u64, usize, _>(bit, modulus)
-        })
-        .collect();
-    let fft = Fft::new(POLY);
-    let need = batch_blind_rotate_assign_scratch::<u64>(GLWE_SIZE, POLY, CiphertextCount(bits.len()), fft.as_view());
-    let mut list = GlweCiphertextList::from_container(accumulators, GLWE_SIZE, POLY, native());
-    BUFFERS.with_borrow_mut(|buffers| {
-        buffers.resize(need.unaligned_bytes_required());
-        key.as_view().batch_blind_rotate_assign(list.as_mut_view(), &switched, fft.as_view(), buffers.stack());
-    });
+    products.last(batch, &made)
+}
+
+/// The bits of some rows, as 0 or `one`, under the big key.
+pub(crate) fn bits<B: Bootstrap>(on: &B, products: &Products<'_>, batch: &[usize], one: u64) -> Vec<Vec<u64>> {
+    decide(on, Digits::Coarse, &products.gates.last, last_sums(on, products, batch), one)
+}
+
+/// One bootstrap for each sum of a threshold: 0 where it is not reached, `one` where it is; or so many times `one` as its
+/// table says.
+pub(crate) fn decide<B: Bootstrap>(
+    on: &B,
+    digits: Digits,
+    threshold: &Threshold,
+    mut sums: Vec<Vec<u64>>,
+    one: u64,
+) -> Vec<Vec<u64>> {
+    if threshold.is_bit() {
+        // 0 and ½, moved to the middles of the two halves.
+        sums.iter_mut().for_each(|sum| sum[N] = sum[N].wrapping_sub(HALF / 2));
+    }
+    if let Some(table) = &threshold.table {
+        let polynomial: Vec<u64> = table.iter().flat_map(|value| [value.wrapping_mul(one); BOX]).collect();
+        return on.look_up(digits, &sums, &polynomial);
+    }
+    // What is below a threshold turns beyond the end, where the sign changes: −½ and ½, moved up by ½.
+    let mut bits = on.look_up(digits, &sums, &[one / 2; N]);
+    bits.iter_mut().for_each(|bit| bit[N] = bit[N].wrapping_add(one / 2));
+    bits
 }
 
 /// The ciphertext, under the flattened key, of a coefficient.

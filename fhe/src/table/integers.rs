@@ -14,14 +14,15 @@ use tfhe::{
 };
 
 use super::{
+    bootstrap::{BATCH, Cpu},
     column::{Form, digits, range},
-    evaluate::{BATCH, ELEMENT, Elements, Evaluator, Products, Rows, digit_of, times},
+    evaluate::{ELEMENT, Elements, Products, Rows, bits, digit_of, times},
     params::{BLOCK_BITS, BLOCK_DELTA, DELTA, SET, native},
     query::Plan,
     result::{Sample, to_element},
 };
 
-impl Evaluator {
+impl Cpu {
     /// For each output that is an extremum, of each group: whether there is a value, and the blocks of it.
     pub(crate) fn general(
         &self,
@@ -84,7 +85,7 @@ impl Evaluator {
         let mut all: Vec<(BooleanBlock, RadixCiphertext)> = rows
             .par_chunks(BATCH)
             .flat_map_iter(|batch| {
-                let bits = self.bits(products, batch, BLOCK_DELTA);
+                let bits = bits(self, products, batch, BLOCK_DELTA);
                 batch
                     .iter()
                     .zip(bits)

@@ -6,6 +6,7 @@ use tfhe::core_crypto::{
 };
 use zeroize::Zeroizing;
 
+use super::bootstrap::Digits;
 use super::params::{BIG, FINE, GLWE_SIZE, N, POLY, SET, SMALL, native};
 use crate::{Error, linear::Entropy, wire};
 
@@ -89,11 +90,11 @@ impl TableKey {
             SET.lwe_noise_distribution,
             &mut noise,
         );
-        for fine in [false, true] {
+        for digits in [Digits::Coarse, Digits::Fine] {
             par_generate_seeded_lwe_bootstrap_key(
                 &small,
                 &self.ring(),
-                &mut key.bootstrap(fine),
+                &mut key.bootstrap(digits),
                 SET.glwe_noise_distribution,
                 &mut noise,
             );
@@ -141,9 +142,11 @@ impl EvaluationKey {
         seeded_switch(self.switch.as_mut_slice(), self.seeds[0])
     }
 
-    fn bootstrap(&mut self, fine: bool) -> SeededLweBootstrapKey<&mut [u64]> {
-        let words = if fine { &mut self.fine } else { &mut self.coarse };
-        seeded_bootstrap(words.as_mut_slice(), self.seeds[1 + usize::from(fine)], fine)
+    fn bootstrap(&mut self, digits: Digits) -> SeededLweBootstrapKey<&mut [u64]> {
+        match digits {
+            Digits::Coarse => seeded_bootstrap(self.coarse.as_mut_slice(), self.seeds[1], digits),
+            Digits::Fine => seeded_bootstrap(self.fine.as_mut_slice(), self.seeds[2], digits),
+        }
     }
 
     /// The key-switching key, with its masks.
@@ -155,13 +158,23 @@ impl EvaluationKey {
         key
     }
 
-    /// A bootstrapping key, in the Fourier domain.
-    pub(crate) fn expand_bootstrap(&self, fine: bool) -> FourierLweBootstrapKeyOwned {
-        let words = if fine { &self.fine } else { &self.coarse };
-        let seeded = seeded_bootstrap(words.as_slice(), self.seeds[1 + usize::from(fine)], fine);
-        let (base, level) = decomposition(fine);
+    /// A bootstrapping key, with its masks.
+    pub(crate) fn expand_bootstrap(&self, digits: Digits) -> LweBootstrapKeyOwned<u64> {
+        let (words, seed) = match digits {
+            Digits::Coarse => (&self.coarse, self.seeds[1]),
+            Digits::Fine => (&self.fine, self.seeds[2]),
+        };
+        let (base, level) = decomposition(digits);
         let mut key = LweBootstrapKey::new(0, GLWE_SIZE, POLY, base, level, SET.lwe_dimension, native());
+        let seeded = seeded_bootstrap(words.as_slice(), seed, digits);
         par_decompress_seeded_lwe_bootstrap_key::<_, _, _, DefaultRandomGenerator>(&mut key, &seeded);
+        key
+    }
+
+    /// A bootstrapping key, in the Fourier domain.
+    pub(crate) fn expand_fourier(&self, digits: Digits) -> FourierLweBootstrapKeyOwned {
+        let key = self.expand_bootstrap(digits);
+        let (base, level) = decomposition(digits);
         let mut fourier = FourierLweBootstrapKey::new(SET.lwe_dimension, GLWE_SIZE, POLY, base, level);
         par_convert_standard_lwe_bootstrap_key_to_fourier(&key, &mut fourier);
         fourier
@@ -198,8 +211,11 @@ impl EvaluationKey {
 }
 
 /// Base and levels of a bootstrapping key.
-fn decomposition(fine: bool) -> (DecompositionBaseLog, DecompositionLevelCount) {
-    if fine { FINE } else { (SET.pbs_base_log, SET.pbs_level) }
+pub(crate) fn decomposition(digits: Digits) -> (DecompositionBaseLog, DecompositionLevelCount) {
+    match digits {
+        Digits::Coarse => (SET.pbs_base_log, SET.pbs_level),
+        Digits::Fine => FINE,
+    }
 }
 
 fn seeded_switch<C: Container<Element = u64>>(words: C, seed: u128) -> SeededLweKeyswitchKey<C> {
@@ -207,7 +223,7 @@ fn seeded_switch<C: Container<Element = u64>>(words: C, seed: u128) -> SeededLwe
     SeededLweKeyswitchKey::from_container(words, base, level, size, Seed(seed).into(), native())
 }
 
-fn seeded_bootstrap<C: Container<Element = u64>>(words: C, seed: u128, fine: bool) -> SeededLweBootstrapKey<C> {
-    let (base, level) = decomposition(fine);
+fn seeded_bootstrap<C: Container<Element = u64>>(words: C, seed: u128, digits: Digits) -> SeededLweBootstrapKey<C> {
+    let (base, level) = decomposition(digits);
     SeededLweBootstrapKey::from_container(words, GLWE_SIZE, POLY, base, level, Seed(seed).into(), native())
 }

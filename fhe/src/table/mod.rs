@@ -54,6 +54,7 @@
 //! rows; it has the data anyway. **Integrity is not given**: an executor can return any ciphertext. See
 //! [`TableKey::open`] for what follows from that.
 
+mod bootstrap;
 mod column;
 mod evaluate;
 mod filter;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use proptest::prelude::*;
 use tfhe::core_crypto::prelude::*;
 
-use super::{evaluate::*, params::*, *};
+use super::{bootstrap::*, evaluate::*, params::*, *};
 use crate::Error;
 
 struct Keys {
@@ -331,14 +331,14 @@ fn noise_is_within_its_budget() {
     let big: Vec<_> = chunk.chunks_exact(ELEMENT).map(|words| extract(&times(words, &[1; 256], 2048), 0)).collect();
     let off = |got: u64, expected: u64| got.wrapping_sub(expected).cast_signed() as f64;
     let phase = |lwe: &[u64]| decrypt_lwe_ciphertext(&key.big(), &LweCiphertext::from_container(lwe, native())).0;
-    let small = evaluator.switch(&big).into_iter().zip(&big).map(|(small, big)| {
+    let small = evaluator.cpu.switch(&big).into_iter().zip(&big).map(|(small, big)| {
         let after = decrypt_lwe_ciphertext(&key.small(), &LweCiphertext::from_container(small, native())).0;
         off(after, phase(big))
     });
     let switched = sigma(small.collect());
     assert!((-11.5..-10.5).contains(&switched), "{switched}");
     let bit = filter::Gates::plan(&Filter::AtLeast(0, 0), &[8]).unwrap().unwrap().last;
-    let decided = evaluator.decide(&evaluator.coarse, &bit, big, DELTA << 11);
+    let decided = decide(&evaluator.cpu, Digits::Coarse, &bit, big, DELTA << 11);
     let decided = sigma(decided.iter().map(|lwe| off(phase(lwe), DELTA << 11)).collect());
     assert!((-16.5..-13.5).contains(&decided), "{decided}");
     eprintln!("key switch 2^{switched:.2}, coarse bootstrap 2^{decided:.2}");
@@ -359,10 +359,10 @@ fn key_switching_in_batches_is_that_of_tfhe_rs_bit_for_bit() {
     let Keys { key, evaluator, .. } = keys();
     let words = key.encrypt(Form::Digits, 8, &[Some(7); 24]).unwrap().expand().into_container();
     let big: Vec<Vec<u64>> = words.chunks_exact(ELEMENT).map(|element| extract(element, 7)).collect();
-    for (small, big) in evaluator.switch(&big).into_iter().zip(big) {
+    for (small, big) in evaluator.cpu.switch(&big).into_iter().zip(big) {
         let big = LweCiphertext::from_container(big, native());
         let mut expected = LweCiphertext::new(0u64, SET.lwe_dimension.to_lwe_size(), native());
-        keyswitch_lwe_ciphertext(&evaluator.switch, &big, &mut expected);
+        keyswitch_lwe_ciphertext(&evaluator.cpu.switch, &big, &mut expected);
         assert_eq!(small, expected.into_container());
         // Under the small key it is what it was under the big one.
         let phase =
@@ -373,7 +373,7 @@ fn key_switching_in_batches_is_that_of_tfhe_rs_bit_for_bit() {
 }
 
 fn small_of(evaluator: &Evaluator, big: &LweCiphertextOwned<u64>) -> Vec<u64> {
-    evaluator.switch(&[big.as_ref().to_vec()]).remove(0)
+    evaluator.cpu.switch(&[big.as_ref().to_vec()]).remove(0)
 }
 
 #[test]
