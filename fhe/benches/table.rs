@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use sealock_fhe::table::{
-    EncryptedChunk, Evaluator, Filter, Form, Opened, Output, Plan, ROWS_PER_CHUNK, Rows, TableKey,
+    EncryptedChunk, Evaluator, Filter, Form, Opened, Output, Plan, Points, ROWS_PER_CHUNK, Rows, TableKey,
 };
 use tfhe::{
     ConfigBuilder, FheBool, FheUint8, FheUint16, FheUint32, ServerKey, generate_keys, prelude::*, set_server_key,
@@ -28,6 +28,15 @@ fn rows(count: usize) -> Vec<Row> {
             Row { a: word as u16, b: (word >> 16) as u8 % 4, x: (word >> 32) as u32 / 8, g: (word >> 24) as u8 % 16 }
         })
         .collect()
+}
+
+/// A linear model.
+const A: i64 = 3;
+const B: i64 = 7000;
+const BOUND: u32 = 90_000;
+
+fn above(row: &Row) -> bool {
+    A * i64::from(row.a) + B * i64::from(row.b) >= i64::from(BOUND)
 }
 
 const C: u16 = 20_000;
@@ -57,6 +66,9 @@ fn main() {
     assert_eq!(sum.1, Opened::Sum { count: table.iter().filter(selected).count() as u64, sum: expected });
     let count = run(&key, &evaluator, &table, &bits, &both, Output::Count);
     assert_eq!(count.1, Opened::Count(table.iter().filter(selected).count() as u64));
+    let model = Filter::Score(vec![(0, Points::Times(A)), (1, Points::Times(B))], BOUND.into());
+    let scored = run(&key, &evaluator, &table, &bits, &model, Output::Count);
+    assert_eq!(scored.1, Opened::Count(table.iter().filter(|row| above(row)).count() as u64));
     let groups = run(&key, &evaluator, &table, &bits, &both, Output::Categories(3));
     let of = |g: u8| table.iter().filter(selected).filter(|row| row.g == g).count() as u64;
     assert_eq!(groups.1, Opened::Categories((0..16).map(of).collect()));
@@ -65,10 +77,12 @@ fn main() {
     let table = rows(plain);
     let plain_sum = theirs.sum(&table);
     let plain_count = theirs.count(&table);
+    let plain_scored = theirs.scored(&table);
     let plain_groups = theirs.groups(&table[..1]);
     for (what, ours, theirs) in [
         ("SELECT sum(x) WHERE a > c AND b = d", sum.0, plain_sum),
         ("SELECT count(*) WHERE a > c AND b = d", count.0, plain_count),
+        ("SELECT count(*) WHERE 3 * a + 7000 * b >= 90000", scored.0, plain_scored),
         ("SELECT g, count(*) WHERE a > c AND b = d GROUP BY g (16)", groups.0, plain_groups),
     ] {
         println!("{what}");
@@ -175,6 +189,25 @@ impl Plain {
         let spent = start.elapsed().as_secs_f64();
         let count: u16 = count.decrypt(&self.key);
         assert_eq!(usize::from(count), table.iter().filter(|row| row.a > C && row.b == D).count());
+        spent * 1e3 / table.len() as f64
+    }
+
+    fn scored(&self, table: &[Row]) -> f64 {
+        let given: Vec<_> = table
+            .iter()
+            .map(|row| (FheUint16::encrypt(row.a, &self.key), FheUint8::encrypt(row.b, &self.key)))
+            .collect();
+        let of = |(a, b): &(FheUint16, FheUint8)| {
+            // 24 bits hold the score, and this is the narrowest type that does.
+            let (a, b) = (FheUint32::cast_from(a.clone()), FheUint32::cast_from(b.clone()));
+            FheUint16::cast_from((a * A as u32 + b * B as u32).ge(BOUND))
+        };
+        let start = Instant::now();
+        let bits: Vec<FheUint16> = given.par_iter().map(of).collect();
+        let count: FheUint16 = bits.iter().sum();
+        let spent = start.elapsed().as_secs_f64();
+        let count: u16 = count.decrypt(&self.key);
+        assert_eq!(usize::from(count), table.iter().filter(|row| above(row)).count());
         spent * 1e3 / table.len() as f64
     }
 

@@ -13,13 +13,15 @@ pub enum Device {
     /// All cores of the processor.
     #[default]
     Cpu,
-    /// A CUDA device, in the numbering of the driver (`CUDA_VISIBLE_DEVICES` included). Needs the feature `cuda`, and on the
-    /// machine NVIDIA's driver and the library NVRTC.
+    /// A CUDA device, in the numbering of the driver (`CUDA_VISIBLE_DEVICES` included). Products need the feature `cuda`, and on
+    /// the machine NVIDIA's driver and the library NVRTC; bootstraps need the feature `gpu`, see
+    /// [`Evaluator::on`](crate::table::Evaluator::on).
     Cuda(usize),
 }
 
 impl Device {
-    /// Every device that can be used here, the processor last.
+    /// Every device that products can be computed on here, the processor last. GPUs for bootstraps are
+    /// [`Evaluator::gpus`](crate::table::Evaluator::gpus).
     pub fn all() -> Vec<Device> {
         #[cfg(feature = "cuda")]
         let gpus = (0..crate::cuda::count()).map(Device::Cuda).filter(|device| device.check().is_ok());
@@ -33,7 +35,7 @@ impl Device {
         Self::all()[0]
     }
 
-    /// Whether it can be used.
+    /// Whether products can be computed on it.
     ///
     /// # Errors
     /// [`Error::Device`], which says what is missing.

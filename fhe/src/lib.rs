@@ -27,8 +27,9 @@
 //! `release` (what makes an output safe), `answer` (its wire form), [`linear::matmul`] (matrices of any size).
 //!
 //! [`table`] — sealed data: programs over encrypted columns, under TFHE with bootstrapping. Inside it: `params` (parameters and
-//! noise), `key`, `column` (how values are stored), `filter` (from a filter to gates), `query` (plans), `evaluate` (the
-//! executor), `integers` (what runs on tfhe-rs's integers), `result` (how the owner opens it). There the owner holds the key and
+//! noise), `key`, `column` (how values are stored), `filter` (from a filter to gates), `query` (plans), `bootstrap` (what it is
+//! computed with; `lanes` and `gpu` on GPUs), `evaluate` (the executor), `integers` (what runs on tfhe-rs's integers), `result` (how
+//! the owner opens it). There the owner holds the key and
 //! an executor the ciphertexts: its own page says what each learns.
 
 #[cfg(any(test, feature = "cuda"))]

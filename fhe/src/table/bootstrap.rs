@@ -84,7 +84,7 @@ impl Cpu {
         small
     }
 
-    fn key(&self, digits: Digits) -> &FourierLweBootstrapKeyOwned {
+    pub fn key(&self, digits: Digits) -> &FourierLweBootstrapKeyOwned {
         match digits {
             Digits::Coarse => &self.coarse,
             Digits::Fine => &self.fine,
@@ -120,7 +120,7 @@ impl Bootstrap for Cpu {
 }
 
 /// Turns each accumulator by the phase of its bit, which is under the small key.
-fn turn(key: &FourierLweBootstrapKeyOwned, accumulators: &mut [u64], bits: &[Vec<u64>]) {
+pub(crate) fn turn(key: &FourierLweBootstrapKeyOwned, accumulators: &mut [u64], bits: &[Vec<u64>]) {
     thread_local! {
         static BUFFERS: RefCell<ComputationBuffers> = RefCell::new(ComputationBuffers::new());
     }

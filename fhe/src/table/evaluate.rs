@@ -1,6 +1,8 @@
 //! The executor's side.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+#[cfg(feature = "gpu")]
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use tfhe::core_crypto::{algorithms::slice_algorithms::slice_wrapping_add_assign, prelude::*};
@@ -8,22 +10,39 @@ use tfhe::core_crypto::{algorithms::slice_algorithms::slice_wrapping_add_assign,
 use super::{
     bootstrap::{Bootstrap, Cpu, Digits},
     column::{EncryptedChunk, Form, digits, place, range},
-    filter::{Digit, Gates, Threshold},
+    filter::{Gates, Threshold},
     key::EvaluationKey,
     params::{BOX, DELTA, N, POLY, STEPS, native},
     query::{Output, Plan, Route},
     result::{EncryptedResult, MIDDLE, Sample, to_element},
 };
-use crate::Error;
+#[cfg(feature = "gpu")]
+use super::{gpu, lanes::Lanes};
+use crate::{Device, Error};
 
 /// Words of a ring element.
 pub(crate) const ELEMENT: usize = 2 * N;
 /// Half of the torus.
 const HALF: u64 = 1 << 63;
 
-/// An evaluation key ready for use, 240 MB. Make it once and share it.
+/// An evaluation key ready for use, 240 MB on each device. Make it once and share it.
 pub struct Evaluator {
-    pub(crate) cpu: Cpu,
+    engine: Engine,
+}
+
+enum Engine {
+    Cpu(Box<Cpu>),
+    #[cfg(feature = "gpu")]
+    Gpus(Box<Gpus>),
+}
+
+#[cfg(feature = "gpu")]
+struct Gpus {
+    devices: Vec<Device>,
+    lanes: Lanes<gpu::Cuda>,
+    key: EvaluationKey,
+    /// Made when a plan first needs it.
+    cpu: OnceLock<Cpu>,
 }
 
 impl std::fmt::Debug for Evaluator {
@@ -108,38 +127,139 @@ impl<'a> Rows<'a> {
 pub(crate) type Elements = HashMap<(usize, Form), Vec<u64>>;
 
 impl Evaluator {
-    /// Expands the key.
+    /// Expands the key, on the processor.
     pub fn new(key: &EvaluationKey) -> Self {
-        Self { cpu: Cpu::new(key) }
+        Self { engine: Engine::Cpu(Box::new(Cpu::new(key))) }
     }
 
-    /// Runs a plan over one chunk of rows, on all cores. The same input gives the same bytes on the same kind of
-    /// processor.
+    /// Makes the key ready on these devices: the processor alone, or one or several GPUs, over which the rows of each chunk are
+    /// spread. Bootstraps on GPUs need the feature `gpu`; see [`Evaluator::devices`] for what the processor still does.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if one cannot be used, is named twice, or if the processor is named beside GPUs; nothing falls back to
+    /// another device. [`Error::NoDevice`] if none is named.
+    pub fn on(key: &EvaluationKey, devices: &[Device]) -> Result<Self, Error> {
+        Self::check(devices)?;
+        match devices {
+            [Device::Cpu] => Ok(Self::new(key)),
+            _ => Self::on_gpus(key, devices),
+        }
+    }
+
+    /// Whether [`Evaluator::on`] takes these devices, but for their memory.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn check(devices: &[Device]) -> Result<(), Error> {
+        let refused = |device, why: &str| Err(Error::Device { device, why: why.into() });
+        if devices.is_empty() {
+            return Err(Error::NoDevice { got: String::new() });
+        }
+        for (at, &device) in devices.iter().enumerate() {
+            if devices[..at].contains(&device) {
+                return refused(device, "it is named twice");
+            }
+            if device == Device::Cpu && devices.len() > 1 {
+                return refused(device, "it computes alone, not beside GPUs");
+            }
+        }
+        for &device in devices {
+            match device {
+                Device::Cpu => {}
+                #[cfg(feature = "gpu")]
+                Device::Cuda(index) => gpu::check(index)?,
+                #[cfg(not(feature = "gpu"))]
+                Device::Cuda(_) => return refused(device, "this build does not bootstrap on GPUs (feature `gpu`)"),
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "gpu")]
+    fn on_gpus(key: &EvaluationKey, devices: &[Device]) -> Result<Self, Error> {
+        let indices = devices.iter().filter_map(|device| match device {
+            Device::Cuda(index) => Some(*index),
+            Device::Cpu => None,
+        });
+        let lanes = gpu::open(key, &indices.collect::<Vec<_>>())?;
+        let (devices, key) = (devices.to_vec(), key.clone());
+        Ok(Self { engine: Engine::Gpus(Box::new(Gpus { devices, lanes, key, cpu: OnceLock::new() })) })
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn on_gpus(_: &EvaluationKey, _: &[Device]) -> Result<Self, Error> {
+        unreachable!("the devices were checked")
+    }
+
+    /// The GPUs that bootstraps can run on here; none without the feature `gpu`.
+    pub fn gpus() -> Vec<Device> {
+        #[cfg(feature = "gpu")]
+        let gpus = (0..gpu::count()).filter(|&index| gpu::check(index).is_ok()).map(Device::Cuda).collect();
+        #[cfg(not(feature = "gpu"))]
+        let gpus = Vec::new();
+        gpus
+    }
+
+    /// What bootstraps when this plan is run. Minimum and maximum always run on the processor, beside the GPUs if there are other
+    /// outputs; so does a plan without bootstraps.
+    pub fn devices(&self, plan: &Plan) -> Vec<Device> {
+        match &self.engine {
+            Engine::Cpu(_) => plan.devices(&[]),
+            #[cfg(feature = "gpu")]
+            Engine::Gpus(gpus) => plan.devices(&gpus.devices),
+        }
+    }
+
+    /// The key on the processor.
+    pub(crate) fn cpu(&self) -> &Cpu {
+        match &self.engine {
+            Engine::Cpu(cpu) => cpu,
+            #[cfg(feature = "gpu")]
+            Engine::Gpus(gpus) => gpus.cpu.get_or_init(|| Cpu::new(&gpus.key)),
+        }
+    }
+
+    /// Runs a plan over one chunk of rows, on all cores, or on all GPUs that the evaluator was made for: these have work for
+    /// several threads that each run a chunk. The same input gives the same bytes on the same kind of device.
     ///
     /// # Errors
     /// [`Error::Source`] if a column's chunk is missing; [`Error::ChunkRows`], [`Error::ColumnBits`] if one is of other
     /// rows or width; [`Error::Groups`].
     pub fn evaluate(&self, plan: &Plan, rows: &Rows<'_>) -> Result<EncryptedResult, Error> {
-        let groups = rows.check(plan)?;
-        let sources = plan.sources();
-        let elements: Elements =
-            sources.par_iter().map(|source| (*source, rows.chunks[source].expand().into_container())).collect();
-        let mut fast = fast(&self.cpu, plan, rows, groups, &elements);
-        let mut general: Vec<_> =
-            self.cpu.general(plan, rows, groups, &elements).into_iter().map(Vec::into_iter).collect();
-        let mut samples = Vec::new();
-        for group in 0..groups {
-            for (index, output) in plan.outputs().iter().enumerate() {
-                if output.extremum().is_some() {
-                    samples.extend(general[index].next().expect("there is one for each group"));
-                    continue;
-                }
-                let words = fast.of(group, index).chunks_exact(ELEMENT);
-                samples.extend(words.zip(plan.samples(*output)).map(|(words, boxes)| Sample::of_boxes(words, boxes)));
-            }
+        match &self.engine {
+            Engine::Cpu(cpu) => evaluate(&**cpu, || self.cpu(), plan, rows),
+            #[cfg(feature = "gpu")]
+            Engine::Gpus(gpus) => evaluate(&gpus.lanes, || self.cpu(), plan, rows),
         }
-        Ok(EncryptedResult { groups, samples })
     }
+}
+
+/// Runs a plan over one chunk of rows.
+pub(crate) fn evaluate<'a, B: Bootstrap>(
+    on: &B,
+    cpu: impl FnOnce() -> &'a Cpu,
+    plan: &Plan,
+    rows: &Rows<'_>,
+) -> Result<EncryptedResult, Error> {
+    let groups = rows.check(plan)?;
+    let sources = plan.sources();
+    let elements: Elements =
+        sources.par_iter().map(|source| (*source, rows.chunks[source].expand().into_container())).collect();
+    let mut fast = fast(on, plan, rows, groups, &elements);
+    let general = if plan.extrema.is_empty() { Vec::new() } else { cpu().general(plan, rows, groups, &elements) };
+    let mut general: Vec<_> = general.into_iter().map(Vec::into_iter).collect();
+    let mut samples = Vec::new();
+    for group in 0..groups {
+        for (index, output) in plan.outputs().iter().enumerate() {
+            if output.extremum().is_some() {
+                samples.extend(general[index].next().expect("there is one for each group"));
+                continue;
+            }
+            let words = fast.of(group, index).chunks_exact(ELEMENT);
+            samples.extend(words.zip(plan.samples(*output)).map(|(words, boxes)| Sample::of_boxes(words, boxes)));
+        }
+    }
+    Ok(EncryptedResult { groups, samples })
 }
 
 /// Sums of everything that is no extremum.

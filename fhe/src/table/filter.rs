@@ -103,7 +103,7 @@ pub(crate) struct Threshold {
     pub up: i64,
     pub down: i64,
     /// What is looked up for each sum from 0 to 15, where that is not whether a threshold is reached.
-    pub table: Option<[u64; BOXES]>,
+    pub table: Option<Box<[u64; BOXES]>>,
 }
 
 impl Threshold {
@@ -114,7 +114,7 @@ impl Threshold {
 
     /// A lookup of a sum that is from 0 to 15.
     pub(super) fn lookup(self, table: impl Fn(u64) -> u64) -> Self {
-        let table = Some(std::array::from_fn(|sum| table(sum as u64)));
+        let table = Some(Box::new(std::array::from_fn(|sum| table(sum as u64))));
         Self { threshold: 0, up: MAX_SLACK, down: 0, table, ..self }
     }
 
@@ -189,7 +189,7 @@ impl Gates {
 
     /// Plans a filter over columns of these widths.
     pub(crate) fn plan(filter: &Filter, bits: &[u8]) -> Result<Option<Self>, Error> {
-        let mut planner = Planner { bits, gates: Vec::new() };
+        let mut planner = Planner { bits, gates: Vec::new(), weights: MAX_WEIGHTS };
         Ok(match planner.node(filter, true)? {
             Node::Always(true) => None,
             Node::Always(false) => Some(Self { gates: Vec::new(), last: Threshold::zero() }),
@@ -225,9 +225,14 @@ enum Node {
     Threshold(Threshold),
 }
 
+/// Most weights of the gates of all scores of a filter: 4 MiB.
+const MAX_WEIGHTS: usize = 1 << 19;
+
 struct Planner<'a> {
     bits: &'a [u8],
     gates: Vec<Threshold>,
+    /// Weights that scores may still have: what plans them may come from a stranger.
+    weights: usize,
 }
 
 impl Planner<'_> {
@@ -303,7 +308,7 @@ impl Planner<'_> {
                     }
                 })
                 .collect();
-            let own = Threshold { digits: BTreeMap::from([(here, weights)]), ..never() };
+            let own = Threshold { digits: BTreeMap::from([(here, weights)]), ..Threshold::zero() };
             let slack = up + down + 1;
             let threshold = low.threshold + up + 1;
             node = Some(Threshold { threshold, up: slack, down: slack, ..low.plus(1, &own) });
@@ -320,7 +325,11 @@ impl Planner<'_> {
         for column in columns {
             all.push(self.present(column, true)?);
         }
-        all.push(match score::Score::new(terms, self.bits, least, positive)?.plan(&mut self.gates) {
+        let score = score::Score::new(terms, self.bits, least, positive)?;
+        let left = self.weights.checked_sub(score.weights());
+        self.weights = left
+            .ok_or_else(|| Error::Score { why: "there are too many, or too large ones: round their weights".into() })?;
+        all.push(match score.plan(&mut self.gates) {
             Ok(threshold) => Node::Threshold(threshold),
             Err(always) => Node::Always(always),
         });

@@ -38,6 +38,8 @@
 //!
 //! A plain filter and sum of 32-bit values on tfhe-rs's integers takes some 50 bootstraps a row, here two.
 //!
+//! [`Evaluator::new`] bootstraps on the processor, [`Evaluator::on`] on GPUs (feature `gpu`).
+//!
 //! # Parameters and security
 //!
 //! tfhe-rs's classic set `V1_8_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128` (chosen by its authors with the Lattice
@@ -58,8 +60,12 @@ mod bootstrap;
 mod column;
 mod evaluate;
 mod filter;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod integers;
 mod key;
+#[cfg(any(test, feature = "gpu"))]
+mod lanes;
 mod params;
 mod query;
 mod result;

@@ -14,7 +14,8 @@
 //!
 //! A threshold leaves 2^-6 on either side ([`MAX_SLACK`]), as a lookup table of the parameter set does (16 boxes of 128 of
 //! 2,048 coefficients): that is the distance for which its authors state a failure probability of 2^-129.6 per bootstrap at
-//! an input noise of five (2-norm) coarse outputs. At most 15 gates enter a threshold, a 2-norm of 3.9.
+//! an input noise of five (2-norm) coarse outputs. At most 15 gates of conditions enter a threshold, a
+//! 2-norm of 3.9, and at most 24 of scores, 4.9.
 //!
 //! A sum of 512 masked rows has σ = 2^-22.2 · √512 = 2^-17.7 and is decoded to multiples of 2^-12: half a step is 26σ. A test
 //! measures what is called measured, what is stored, and the indicator on one digit.

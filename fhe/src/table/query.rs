@@ -5,7 +5,7 @@ use super::{
     filter::{Filter, Gates},
     params::{BLOCK_BITS, BOXES},
 };
-use crate::Error;
+use crate::{Device, Error};
 
 /// What is computed of the rows that a filter lets through. Columns are named by their index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -139,6 +139,17 @@ impl Plan {
             .map(|((column, _), gates)| gates.gates.len() + 1 + 5 * self.blocks(column))
             .sum();
         bit + counts + masks + general
+    }
+
+    /// What bootstraps where there are these GPUs: the general route runs on the processor, and so does what needs no bootstrap.
+    pub(crate) fn devices(&self, gpus: &[Device]) -> Vec<Device> {
+        let routes: Vec<Route> = self.outputs.iter().map(|output| self.route(*output)).collect();
+        let fast = routes.iter().any(|route| matches!(route, Route::Masked | Route::Decided));
+        let mut devices = if fast { gpus.to_vec() } else { Vec::new() };
+        if devices.is_empty() || routes.contains(&Route::General) {
+            devices.push(Device::Cpu);
+        }
+        devices
     }
 
     /// Ring elements of one row of an output.

@@ -153,6 +153,14 @@ impl Score {
         Ok(Self { digits: of_digits.into_iter().map(|(digit, points)| (digit, whole(points))).collect(), least })
     }
 
+    /// At most how many weights its gates have, before they are made.
+    pub(super) fn weights(&self) -> usize {
+        let values: usize = self.digits.iter().map(|(_, points)| points.len()).sum();
+        // The constant that is added may take a bit more.
+        let bits = (u64::BITS - self.most().leading_zeros()) as usize + 1;
+        values.saturating_mul(1 + bits * if self.digits.len() > ADDED { 2 } else { 1 })
+    }
+
     fn most(&self) -> u64 {
         self.digits.iter().flat_map(|(_, points)| points.iter().max()).sum()
     }
@@ -171,8 +179,8 @@ impl Score {
             return Ok(Threshold::bit(*digit, width, |value| points[value as usize] >= least));
         }
         let bits = match self.digits.len() {
-            ..=2 => 3,
-            ..=4 => 2,
+            0..=2 => 3,
+            3..=4 => 2,
             _ => 1,
         };
         // The lowest place of the top limb, and what makes the bound a multiple of it.
