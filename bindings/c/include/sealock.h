@@ -157,6 +157,12 @@ typedef struct sealock_inference_tickets sealock_inference_tickets;
 typedef struct sealock_prediction sealock_prediction;
 typedef struct sealock_federated_ticket sealock_federated_ticket;
 typedef struct sealock_federated_tickets sealock_federated_tickets;
+typedef struct sealock_task sealock_task;
+typedef struct sealock_part sealock_part;
+typedef struct sealock_parts sealock_parts;
+typedef struct sealock_executor_result sealock_executor_result;
+typedef struct sealock_executor sealock_executor;
+typedef struct sealock_releaser sealock_releaser;
 typedef struct sealock_product_key sealock_product_key;
 typedef struct sealock_product sealock_product;
 typedef struct sealock_identity sealock_identity;
@@ -1663,6 +1669,38 @@ sealock_status sealock_offer_recipients(sealock_offer *offer,
                                         size_t recipients_length,
                                         sealock_error **error);
 
+// Publishes the table as sealed data: beside what is published otherwise, its columns are encrypted so that executors compute
+// on them without reading them. Queries then have no secret literals, and are answered by a releaser with the results of
+// executors: see `sealock_releaser`. Of a model, `sealock_owner_publish` refuses it.
+//
+// Each `sealock_offer_seal_` function does the same, and says how. What is not said: no dimension in the clear, 512 rows in a
+// chunk, a canary for each eight chunks, and one executor's result suffices. `sealock_owner_publish` checks it.
+sealock_status sealock_offer_seal(sealock_offer *offer,
+                                  sealock_error **error);
+
+// Dimensions that stay in the clear: **everybody sees each row's cell of them**, all together. Grouping and filtering by them
+// costs nothing. With the exact counts of answers they can tell an executor which chunks are canaries. Called again, it
+// replaces.
+sealock_status sealock_offer_seal_public(sealock_offer *offer,
+                                         const char *const *columns,
+                                         size_t count,
+                                         sealock_error **error);
+
+// At most so many rows in a chunk, 1 to 512. Smaller chunks are more parts of a task, more bytes of results, and more canaries
+// to be caught by.
+sealock_status sealock_offer_seal_rows_per_chunk(sealock_offer *offer,
+                                                 uint32_t rows,
+                                                 sealock_error **error);
+
+// Mixes so many chunks of made-up rows among the others, whose answers the owner knows. With 0, a wrong result is found by
+// `sealock_offer_seal_quorum` alone.
+sealock_status sealock_offer_seal_canaries(sealock_offer *offer,
+                                           uint32_t chunks,
+                                           sealock_error **error);
+
+// Releases only what so many executors agree on, 1 to 16.
+sealock_status sealock_offer_seal_quorum(sealock_offer *offer, uint8_t executors, sealock_error **error);
+
 // Frees an offer. NULL is fine.
 sealock_status sealock_offer_free(sealock_offer *offer);
 
@@ -1883,6 +1921,11 @@ sealock_status sealock_asset_renewed_every(const sealock_asset *asset, uint64_t 
 
 // An upper bound on the number of rows.
 sealock_status sealock_asset_max_rows(const sealock_asset *asset, uint64_t *out, sealock_error **error);
+
+// Whether executors compute on it, over encrypted columns, and a releaser releases: 1 or 0. Otherwise its owner's node does.
+sealock_status sealock_asset_is_sealed(const sealock_asset *asset,
+                                       int32_t *out,
+                                       sealock_error **error);
 
 // Tells what a query will cost. Needs no order, takes nothing, and tells nobody. Set `out->struct_size` before.
 //
@@ -2137,8 +2180,8 @@ struct sealock_request;
 
 // A result that only the consumer can open.
 //
-// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_remote_node_run`, `sealock_remote_node_fetch`,
-// `sealock_result_from_bytes`. Freed by: `sealock_result_free`. It never changes; thread-safe.
+// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_releaser_release`, `sealock_remote_node_run`,
+// `sealock_remote_node_fetch`, `sealock_result_from_bytes`. Freed by: `sealock_result_free`. It never changes; thread-safe.
 struct sealock_result;
 
 // The request's canonical encoding, to be sent.
@@ -2208,8 +2251,9 @@ sealock_status sealock_result_free(sealock_result *result);
 
 // A signed statement about one job.
 //
-// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_remote_node_run`, `sealock_remote_node_fetch`,
-// `sealock_receipts_get`, `sealock_receipt_from_bytes`. Freed by: `sealock_receipt_free`. It never changes; thread-safe.
+// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_releaser_release`, `sealock_remote_node_run`,
+// `sealock_remote_node_fetch`, `sealock_receipts_get`, `sealock_receipt_from_bytes`. Freed by: `sealock_receipt_free`. It never
+// changes; thread-safe.
 struct sealock_receipt;
 
 // A list of receipts.
@@ -2245,6 +2289,18 @@ typedef struct {
     uint64_t epsilon_micros;
 } sealock_statement;
 
+// How the results of executors were checked, of a job over sealed data. Who agreed is `sealock_receipt_executors`.
+typedef struct {
+    // `sizeof(sealock_executed)`, filled in by the caller.
+    size_t struct_size;
+    // How many executors had to agree.
+    uint64_t quorum;
+    // How many results the releaser was given.
+    uint64_t results;
+    // How many canaries each of the results that agreed was compared with.
+    uint64_t canaries;
+} sealock_executed;
+
 // What the receipt says. **Call `sealock_receipt_verify` first.** Set `out->struct_size` before.
 sealock_status sealock_receipt_statement(const sealock_receipt *receipt,
                                          sealock_statement *out,
@@ -2259,6 +2315,18 @@ sealock_status sealock_receipt_asset(const sealock_receipt *receipt,
 sealock_status sealock_receipt_device(const sealock_receipt *receipt,
                                       sealock_buffer **out,
                                       sealock_error **error);
+
+// How the results of executors were checked, if the job was over sealed data: `present` is 1 then, and 0 otherwise. Set
+// `out->struct_size` before.
+sealock_status sealock_receipt_executed(const sealock_receipt *receipt,
+                                        int32_t *present,
+                                        sealock_executed *out,
+                                        sealock_error **error);
+
+// The addresses of the executors that agreed, as texts; none if the job was not over sealed data.
+sealock_status sealock_receipt_executors(const sealock_receipt *receipt,
+                                         sealock_texts **out,
+                                         sealock_error **error);
 
 // Checks that `owner`, an address, signed it.
 //
@@ -2343,8 +2411,8 @@ struct sealock_computed;
 
 // The right to one job, which the node has checked and the order has paid for.
 //
-// Made by: `sealock_node_admit`, `sealock_node_admit_bytes`. Used up by: `sealock_node_compute`. Freed by:
-// `sealock_grant_free`; the job stays on record. Thread-safe.
+// Made by: `sealock_node_admit`, `sealock_node_admit_bytes`, `sealock_releaser_grant`. Used up by: `sealock_node_compute`,
+// `sealock_releaser_release`. Freed by: `sealock_grant_free`; the job stays on record. Thread-safe.
 struct sealock_grant;
 
 // The node of an owner, serving the owner's assets.
@@ -2424,8 +2492,8 @@ sealock_status sealock_node_admit_bytes(const sealock_node *node,
 // Computes the answer, encrypted under the consumer's key. Uses the grant up, also when it fails; the same request is
 // granted again then.
 //
-// Fails with SEALOCK_ERROR_LOCKED while the same job is computed elsewhere; with SEALOCK_ERROR_INVALID_ARGUMENT for a grant
-// of another node, which is not used up.
+// Fails with SEALOCK_ERROR_LOCKED while the same job is computed elsewhere; with SEALOCK_ERROR_INVALID_ARGUMENT for a job over
+// sealed data, which executors compute, and for a grant of another node, which is not used up.
 sealock_status sealock_node_compute(const sealock_node *node,
                                     sealock_grant *grant,
                                     sealock_computed **out,
@@ -3879,6 +3947,322 @@ sealock_status sealock_federated_tickets_get(const sealock_federated_tickets *ti
 
 // Frees a list of tickets. NULL is fine.
 sealock_status sealock_federated_tickets_free(sealock_federated_tickets *tickets);
+
+// =====================================
+// Tasks of executors, and their results
+//
+// What travels between an owner's releaser and executors: see `sealock_executor`. A task has one part for each chunk of rows,
+// and a result names where each part's encrypted result is stored. All of it is public: a task tells the program and nothing
+// of the one who asked, a result has no number in it that anybody but the owner can read.
+
+// What an executor gives back: the CIDs of encrypted results, one for each chunk, signed over the task.
+//
+// Made by: `sealock_executor_run`, `sealock_executor_join`, `sealock_executor_result_from_bytes`. Freed by:
+// `sealock_executor_result_free`; what is stored stays there. It never changes; thread-safe.
+struct sealock_executor_result;
+
+// The part of a task that is about one chunk. It says nothing of the job, and opens to the same numbers wherever it is run.
+//
+// Made by: `sealock_parts_get`, `sealock_part_from_bytes`. Freed by: `sealock_part_free`. It never changes; thread-safe.
+struct sealock_part;
+
+// The parts of a task, in order.
+//
+// Made by: `sealock_executor_parts`. Freed by: `sealock_parts_free`. It never changes; thread-safe.
+struct sealock_parts;
+
+// What executors are to compute for one job: a program over encrypted columns, which are named by CID.
+//
+// Made by: `sealock_releaser_task`, `sealock_task_from_bytes`. Freed by: `sealock_task_free`. It never changes; thread-safe.
+struct sealock_task;
+
+// The task's canonical encoding, to be sent to executors.
+sealock_status sealock_task_to_bytes(const sealock_task *task, sealock_buffer **out, sealock_error **error);
+
+// Reads a task, of at most 4 MiB. It is not signed: an executor computes whatever it is sent, and learns nothing by it.
+//
+// Fails with SEALOCK_ERROR_MALFORMED for other bytes than the canonical ones, SEALOCK_ERROR_TOO_LARGE,
+// SEALOCK_ERROR_UNSUPPORTED_VERSION.
+sealock_status sealock_task_from_bytes(const uint8_t *bytes,
+                                       size_t bytes_length,
+                                       sealock_task **out,
+                                       sealock_error **error);
+
+// The name of the job, a digest.
+sealock_status sealock_task_job(const sealock_task *task,
+                                uint8_t *out,
+                                size_t out_length,
+                                sealock_error **error);
+
+// The identifier of the asset that it is about.
+sealock_status sealock_task_asset(const sealock_task *task, sealock_buffer **out, sealock_error **error);
+
+// The CID of the sealed manifest, which links to every chunk and to the evaluation key: an executor needs no more than the
+// blocks below it.
+sealock_status sealock_task_manifest(const sealock_task *task,
+                                     sealock_buffer **out,
+                                     sealock_error **error);
+
+// Frees a task. NULL is fine.
+sealock_status sealock_task_free(sealock_task *task);
+
+// How many parts there are.
+sealock_status sealock_parts_count(const sealock_parts *parts, size_t *out, sealock_error **error);
+
+// A part of the task, counted from 0. It outlives the list.
+sealock_status sealock_parts_get(const sealock_parts *parts,
+                                 size_t index,
+                                 sealock_part **out,
+                                 sealock_error **error);
+
+// Frees a list of parts. NULL is fine.
+sealock_status sealock_parts_free(sealock_parts *parts);
+
+// The part's canonical encoding, to be sent to whoever runs it.
+sealock_status sealock_part_to_bytes(const sealock_part *part, sealock_buffer **out, sealock_error **error);
+
+// Reads a part. Fails as `sealock_task_from_bytes`.
+sealock_status sealock_part_from_bytes(const uint8_t *bytes,
+                                       size_t bytes_length,
+                                       sealock_part **out,
+                                       sealock_error **error);
+
+// The CID of the chunk that it is over.
+sealock_status sealock_part_chunk(const sealock_part *part, sealock_buffer **out, sealock_error **error);
+
+// Frees a part. NULL is fine.
+sealock_status sealock_part_free(sealock_part *part);
+
+// The result's canonical encoding, to be sent to the releaser. The encrypted numbers are not in it: they are in the store.
+sealock_status sealock_executor_result_to_bytes(const sealock_executor_result *result,
+                                                sealock_buffer **out,
+                                                sealock_error **error);
+
+// Reads a result, of at most 1 MiB. Its signature is not checked: only a releaser does that.
+//
+// Fails as `sealock_task_from_bytes`.
+sealock_status sealock_executor_result_from_bytes(const uint8_t *bytes,
+                                                  size_t bytes_length,
+                                                  sealock_executor_result **out,
+                                                  sealock_error **error);
+
+// The address of the executor, as the result says.
+sealock_status sealock_executor_result_executor(const sealock_executor_result *result,
+                                                uint8_t *out,
+                                                size_t out_length,
+                                                sealock_error **error);
+
+// The device that computed, as the result says.
+sealock_status sealock_executor_result_device(const sealock_executor_result *result,
+                                              sealock_buffer **out,
+                                              sealock_error **error);
+
+// The CIDs of the encrypted results, one for each part of the task.
+sealock_status sealock_executor_result_cids(const sealock_executor_result *result,
+                                            sealock_texts **out,
+                                            sealock_error **error);
+
+// Frees an executor's result. NULL is fine.
+sealock_status sealock_executor_result_free(sealock_executor_result *result);
+
+// ========================
+// Executors of sealed data
+//
+// An owner who publishes with `sealock_offer_seal` has executors compute on encrypted columns. They hold no key of the data,
+// see no value and no result, and are not trusted to compute rightly:
+//
+// request --sealock_node_admit--> grant --sealock_releaser_task--> task       the owner
+// task --sealock_executor_run--> result                                       each executor
+// grant, results --sealock_releaser_release--> result, receipt                the owner
+// result, receipt --sealock_ticket_open--> answer                             the consumer
+//
+// They do read the program, and which rows are in which chunk and public cell: `docs/sealed-data.md`.
+
+// Computes tasks over encrypted columns. It has a store, and an account to sign with.
+//
+// The evaluation key of the last asset stays in memory, expanded, which takes 240 MB.
+//
+// Made by: `sealock_exchange_executor`, `sealock_executor_local`, `sealock_executor_with_ipfs`, `sealock_executor_with_kubo`.
+// Freed by: `sealock_executor_free`. Thread-safe: tasks and parts run side by side.
+struct sealock_executor;
+
+// An executor over the store of an exchange, from which it reads columns and into which it puts results. The account stays
+// the caller's.
+sealock_status sealock_exchange_executor(const sealock_exchange *exchange,
+                                         const sealock_account *account,
+                                         sealock_executor **out,
+                                         sealock_error **error);
+
+// An executor over the store in the folder of `sealock_exchange_local`. Unlike the exchange, many processes may have executors
+// there at a time, beside the one that has the exchange open.
+//
+// Fails with SEALOCK_ERROR_IO; with SEALOCK_ERROR_INVALID_ARGUMENT for an empty path.
+sealock_status sealock_executor_local(const char *path,
+                                      const sealock_account *account,
+                                      sealock_executor **out,
+                                      sealock_error **error);
+
+// An executor over an IPFS node, which fetches columns from the network and serves results to it. The node's handle stays the
+// caller's; the node runs as long as one of both uses it.
+sealock_status sealock_executor_with_ipfs(const sealock_ipfs *node,
+                                          const sealock_account *account,
+                                          sealock_executor **out,
+                                          sealock_error **error);
+
+// An executor over an IPFS daemon. The daemon's handle stays the caller's.
+sealock_status sealock_executor_with_kubo(const sealock_kubo *daemon,
+                                          const sealock_account *account,
+                                          sealock_executor **out,
+                                          sealock_error **error);
+
+// The address that signs its results, which owners know it by: see `sealock_node_releaser`.
+sealock_status sealock_executor_address(const sealock_executor *executor,
+                                        uint8_t *out,
+                                        size_t out_length,
+                                        sealock_error **error);
+
+// The device that it computes on, as results and receipts name it.
+sealock_status sealock_executor_device(const sealock_executor *executor,
+                                       sealock_buffer **out,
+                                       sealock_error **error);
+
+// Computes a task, part after part, and signs the result. `watch` may be NULL; the work is cancelled between two parts.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND if the store lacks a block, with SEALOCK_ERROR_MALFORMED for blocks that are not what
+// the task says; with SEALOCK_ERROR_CANCELLED.
+sealock_status sealock_executor_run(const sealock_executor *executor,
+                                    const sealock_task *task,
+                                    const sealock_watch *watch,
+                                    sealock_executor_result **out,
+                                    sealock_error **error);
+
+// The parts of a task, one for each chunk, for running them side by side or elsewhere: any executor that reaches the store runs
+// any part, and a part that was lost is run again. `sealock_executor_join` puts them together.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND if the store lacks the task's manifest; with SEALOCK_ERROR_BAD_SIGNATURE for one that is
+// not signed by the node whose task it is.
+sealock_status sealock_executor_parts(const sealock_executor *executor,
+                                      const sealock_task *task,
+                                      sealock_parts **out,
+                                      sealock_error **error);
+
+// Computes one part, and puts out the CID of its encrypted result, which is in the store. It signs nothing. It cannot be
+// cancelled: smaller chunks are shorter work.
+//
+// Fails as `sealock_executor_run`.
+sealock_status sealock_executor_run_part(const sealock_executor *executor,
+                                         const sealock_part *part,
+                                         sealock_buffer **out,
+                                         sealock_error **error);
+
+// Signs `count` CIDs of `sealock_executor_run_part` as the result of a task: one for each part, in the order of
+// `sealock_executor_parts`. **It answers for what others computed**: if one was wrong, this executor is struck. Nothing is read.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for what is no CID, with SEALOCK_ERROR_MALFORMED for more than 8,000 of them.
+sealock_status sealock_executor_join(const sealock_executor *executor,
+                                     const sealock_task *task,
+                                     const char *const *cids,
+                                     size_t count,
+                                     sealock_executor_result **out,
+                                     sealock_error **error);
+
+// Computes every task that waits for this executor at a node far away, hands the results in, and puts out how many. Call it again
+// and again. The executor is one over an exchange that is connected to the node, or over any other store that has the asset's
+// blocks. A node that cannot be reached or is busy is waited for, as `sealock_remote_node_run` does. `watch` may be NULL; the work
+// is cancelled between two parts.
+//
+// Fails with SEALOCK_ERROR_NOT_FOUND if the node's owner has not named the executor: `executors` of its settings; as
+// `sealock_executor_run`, once the other tasks are computed; with SEALOCK_ERROR_CANCELLED.
+sealock_status sealock_executor_work_for(const sealock_executor *executor,
+                                         const sealock_remote_node *node,
+                                         const sealock_watch *watch,
+                                         size_t *out,
+                                         sealock_error **error);
+
+// Removes the pins of a task's results from the executor's store, once it is released or nobody waits for it. The next collection of
+// garbage removes their blocks. Equal parts of two tasks have one result: forget it when both are done. Twice is fine.
+sealock_status sealock_executor_forget(const sealock_executor *executor,
+                                       const sealock_executor_result *result,
+                                       sealock_error **error);
+
+// Frees an executor. NULL is fine.
+sealock_status sealock_executor_free(sealock_executor *executor);
+
+// ========================
+// Releasers of sealed data
+//
+// The owner's side of `sealock_executor`: makes tasks of admitted jobs, opens what executors return, compares it with the
+// canaries and with each other, and releases what the policy lets out.
+//
+// Addresses of executors are passed one after the other, SEALOCK_ADDRESS_BYTES each, with the length of them all in bytes.
+
+// Opens and releases the results of some executors that the owner knows.
+//
+// Made by: `sealock_node_releaser`. Freed by: `sealock_releaser_free`. Several may be of one node, which knows what each of them
+// opened. Thread-safe.
+struct sealock_releaser;
+
+// A releaser on a node, which takes the results of these executors and of nobody else. **Whoever could sign under as many
+// addresses as they like would be a quorum alone**: name executors that you know. It keeps the node open until it is freed.
+sealock_status sealock_node_releaser(const sealock_node *node,
+                                     const uint8_t *executors,
+                                     size_t executors_length,
+                                     sealock_releaser **out,
+                                     sealock_error **error);
+
+// The grant of a job, by its name, that was admitted before and is not complete: after a restart, or a release that failed.
+// `*out` is NULL if there is no such job.
+//
+// Fails with SEALOCK_ERROR_REJECTED for one that can no longer be answered.
+sealock_status sealock_releaser_grant(const sealock_releaser *releaser,
+                                      const uint8_t *job,
+                                      size_t job_length,
+                                      sealock_grant **out,
+                                      sealock_error **error);
+
+// The task of an admitted job, for executors; the same each time. It does not use the grant up.
+//
+// Fails with SEALOCK_ERROR_INVALID_ARGUMENT for a job of an asset that is not sealed, and for a grant of another node.
+sealock_status sealock_releaser_task(const sealock_releaser *releaser,
+                                     const sealock_grant *grant,
+                                     sealock_task **out,
+                                     sealock_error **error);
+
+// Opens the results, compares them with the canaries and with each other, protects what they open to as the policy says, seals
+// it to the consumer, signs a receipt, and records both before either is put out. Uses the grant up, also when it fails:
+// `sealock_releaser_grant` gives it again. A job that is complete keeps the result that it has.
+//
+// Each executor has one result of a job opened. One whose result is wrong has no other opened of this asset, until
+// `sealock_releaser_forgive`.
+//
+// Fails with SEALOCK_ERROR_REJECTED, which says no more, if too few results stand: the reasons are in
+// `sealock_node_refusals`. **Do not let executors know them.** Other errors are the node's own failures:
+// SEALOCK_ERROR_LOCKED while the same job is released by another call; SEALOCK_ERROR_INVALID_ARGUMENT for a grant of another
+// node, which is not used up.
+sealock_status sealock_releaser_release(const sealock_releaser *releaser,
+                                        sealock_grant *grant,
+                                        const sealock_executor_result *const *results,
+                                        size_t count,
+                                        sealock_result **result,
+                                        sealock_receipt **receipt,
+                                        sealock_error **error);
+
+// The addresses of the executors whose results of an asset were wrong, as texts. No other result of them is opened.
+sealock_status sealock_releaser_struck(const sealock_releaser *releaser,
+                                       const sealock_asset *asset,
+                                       sealock_texts **out,
+                                       sealock_error **error);
+
+// Opens results of an executor, an address, again that was wrong before: of broken memory, say, and not of malice. One that was
+// not wrong stays as it is.
+sealock_status sealock_releaser_forgive(const sealock_releaser *releaser,
+                                        const sealock_asset *asset,
+                                        const uint8_t *executor,
+                                        size_t executor_length,
+                                        sealock_error **error);
+
+// Frees a releaser. NULL is fine.
+sealock_status sealock_releaser_free(sealock_releaser *releaser);
 
 // ===============
 // Matrix products

@@ -349,6 +349,19 @@ pub unsafe extern "C" fn sealock_asset_max_rows(
     })
 }
 
+/// Whether executors compute on it, over encrypted columns, and a releaser releases: 1 or 0. Otherwise its owner's node does.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_asset_is_sealed(
+    asset: *const sealock_asset,
+    out: *mut i32,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.put(find(asset)?.is_sealed().into());
+    })
+}
+
 /// Tells what a query will cost. Needs no order, takes nothing, and tells nobody. Set `out->struct_size` before.
 ///
 /// Of an asset that answers only in federated sums, it tells the part of a sum of as few parties as its policy allows.

@@ -22,8 +22,8 @@ pub struct sealock_request {
 
 /// A result that only the consumer can open.
 ///
-/// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_remote_node_run`, `sealock_remote_node_fetch`,
-/// `sealock_result_from_bytes`. Freed by: `sealock_result_free`. It never changes; thread-safe.
+/// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_releaser_release`, `sealock_remote_node_run`,
+/// `sealock_remote_node_fetch`, `sealock_result_from_bytes`. Freed by: `sealock_result_free`. It never changes; thread-safe.
 pub struct sealock_result {
     _opaque: (),
 }

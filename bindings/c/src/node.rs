@@ -37,8 +37,8 @@ pub struct sealock_node {
 
 /// The right to one job, which the node has checked and the order has paid for.
 ///
-/// Made by: `sealock_node_admit`, `sealock_node_admit_bytes`. Used up by: `sealock_node_compute`. Freed by:
-/// `sealock_grant_free`; the job stays on record. Thread-safe.
+/// Made by: `sealock_node_admit`, `sealock_node_admit_bytes`, `sealock_releaser_grant`. Used up by: `sealock_node_compute`,
+/// `sealock_releaser_release`. Freed by: `sealock_grant_free`; the job stays on record. Thread-safe.
 pub struct sealock_grant {
     _opaque: (),
 }
@@ -127,21 +127,41 @@ pub(crate) struct Held<V> {
 }
 
 impl<V> Held<V> {
-    fn new(node: &Arc<Owner>, value: V) -> Self {
+    pub(crate) fn new(node: &Arc<Owner>, value: V) -> Self {
         Self { node: Arc::downgrade(node), value: Mutex::new(Some(value)) }
     }
 }
 
 /// Takes what a handle holds for its node. For another node it stays there.
-fn take<T: Handle<Value = Held<V>>, V>(handle: *const T, node: &Arc<Owner>) -> Result<V, Failure> {
+pub(crate) fn take<T: Handle<Value = Held<V>>, V>(handle: *const T, node: &Arc<Owner>) -> Result<V, Failure> {
+    held(handle, node, |held| held.take().ok_or_else(used_up::<T>))
+}
+
+/// Shows what a handle holds for its node. It stays there.
+pub(crate) fn show<T: Handle<Value = Held<V>>, V, R>(
+    handle: *const T,
+    node: &Arc<Owner>,
+    to: impl FnOnce(&V) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    held(handle, node, |held| to(held.as_ref().ok_or_else(used_up::<T>)?))
+}
+
+fn held<T: Handle<Value = Held<V>>, V, R>(
+    handle: *const T,
+    node: &Arc<Owner>,
+    use_it: impl FnOnce(&mut Option<V>) -> Result<R, Failure>,
+) -> Result<R, Failure> {
     let held = find(handle)?;
     if !Weak::ptr_eq(&held.node, &Arc::downgrade(node)) {
         let other = Failure::argument(T::NAME, "one that this node made", "another node's");
         return Err(other.hint("pass it to the node that made it: it is not used up"));
     }
-    let taken = held.value.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let used = || Failure::argument(T::NAME, "one that was not passed on before", "one that was used up");
-    taken.ok_or_else(|| used().hint("send the same request again: it costs nothing"))
+    use_it(&mut held.value.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn used_up<T: Handle>() -> Failure {
+    let used = Failure::argument(T::NAME, "one that was not passed on before", "one that was used up");
+    used.hint("send the same request again: it costs nothing")
 }
 
 /// The address that signs this node's receipts.
@@ -221,8 +241,8 @@ pub unsafe extern "C" fn sealock_node_admit_bytes(
 /// Computes the answer, encrypted under the consumer's key. Uses the grant up, also when it fails; the same request is
 /// granted again then.
 ///
-/// Fails with SEALOCK_ERROR_LOCKED while the same job is computed elsewhere; with SEALOCK_ERROR_INVALID_ARGUMENT for a grant
-/// of another node, which is not used up.
+/// Fails with SEALOCK_ERROR_LOCKED while the same job is computed elsewhere; with SEALOCK_ERROR_INVALID_ARGUMENT for a job over
+/// sealed data, which executors compute, and for a grant of another node, which is not used up.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_node_compute(
     node: *const sealock_node,

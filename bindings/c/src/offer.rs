@@ -10,10 +10,11 @@ use sealock::envelope::RecipientPublicKey;
 use sealock::model::Model;
 use sealock::owner::Offer;
 use sealock::policy::Policy;
+use sealock::sealed::SealedOptions;
 
 use crate::call::{call, free};
 use crate::column::{change, current};
-use crate::error::{sealock_error, sealock_status};
+use crate::error::{Failure, sealock_error, sealock_status};
 use crate::handle::{find, handles};
 use crate::model::sealock_model;
 use crate::policy::sealock_policy;
@@ -54,6 +55,14 @@ pub(crate) struct Draft {
     tags: Vec<String>,
     cap: Option<u64>,
     recipients: Vec<RecipientPublicKey>,
+    sealed: Option<Sealing>,
+}
+
+/// How the columns are encrypted for executors. The dimensions in the clear are apart, so that they can be replaced.
+#[derive(Clone, Default)]
+struct Sealing {
+    options: SealedOptions,
+    public: Vec<String>,
 }
 
 #[derive(Clone, Copy)]
@@ -68,7 +77,7 @@ enum Text {
 impl Draft {
     fn new(name: String, content: Content, policy: Policy, terms: Terms) -> Self {
         let (set, tags, recipients) = Default::default();
-        Self { name, content, policy, terms, set, tags, cap: None, recipients }
+        Self { name, content, policy, terms, set, tags, cap: None, recipients, sealed: None }
     }
 
     pub(crate) fn offer(&self) -> Offer<'_> {
@@ -86,6 +95,9 @@ impl Draft {
                 Text::Symbol => offer.symbol(text),
                 Text::Endpoint => offer.endpoint(text),
             };
+        }
+        if let Some(Sealing { options, public }) = &self.sealed {
+            offer = offer.sealed(options.clone().public(public));
         }
         match self.cap {
             Some(cap) => offer.cap(cap),
@@ -297,6 +309,83 @@ pub unsafe extern "C" fn sealock_offer_recipients(
     call!(error, |c| {
         let recipients = c.recipients("recipients", recipients, recipients_length)?;
         change(offer, |draft: Draft| Ok(Draft { recipients, ..draft }))?;
+    })
+}
+
+fn seal(offer: *mut sealock_offer, how: impl FnOnce(Sealing) -> Sealing) -> Result<(), Failure> {
+    change(offer, |draft: Draft| {
+        let sealed = Some(how(draft.sealed.unwrap_or_default()));
+        Ok(Draft { sealed, ..draft })
+    })
+}
+
+/// Publishes the table as sealed data: beside what is published otherwise, its columns are encrypted so that executors compute
+/// on them without reading them. Queries then have no secret literals, and are answered by a releaser with the results of
+/// executors: see `sealock_releaser`. Of a model, `sealock_owner_publish` refuses it.
+///
+/// Each `sealock_offer_seal_` function does the same, and says how. What is not said: no dimension in the clear, 512 rows in a
+/// chunk, a canary for each eight chunks, and one executor's result suffices. `sealock_owner_publish` checks it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_seal(
+    offer: *mut sealock_offer,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        seal(offer, |sealing| sealing)?;
+    })
+}
+
+/// Dimensions that stay in the clear: **everybody sees each row's cell of them**, all together. Grouping and filtering by them
+/// costs nothing. With the exact counts of answers they can tell an executor which chunks are canaries. Called again, it
+/// replaces.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_seal_public(
+    offer: *mut sealock_offer,
+    columns: *const *const c_char,
+    count: usize,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let public = c.texts("columns", columns, count)?;
+        seal(offer, |sealing| Sealing { public, ..sealing })?;
+    })
+}
+
+/// At most so many rows in a chunk, 1 to 512. Smaller chunks are more parts of a task, more bytes of results, and more canaries
+/// to be caught by.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_seal_rows_per_chunk(
+    offer: *mut sealock_offer,
+    rows: u32,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        seal(offer, |sealing| Sealing { options: sealing.options.rows_per_chunk(rows as usize), ..sealing })?;
+    })
+}
+
+/// Mixes so many chunks of made-up rows among the others, whose answers the owner knows. With 0, a wrong result is found by
+/// `sealock_offer_seal_quorum` alone.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_seal_canaries(
+    offer: *mut sealock_offer,
+    chunks: u32,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        seal(offer, |sealing| Sealing { options: sealing.options.canaries(chunks as usize), ..sealing })?;
+    })
+}
+
+/// Releases only what so many executors agree on, 1 to 16.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_seal_quorum(
+    offer: *mut sealock_offer,
+    executors: u8,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        seal(offer, |sealing| Sealing { options: sealing.options.quorum(executors), ..sealing })?;
     })
 }
 

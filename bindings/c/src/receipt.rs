@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-use sealock::receipt::{Receipt, Statement, verify_chain};
+use sealock::receipt::{Executed, Receipt, Statement, verify_chain};
 
 use crate::account::{SEALOCK_DIGEST_BYTES, SEALOCK_NULLIFIER_BYTES};
-use crate::buffer::{Buffer, sealock_buffer};
+use crate::buffer::{Buffer, Texts, sealock_buffer, sealock_texts};
 use crate::call::{call, free};
 use crate::error::{sealock_error, sealock_status};
 use crate::exchange::element;
@@ -15,8 +15,9 @@ use crate::handle::{find, handles};
 
 /// A signed statement about one job.
 ///
-/// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_remote_node_run`, `sealock_remote_node_fetch`,
-/// `sealock_receipts_get`, `sealock_receipt_from_bytes`. Freed by: `sealock_receipt_free`. It never changes; thread-safe.
+/// Made by: `sealock_node_run`, `sealock_node_release`, `sealock_releaser_release`, `sealock_remote_node_run`,
+/// `sealock_remote_node_fetch`, `sealock_receipts_get`, `sealock_receipt_from_bytes`. Freed by: `sealock_receipt_free`. It never
+/// changes; thread-safe.
 pub struct sealock_receipt {
     _opaque: (),
 }
@@ -99,6 +100,26 @@ impl From<&Statement> for sealock_statement {
     }
 }
 
+/// How the results of executors were checked, of a job over sealed data. Who agreed is `sealock_receipt_executors`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct sealock_executed {
+    /// `sizeof(sealock_executed)`, filled in by the caller.
+    pub struct_size: usize,
+    /// How many executors had to agree.
+    pub quorum: u64,
+    /// How many results the releaser was given.
+    pub results: u64,
+    /// How many canaries each of the results that agreed was compared with.
+    pub canaries: u64,
+}
+
+impl Default for sealock_executed {
+    fn default() -> Self {
+        Self { struct_size: size_of::<Self>(), quorum: 0, results: 0, canaries: 0 }
+    }
+}
+
 /// What the receipt says. **Call `sealock_receipt_verify` first.** Set `out->struct_size` before.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_receipt_statement(
@@ -135,6 +156,40 @@ pub unsafe extern "C" fn sealock_receipt_device(
     call!(error, |c| {
         let out = c.out("out", out)?;
         out.issue(Buffer::from(find(receipt)?.statement().device.clone()));
+    })
+}
+
+/// How the results of executors were checked, if the job was over sealed data: `present` is 1 then, and 0 otherwise. Set
+/// `out->struct_size` before.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_receipt_executed(
+    receipt: *const sealock_receipt,
+    present: *mut i32,
+    out: *mut sealock_executed,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let (present, out) = (c.out("present", present), c.sized_out("out", out));
+        let (present, out) = (present?, out?);
+        if let Some(Executed { quorum, results, canaries, .. }) = find(receipt)?.statement().executed {
+            out.put(sealock_executed { struct_size: size_of::<sealock_executed>(), quorum, results, canaries });
+            present.put(1);
+        }
+    })
+}
+
+/// The addresses of the executors that agreed, as texts; none if the job was not over sealed data.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_receipt_executors(
+    receipt: *const sealock_receipt,
+    out: *mut *mut sealock_texts,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        let receipt = find(receipt)?;
+        let executors = receipt.statement().executed.as_ref().map(|executed| &*executed.executors).unwrap_or_default();
+        out.issue(Texts::from_iter(executors));
     })
 }
 

@@ -60,10 +60,19 @@ impl From<Freed> for sealock_blocks {
 impl Caller {
     /// A CID.
     pub(crate) fn cid(&self, name: &str, text: *const c_char) -> Result<Cid, Failure> {
-        let text = self.text(name, text)?;
-        let shown = || text.chars().take(200).collect::<String>();
-        text.parse().map_err(|why| Failure::argument(name, "a CID", &format!("{:?}: {why}", shown())))
+        parsed(name, self.text(name, text)?)
     }
+
+    /// A list of CIDs.
+    pub(crate) fn cids(&self, name: &str, texts: *const *const c_char, count: usize) -> Result<Vec<Cid>, Failure> {
+        let texts = self.texts(name, texts, count)?;
+        texts.iter().enumerate().map(|(i, text)| parsed(&format!("{name}[{i}]"), text)).collect()
+    }
+}
+
+fn parsed(name: &str, text: &str) -> Result<Cid, Failure> {
+    let shown = || text.chars().take(200).collect::<String>();
+    text.parse().map_err(|why| Failure::argument(name, "a CID", &format!("{:?}: {why}", shown())))
 }
 
 fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {

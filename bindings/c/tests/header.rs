@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sealock::ErrorKind;
 
 /// One section of the header each, in its order.
-const SECTIONS: [&str; 44] = [
+const SECTIONS: [&str; 47] = [
     "error",
     "buffer",
     "library",
@@ -44,6 +44,9 @@ const SECTIONS: [&str; 44] = [
     "answer",
     "model",
     "federation",
+    "task",
+    "executor",
+    "releaser",
     "linear",
     "scalar",
     "identity",

@@ -13,6 +13,7 @@
 
 #include "folder.h"
 #include "market.h"
+#include "task.h"
 
 #define POISON ((uintptr_t)0xa5a5a5a5a5a5a5a5u)
 
@@ -84,6 +85,7 @@ SIZED(sealock_estimate)
 SIZED(sealock_number_error)
 SIZED(sealock_budget)
 SIZED(sealock_statement)
+SIZED(sealock_executed)
 SIZED(sealock_job)
 SIZED(sealock_blocks)
 SIZED(sealock_destruction)
@@ -304,6 +306,17 @@ static void open_federation(const struct market *m) {
     sealock_account_free(account);
 }
 
+// What executors have in hand. Encrypting for them takes too long: the task is an old one.
+static void open_sealed(const struct market *m) {
+    uint8_t address[SEALOCK_ADDRESS_BYTES];
+    MUST(sealock_exchange_executor(m->exchange, m->consumer_account, &valid_sealock_executor, &error));
+    MUST(sealock_executor_address(valid_sealock_executor, address, sizeof address, &error));
+    MUST(sealock_node_releaser(m->node, address, sizeof address, &valid_sealock_releaser, &error));
+    MUST(sealock_task_from_bytes(TASK, sizeof TASK, &valid_sealock_task, &error));
+    MUST(sealock_part_from_bytes(PART, sizeof PART, &valid_sealock_part, &error));
+    MUST(sealock_executor_join(valid_sealock_executor, valid_sealock_task, NULL, 0, &valid_sealock_executor_result, &error));
+}
+
 // What leads to the data itself.
 static void open_data(const struct market *m) {
     sealock_download_ticket *ticket;
@@ -406,6 +419,7 @@ static void make_all(const char *ceremony) {
     open_data(&m);
     open_model(&m);
     open_federation(&m);
+    open_sealed(&m);
     open_proofs();
     open_semaphore(ceremony);
     open_node();

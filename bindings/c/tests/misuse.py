@@ -36,6 +36,7 @@ SIZES = {
     "to": 20,
     "holder": 20,
     "owner": 20,
+    "executor": 20,
     "base_token": 20,
     "job": 32,
     "transaction": 32,
@@ -48,7 +49,7 @@ SIZES = {
     "signal": 32,
 }
 # The same of lists, which may have others.
-LIST_SIZES = {"recipients": 64, "leaves": 64, "siblings": 64, "inputs": 64}
+LIST_SIZES = {"recipients": 64, "executors": 40, "leaves": 64, "siblings": 64, "inputs": 64}
 # Of these, each 32 bytes are a field element.
 SCALARS = {"commitment", "leaf", "scope", "leaves", "siblings", "inputs"}
 # Sizes of outputs, by the function that puts them out.
@@ -71,6 +72,8 @@ EXTREMES = {
     "double": ["NAN", "INFINITY", "-1e308"],
     "sealock_status": ["INT32_MIN", "-1", "INT32_MAX"],
 }
+# Handles that only work too long for Valgrind makes. They are NULL here, and freed ones are in the test that has them.
+ABSENT = {"sealock_parts"}  # sealed.c
 GARBAGE = [
     "(void *)1",
     "(void *)0xdeadbeef",
@@ -314,7 +317,7 @@ def main():
     for function in calls:
         function.cases = []
         for index, (kind, argument) in enumerate(function.arguments):
-            if function.handle(kind):
+            if function.handle(kind) and function.handle(kind) not in ABSENT:
                 function.case(index, f"valid_{function.handle(kind)}", "handle, got one that was freed")
         print("\n".join(function.cases))
     print("}")
