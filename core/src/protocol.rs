@@ -16,16 +16,19 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::account::AccountError;
 use crate::job::JobId;
 #[cfg(doc)]
 use crate::job::JobRequest;
 use crate::time::Timestamp;
-use crate::{Address, Digest};
+use crate::{Account, Address, Digest, Signature};
 
 /// Where the node's own interface begins.
 pub const API: &str = "/api/v1";
 /// The scheme of the header `Authorization` of a [`Claim`].
 pub const SCHEME: &str = "Sealock";
+/// The scheme of the header `Authorization` of an [`ExecutorClaim`].
+pub const EXECUTOR_SCHEME: &str = "Sealock-Executor";
 /// How far ahead the deadline of a claim may lie, in seconds.
 pub const MAX_CLAIM_SECS: u64 = 300;
 /// How long a claim of a client is good, in seconds.
@@ -181,6 +184,24 @@ pub struct TransactionApplied {
     pub tx: String,
 }
 
+/// A task that waits for an executor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct OpenTask {
+    /// Name of the job, in hexadecimal.
+    pub job: String,
+    /// The asset.
+    pub asset: String,
+}
+
+/// The tasks that wait for an executor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+pub struct OpenTasks {
+    /// One for each job, in the order of their names.
+    pub tasks: Vec<OpenTask>,
+}
+
 /// Problem details (RFC 9457), with Sealock's own kind of error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
@@ -253,6 +274,64 @@ impl Claim<'_> {
     }
 }
 
+/// What authenticates an executor's question about [tasks](crate::sealed::Task). What it hands in is bound to the task by its own
+/// signature, so that bodies are read after the claim is checked, and not before.
+#[derive(Clone, Copy, Debug)]
+pub struct ExecutorClaim<'a> {
+    /// The HTTP method.
+    pub method: &'a str,
+    /// The path from [`API`] on, without a query.
+    pub path: &'a str,
+    /// The node's address.
+    pub node: Address,
+    /// The chain id of its ledger.
+    pub chain_id: u64,
+    /// Until when it is good, in unix seconds.
+    pub deadline: Timestamp,
+}
+
+impl ExecutorClaim<'_> {
+    fn said(&self) -> Digest {
+        Digest::of(
+            "sealock/v1/executor-claim",
+            &[
+                self.method.as_bytes(),
+                self.path.as_bytes(),
+                self.node.as_bytes(),
+                &self.chain_id.to_be_bytes(),
+                &self.deadline.to_be_bytes(),
+            ],
+        )
+    }
+
+    /// The value of the header `Authorization`: a recoverable signature by the executor's account.
+    ///
+    /// # Errors
+    /// The account's own.
+    pub fn header(&self, executor: &Account) -> Result<String, AccountError> {
+        let signature = executor.sign(&self.said())?;
+        Ok(format!("{EXECUTOR_SCHEME} {}.{}", self.deadline, hex::encode(signature.as_bytes())))
+    }
+
+    /// The deadline and the signature of such a header.
+    pub fn parse(header: &str) -> Option<(Timestamp, Signature)> {
+        let (deadline, signature) = header.strip_prefix(EXECUTOR_SCHEME)?.strip_prefix(' ')?.split_once('.')?;
+        let canonical = |n: &Timestamp| n.to_string() == deadline;
+        let signature: [u8; 65] = hex::decode(signature).ok()?.try_into().ok()?;
+        Some((deadline.parse().ok().filter(canonical)?, Signature::from_bytes(signature)))
+    }
+
+    /// Who signed it, if anybody did.
+    pub fn signer(&self, signature: &Signature) -> Option<Address> {
+        signature.signer(&self.said())
+    }
+}
+
+/// Where the tasks are that wait for executors, or the one of a job, from [`API`] on.
+pub fn task_path(job: Option<JobId>) -> String {
+    job.map_or_else(|| "/executor/tasks".into(), |job| format!("/executor/tasks/{job}"))
+}
+
 /// Addresses as JSON has them: text with `0x`.
 mod text {
     use std::fmt::Display;
@@ -311,6 +390,21 @@ mod tests {
             assert!(!other.verify(&key, &mac), "{other:?}");
         }
         assert!(!claim.verify(&Digest::of("test", &[b"another"]), &mac));
+        let account = Account::generate();
+        let Claim { method, path, node, chain_id, deadline, .. } = claim;
+        let claim = ExecutorClaim { method, path, node, chain_id, deadline };
+        let (deadline, signature) = ExecutorClaim::parse(&claim.header(&account).unwrap()).unwrap();
+        assert_eq!((deadline, claim.signer(&signature)), (100, Some(account.address())));
+        let others = [
+            ExecutorClaim { method: "DELETE", ..claim },
+            ExecutorClaim { path: "/jobs/2", ..claim },
+            ExecutorClaim { node: Address::from_bytes([2; 20]), ..claim },
+            ExecutorClaim { chain_id: 2, ..claim },
+            ExecutorClaim { deadline: 101, ..claim },
+        ];
+        for other in others {
+            assert_ne!(other.signer(&signature), Some(account.address()), "{other:?}");
+        }
         for bad in ["", "Sealock", "Sealock 1", "Sealock 01.00", "Bearer 1.00", "Sealock +1.00", "Sealock 1.0"] {
             assert!(Claim::parse(bad).is_none(), "{bad}");
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple, PyType};
+use sealock::fhe::Device;
 use sealock::job;
 use sealock::sealed::{self, SealedOptions};
 
@@ -15,6 +16,7 @@ use crate::convert;
 use crate::error::{Failure, Result};
 use crate::exchange::Exchange;
 use crate::job::{released, sent};
+use crate::remote::RemoteNode;
 use crate::store::{Backing, Store};
 
 /// `sealed=True`, or how: a dict of the keywords of `SealedOptions`.
@@ -160,27 +162,48 @@ travels!(ExecutorResult(sealed::ExecutorResult), "executor's result", {
 #[pyclass(frozen, module = "sealock")]
 pub struct Executor(Arc<sealed::Executor>);
 
+/// `cpu`, `cuda:0`, a list of GPUs, or `auto`: all GPUs that there are, or the processor.
+fn devices(given: &Bound<'_, PyAny>) -> Result<Vec<Device>> {
+    let names: Vec<String> = match given.extract::<String>() {
+        Ok(name) if name == "auto" => {
+            let gpus = sealock::fhe::table::Evaluator::gpus();
+            return Ok(if gpus.is_empty() { vec![Device::Cpu] } else { gpus });
+        }
+        Ok(name) => vec![name],
+        Err(_) => given.extract().map_err(|_| {
+            let got = convert::type_name(given);
+            Failure::wrong_type(format!("device: expected a name such as \"cuda:0\" or a list of them, got {got}"))
+        })?,
+    };
+    names.iter().map(|name| Ok(name.parse()?)).collect()
+}
+
 #[pymethods]
 impl Executor {
     #[new]
-    fn new(py: Python<'_>, store: &Bound<'_, PyAny>, account: &Account) -> Result<Self> {
-        let account = account.again()?;
+    #[pyo3(signature = (store, account, *, device = None))]
+    fn new(
+        py: Python<'_>,
+        store: &Bound<'_, PyAny>,
+        account: &Account,
+        device: Option<&Bound<'_, PyAny>>,
+    ) -> Result<Self> {
+        let (account, devices) = (account.again()?, device.map_or_else(|| Ok(vec![Device::Cpu]), devices)?);
+        let on = move |executor: sealed::Executor| Ok(Self(Arc::new(executor.on_devices(&devices)?)));
         if let Ok(exchange) = store.cast::<Exchange>() {
-            return Ok(Self(Arc::new(sealed::Executor::on(exchange.get().inner(), account))));
+            return on(sealed::Executor::on(exchange.get().inner(), account));
         }
         if let Ok(store) = store.cast::<Store>() {
-            return Ok(Self(Arc::new(match store.get().backing()? {
+            return on(match store.get().backing()? {
                 Backing::Ipfs(node) => sealed::Executor::new(node, account),
                 Backing::Kubo(daemon) => sealed::Executor::new(daemon, account),
-            })));
+            });
         }
         let folder: PathBuf = store.extract().map_err(|_| {
             let got = convert::type_name(store);
             Failure::wrong_type(format!("store: expected an Exchange, a Store or the folder of an exchange, got {got}"))
         })?;
-        Call::default().run(py, move |_| {
-            Ok(Self(Arc::new(sealed::Executor::new(sealock::Exchange::local_store(folder)?, account))))
-        })
+        Call::default().run(py, move |_| on(sealed::Executor::new(sealock::Exchange::local_store(folder)?, account)))
     }
 
     /// The address that its results are signed by, which owners know it by.
@@ -189,9 +212,9 @@ impl Executor {
         self.0.address().to_string()
     }
 
-    /// What it computes on.
+    /// What it computes on: `cpu`, or GPUs such as `cuda:0+cuda:1`.
     #[getter]
-    fn device(&self) -> &str {
+    fn device(&self) -> String {
         self.0.device()
     }
 
@@ -220,6 +243,14 @@ impl Executor {
         let results = convert::items("results", results)?.iter().map(convert::cid).collect::<Result<Vec<_>>>()?;
         let (executor, task) = (Arc::clone(&self.0), task.0.clone());
         Call::default().run(py, move |_| Ok(ExecutorResult(executor.join(&task, &results)?)))
+    }
+
+    /// Computes every task that waits for it at a node far away, `Exchange.connect(...).node`, and hands the results in. Returns how
+    /// many. Call it again and again. Raises `NotFound` if the node's owner has not named it: `serve(owner, executors=[...])`.
+    #[pyo3(signature = (node, *, progress = None))]
+    fn work_for<'py>(&self, py: Python<'py>, node: &RemoteNode, progress: Option<Bound<'py, PyAny>>) -> Result<usize> {
+        let (executor, node) = (Arc::clone(&self.0), node.0.clone());
+        Call::default().progress(progress)?.run(py, move |progress| Ok(executor.work_for_with(&node, progress)?))
     }
 
     /// Removes the pins of a task's results, once it is released or nobody waits for it. Equal parts of two tasks have one

@@ -224,7 +224,8 @@ fn options(given: Vec<(String, Bound<'_, PyAny>)>) -> Result<ServerOptions> {
 /// `"0.0.0.0:8030"` with `tls_certificate` and `tls_key`, two PEM files, or behind a proxy that has them.
 ///
 /// Further options: `workers`, threads that compute, 0 for one per core; `max_queued` and `max_queued_per_asset`, the most jobs
-/// that wait; `priorities`, a dict from DIDs to numbers: jobs of higher ones come first; `max_attempts`; `result_retention`, for
+/// that wait; `priorities`, a dict from DIDs to numbers: jobs of higher ones come first; `executors`, the addresses of those whose
+/// results on sealed data are taken and released; `max_attempts`; `result_retention`, for
 /// how long a result is kept that nobody discards; `accept_transactions`; `max_connections`; `max_inflight_bytes`;
 /// `header_timeout`, `body_timeout` and `shutdown_grace`. Times are in whole seconds or `timedelta`.
 ///

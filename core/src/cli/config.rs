@@ -265,6 +265,7 @@ admin_listen = "127.0.0.1:8031" # where you do: the page, metrics
 # tls_key = "key.pem"
 # workers = 0                   # one per core
 # max_queued = 1000
+# executors = ["0x…"]        # whose results on sealed data are taken
 # result_retention = 604800     # seconds
 
 # [ocean]                       # Ocean Protocol's contracts in place of a ledger of your own

@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::ledger::{METADATA_LIMIT, OrderTerms};
 use crate::model::{ModelError, ModelInfo, Vectors};
 use crate::policy::Policy;
+use crate::program::{Plan, Program, ProgramError};
 use crate::sealed::Layout;
 use crate::store::Cid;
 use crate::{Address, Digest};

@@ -133,7 +133,7 @@ impl<L> Predicate<L> {
 
     /// How many comparisons there are; a score counts as its terms.
     fn tests(&self) -> usize {
-        let mut tests = self.scores().into_iter().map(|scored| scored.terms.len()).sum();
+        let mut tests = self.scores().into_iter().map(|scored| scored.terms.len().max(1)).sum();
         self.each(&mut |_, _, _| tests += 1);
         tests
     }

@@ -10,6 +10,8 @@
 
 mod error;
 #[cfg(feature = "client")]
+mod executor;
+#[cfg(feature = "client")]
 mod http;
 #[cfg(feature = "client")]
 mod ledger;

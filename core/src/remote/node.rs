@@ -92,6 +92,11 @@ impl RemoteNode {
         self.inner.info.address
     }
 
+    /// For how long it is waited for.
+    pub(super) fn patience(&self) -> Duration {
+        self.inner.patience
+    }
+
     pub(crate) fn http(&self) -> &Arc<Http> {
         &self.inner.http
     }
@@ -334,7 +339,7 @@ fn read_line(from: &mut impl BufRead) -> std::io::Result<Option<String>> {
 }
 
 /// The pauses between repetitions.
-struct Waits {
+pub(super) struct Waits {
     patience: Duration,
     until: Instant,
     next: Duration,
@@ -343,7 +348,7 @@ struct Waits {
 }
 
 impl Waits {
-    fn new(patience: Duration) -> Self {
+    pub(super) fn new(patience: Duration) -> Self {
         let mut waits = Self { patience, until: Instant::now(), next: FIRST_WAIT, since: None };
         waits.begin_anew();
         waits
@@ -370,7 +375,7 @@ impl Waits {
     }
 
     /// Waits, if the error is one that may pass and there is patience left.
-    fn after(&mut self, error: Error, progress: &mut Progress<'_>) -> Result<()> {
+    pub(super) fn after(&mut self, error: Error, progress: &mut Progress<'_>) -> Result<()> {
         let pause = match (&error, error.kind()) {
             (Error::Remote(remote), _) if matches!(**remote, RemoteError::Busy { .. }) => match **remote {
                 RemoteError::Busy { retry_after, .. } => retry_after.max(self.next),

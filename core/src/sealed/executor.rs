@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use cid::Cid;
+use sealock_fhe::Device;
 use sealock_fhe::table::{EncryptedChunk, EvaluationKey, Evaluator, Rows};
 
 use super::SealedError;
@@ -11,6 +12,8 @@ use super::task::{ExecutorResult, Part, Task};
 use crate::error::Result;
 use crate::exchange::Exchange;
 use crate::progress::{Progress, Stage, Step, quiet, tell};
+#[cfg(feature = "client")]
+use crate::store::MemoryStore;
 use crate::store::Store;
 use crate::{Account, Address};
 
@@ -20,18 +23,32 @@ use crate::{Account, Address};
 pub struct Executor {
     store: Arc<dyn Store>,
     account: Account,
+    devices: Vec<Device>,
     evaluator: Mutex<Option<(Cid, Arc<Evaluator>)>>,
 }
 
 impl Executor {
     /// An executor over a store, from which it reads columns and into which it puts results.
     pub fn new(store: impl Store + 'static, account: Account) -> Self {
-        Self { store: Arc::new(store), account, evaluator: Mutex::default() }
+        Self { store: Arc::new(store), account, devices: vec![Device::Cpu], evaluator: Mutex::default() }
     }
 
     /// An executor over the store of an exchange.
     pub fn on(exchange: &Exchange, account: Account) -> Self {
-        Self { store: exchange.store_handle(), account, evaluator: Mutex::default() }
+        let (store, devices) = (exchange.store_handle(), vec![Device::Cpu]);
+        Self { store, account, devices, evaluator: Mutex::default() }
+    }
+
+    /// The same on these devices: the processor alone, or one or several GPUs, of which each holds the key. GPUs need the feature
+    /// `gpu`.
+    ///
+    /// # Errors
+    /// [`SealedError::Encryption`] for a device that cannot be used here, or is named twice.
+    pub fn on_devices(mut self, devices: &[Device]) -> Result<Self> {
+        Evaluator::check(devices).map_err(SealedError::from)?;
+        self.devices = devices.to_vec();
+        *self.evaluator.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        Ok(self)
     }
 
     /// The address that signs its results.
@@ -39,9 +56,9 @@ impl Executor {
         self.account.address()
     }
 
-    /// The device that computes, as results and receipts name it.
-    pub fn device(&self) -> &'static str {
-        "cpu"
+    /// The devices that compute, as results and receipts name them: `cpu`, `cuda:0+cuda:1`.
+    pub fn device(&self) -> String {
+        self.devices.iter().map(Device::to_string).collect::<Vec<_>>().join("+")
     }
 
     /// Runs a task, one part after the other.
@@ -89,6 +106,18 @@ impl Executor {
         Ok(root)
     }
 
+    /// Runs one part whose result is sent on and not kept.
+    #[cfg(feature = "client")]
+    pub(crate) fn compute_part(&self, part: &Part) -> Result<(Cid, Vec<u8>)> {
+        let bytes = self.compute(part)?;
+        Ok((add_file(&MemoryStore::default(), &bytes)?, bytes))
+    }
+
+    #[cfg(feature = "client")]
+    pub(crate) fn account(&self) -> &Account {
+        &self.account
+    }
+
     fn compute(&self, part: &Part) -> Result<Vec<u8>, SealedError> {
         part.columns.check()?;
         let plans = part.passes.iter().map(|pass| pass.check(&part.columns)).collect::<Result<Vec<_>, _>>()?;
@@ -126,7 +155,7 @@ impl Executor {
         // One at a time.
         *kept = None;
         let bytes = read_file(&self.store, key, EvaluationKey::ENCODED_LEN)?;
-        let evaluator = Arc::new(Evaluator::new(&EvaluationKey::from_bytes(&bytes)?));
+        let evaluator = Arc::new(Evaluator::on(&EvaluationKey::from_bytes(&bytes)?, &self.devices)?);
         *kept = Some((*key, Arc::clone(&evaluator)));
         Ok(evaluator)
     }
@@ -148,7 +177,7 @@ impl Executor {
     /// # Errors
     /// The account's own.
     pub fn join(&self, task: &Task, results: &[Cid]) -> Result<ExecutorResult> {
-        Ok(ExecutorResult::sign(task, results.to_vec(), self.device().into(), &self.account)?)
+        Ok(ExecutorResult::sign(task, results.to_vec(), self.device(), &self.account)?)
     }
 }
 

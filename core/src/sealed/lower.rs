@@ -5,12 +5,14 @@
 //! worked out for each combination of their cells; combinations that leave the same condition on the encrypted columns are one
 //! pass.
 
+use std::collections::HashMap;
+
 use sealock_fhe::table::Opened;
 
 use super::SealedError;
 use super::layout::{Holds, Layout};
-use super::pass::{Condition, MAX_COMBINATIONS, MAX_PASSES, MAX_RING_ELEMENTS, Out, Pass, Points};
-use super::task::MAX_TASK_BYTES;
+use super::pass::{Condition, MAX_BOOTSTRAPS, MAX_COMBINATIONS, MAX_PASSES, MAX_RING_ELEMENTS, Out, Pass, Points};
+use super::task::{MAX_PART_BYTES, MAX_TASK_BYTES};
 use crate::asset::{Schema, Value};
 use crate::codec::to_canonical;
 use crate::policy::Policy;
@@ -25,6 +27,8 @@ const MAX_ENCRYPTED_GROUPS: usize = 64;
 const MAX_LISTED_BITS: u8 = 11;
 /// Most ranges that a condition on a wider column may have.
 const MAX_RANGES: usize = 16;
+/// Most values that a filter lists, times the combinations of public cells.
+const MAX_COMPARED: usize = 1 << 26;
 
 /// A program as passes, and where their numbers go.
 #[derive(Debug)]
@@ -148,11 +152,22 @@ pub(crate) fn lower(schema: &Schema, policy: &Policy, layout: &Layout, plan: &Pl
     if got > MAX_TASK_BYTES / 2 {
         return Err(uncomputable(format!("its task would have {got} bytes"), FEWER));
     }
+    let (mut bytes, mut bootstraps) = (0usize, 0usize);
     for pass in &lowered.passes {
-        let elements = pass.check(&layout.columns).map(|plan| pass.result_len(&plan) / (4 * 2048))?;
+        let plan = pass.check(&layout.columns)?;
+        bytes += pass.result_len(&plan);
+        bootstraps += plan.bootstraps_per_row();
+        let elements = pass.result_len(&plan) / (4 * 2048);
         if elements > MAX_RING_ELEMENTS {
             return Err(uncomputable(format!("a chunk's result would have {elements} ring elements"), FEWER));
         }
+    }
+    if bytes > MAX_PART_BYTES {
+        return Err(uncomputable(format!("a chunk's result would have {bytes} bytes"), FEWER));
+    }
+    if bootstraps > MAX_BOOTSTRAPS {
+        let why = format!("it would take {bootstraps} bootstraps for each row, at most {MAX_BOOTSTRAPS} are computed");
+        return Err(uncomputable(why, FEWER));
     }
     Ok(lowered)
 }
@@ -203,10 +218,17 @@ impl Lowering<'_> {
         if combinations > MAX_COMBINATIONS {
             return Err(uncomputable(format!("its public dimensions have {combinations} combinations"), FEWER));
         }
+        let weight = self.filter.as_ref().map_or(0, Node::weight);
+        if combinations.saturating_mul(weight) > MAX_COMPARED {
+            let why =
+                format!("its filter lists {weight} values for each of {combinations} combinations of public cells");
+            return Err(uncomputable(why, FEWER));
+        }
         let groups = by_public.iter().fold(1, |all, (column, _)| all * layout.columns.public[*column].cells as usize);
         let groups = groups * bins.map_or(1, |(_, _, bins)| bins);
         let mut places = vec![0; groups];
         let mut residuals: Vec<(Condition, Vec<Option<u32>>)> = Vec::new();
+        let mut known: HashMap<Condition, usize> = HashMap::new();
         for combination in 0..combinations {
             let mut cells = vec![0usize; layout.columns.public.len()];
             let mut rest = combination;
@@ -232,12 +254,15 @@ impl Lowering<'_> {
             if residual.is_never() {
                 continue;
             }
-            let known = residuals.iter().position(|(known, _)| *known == residual);
-            let known = known.unwrap_or_else(|| {
-                residuals.push((residual, vec![None; combinations]));
-                residuals.len() - 1
-            });
-            residuals[known].1[combination] = Some(group as u32);
+            let at = match known.get(&residual) {
+                Some(at) => *at,
+                None => {
+                    known.insert(residual.clone(), residuals.len());
+                    residuals.push((residual, vec![None; combinations]));
+                    residuals.len() - 1
+                }
+            };
+            residuals[at].1[combination] = Some(group as u32);
             if residuals.len() > MAX_PASSES {
                 return Err(uncomputable("its filter differs too much between public cells", FEWER));
             }
@@ -349,6 +374,18 @@ struct Score {
 }
 
 impl Node {
+    /// How many values it lists, which are gone through for each combination of public cells.
+    fn weight(&self) -> usize {
+        match self {
+            Node::All(parts) | Node::Any(parts) => parts.iter().map(Self::weight).sum::<usize>() + 1,
+            Node::Public(..) => 1,
+            Node::Encrypted(condition) => condition.weight(),
+            Node::Score(score) => {
+                score.known.weight() + score.encrypted.iter().map(|(_, points)| points.len()).sum::<usize>()
+            }
+        }
+    }
+
     /// The public columns that it names.
     fn public(&self, columns: &mut Vec<usize>) {
         match self {
@@ -435,7 +472,7 @@ impl Score {
         if self.encrypted.is_empty() {
             return if least <= 0 { Condition::always() } else { Condition::Any(Vec::new()) };
         }
-        // No sum of 64-bit points is beyond.
+        // The engine refuses points whose sums are beyond.
         let least = (least.div_euclid(self.unit) + i128::from(least.rem_euclid(self.unit) != 0))
             .clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         all(vec![self.known.clone(), Condition::Score(self.encrypted.clone(), least)])

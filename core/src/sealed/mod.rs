@@ -63,6 +63,8 @@
 
 mod error;
 mod executor;
+#[cfg(feature = "server")]
+mod handed_in;
 mod layout;
 mod lower;
 mod manifest;
@@ -76,12 +78,12 @@ pub use executor::Executor;
 pub(crate) use layout::Layout;
 pub use layout::{Columns, PublicColumn, StoredColumn, StoredForm};
 pub use manifest::{ChunkLink, MAX_CHUNKS, MAX_SEALED_MANIFEST_BYTES, PARAMETERS, SealedManifest, SealedManifestBody};
-pub use pass::{Condition, MAX_COMBINATIONS, MAX_PASSES, MAX_RING_ELEMENTS, Out, Pass};
+pub use pass::{Condition, MAX_BOOTSTRAPS, MAX_COMBINATIONS, MAX_PASSES, MAX_RING_ELEMENTS, Out, Pass, Points};
 pub(crate) use publish::{CANARIES_OBJECT, Sealing};
 pub use publish::{MAX_EXECUTORS, SealedOptions};
 pub use release::Releaser;
 pub(crate) use task::ReleasedNumbers;
-pub use task::{ExecutorResult, MAX_EXECUTOR_RESULT_BYTES, MAX_TASK_BYTES, Part, Task};
+pub use task::{ExecutorResult, MAX_EXECUTOR_RESULT_BYTES, MAX_PART_BYTES, MAX_TASK_BYTES, Part, Task};
 
 use crate::exchange::Asset;
 use crate::program::Plan;

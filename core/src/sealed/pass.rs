@@ -13,6 +13,8 @@ pub const MAX_PASSES: usize = 256;
 pub const MAX_COMBINATIONS: usize = 1 << 16;
 /// Most ring elements of a pass's result: 8 MiB.
 pub const MAX_RING_ELEMENTS: usize = 1024;
+/// Most bootstraps of a row, of a pass and of all together: a minute of a core.
+pub const MAX_BOOTSTRAPS: usize = 4096;
 /// Deepest condition, and most parts of one.
 const MAX_DEPTH: usize = 64;
 const MAX_PARTS: usize = 4096;
@@ -49,6 +51,16 @@ pub enum Points {
     Each(Vec<i64>),
 }
 
+impl Points {
+    /// How many numbers it is.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Points::Times(_) => 1,
+            Points::Each(each) => each.len(),
+        }
+    }
+}
+
 impl From<&Points> for table::Points {
     fn from(points: &Points) -> Self {
         match points {
@@ -71,6 +83,16 @@ impl Condition {
 
     pub(crate) fn is_always(&self) -> bool {
         matches!(self, Condition::All(parts) if parts.is_empty())
+    }
+
+    /// How many values it lists.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Condition::All(parts) | Condition::Any(parts) => parts.iter().map(Self::weight).sum::<usize>() + 1,
+            Condition::In(_, values) => values.len(),
+            Condition::Between(..) | Condition::Null(_) => 1,
+            Condition::Score(terms, _) => terms.iter().map(|(_, points)| points.len()).sum(),
+        }
     }
 
     fn filter(&self) -> Filter {
@@ -173,6 +195,9 @@ impl Pass {
         }
         self.keep.check(MAX_DEPTH, &mut 0)?;
         let plan = self.plan(&columns.widths())?;
+        if plan.bootstraps_per_row() > MAX_BOOTSTRAPS {
+            return bad("it takes too many bootstraps for each row");
+        }
         if self.result_len(&plan) > MAX_RING_ELEMENTS * (4 * 2048 + 4 * 16) {
             return bad("its result would be too large");
         }

@@ -215,7 +215,7 @@ impl<'a> Sealing<'a> {
         kept.shuffle(&mut rng);
         let real = kept.len().div_ceil(options.rows_per_chunk);
         let made = options.canaries.unwrap_or(real.div_ceil(REAL_CHUNKS_PER_CANARY));
-        if real + made > MAX_CHUNKS {
+        if real.saturating_add(made) > MAX_CHUNKS {
             let why = format!("{real} chunks and {made} canaries are more than {MAX_CHUNKS} chunks");
             return Err(SealedError::Unsealable { why, hint: "put more rows into a chunk, or publish several assets" });
         }

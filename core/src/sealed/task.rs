@@ -17,8 +17,10 @@ use crate::{Account, Address, Digest, Signature};
 pub const MAX_TASK_BYTES: usize = 4 << 20;
 /// Largest encoding of an executor's result, in bytes.
 pub const MAX_EXECUTOR_RESULT_BYTES: usize = 1 << 20;
+/// Longest encrypted result of one part that a node takes over HTTP, in bytes.
+pub const MAX_PART_BYTES: usize = 64 << 20;
 /// Longest name of a device, in bytes.
-pub const MAX_DEVICE_BYTES: usize = 32;
+pub const MAX_DEVICE_BYTES: usize = 64;
 const VERSION: u64 = 1;
 
 /// A job for executors: which passes to run over which encrypted columns. It names everything that its result is bound to.
@@ -286,7 +288,7 @@ fn digest_of(claim: &Claim) -> Result<Digest, SealedError> {
 fn check_device(device: &str) -> Result<(), SealedError> {
     let plain = device.chars().all(|c| c.is_ascii_graphic() || c == ' ');
     if device.is_empty() || device.len() > MAX_DEVICE_BYTES || !plain {
-        return Err(SealedError::invalid("executor's result", "its device has no name of up to 32 characters"));
+        return Err(SealedError::invalid("executor's result", "its device has no name of up to 64 characters"));
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ use crate::Digest;
 use crate::error::{Classify, Error, ErrorKind};
 use crate::job::{JobId, JobRequest, MAX_REQUEST_BYTES};
 use crate::journal::{JobRecord, Parked};
-use crate::protocol::{Claim, DAG_CBOR, JobState, JobStatus, MAX_CLAIM_SECS, Problem, job_path};
+use crate::protocol::{Claim, DAG_CBOR, JobState, JobStatus, Problem, job_path};
 
 /// How long the pieces of a result are, in bytes.
 const PIECE: usize = 64 << 10;
@@ -228,12 +228,7 @@ async fn claimed(
     let path = format!("{}{rest}", job_path(id));
     state
         .block(move |state| {
-            let now = state.exchange().clock().now();
-            // Of a clock that is wrong everybody may know.
-            if deadline < now || deadline - now > MAX_CLAIM_SECS {
-                let why = format!("the deadline {deadline} has passed or is too far ahead: it is {now} (unix seconds)");
-                return Err(Failure::new(StatusCode::UNAUTHORIZED, ErrorKind::DeadlinePassed, why));
-            }
+            state.check_deadline(deadline)?;
             let info = state.info();
             let claim = Claim { method, path: &path, body: b"", node: info.address, chain_id: info.chain_id, deadline };
             let record = state.node().job(id)?;
@@ -288,6 +283,7 @@ pub(super) async fn cancel(
                 let _alone = state.changing();
                 state.node().park(id, Some(Parked::Cancelled))?;
                 state.queue.cancel(id);
+                state.forget_handed_in(id)?;
             }
             let record = state.node().job(id)?.ok_or_else(|| Failure::not_found("job"))?;
             status_of(state, id, &record)

@@ -29,6 +29,7 @@ mod admin;
 mod assets;
 mod blocks;
 mod error;
+mod executors;
 mod jobs;
 mod ledger;
 mod listen;

@@ -29,6 +29,10 @@ pub struct ServerOptions {
     pub max_queued_per_asset: usize,
     /// Which assets' jobs come first, by DID: higher before lower, 0 where nothing is said.
     pub priorities: BTreeMap<String, i32>,
+    /// Addresses of the executors whose results on sealed data are taken: [`RemoteNode`](crate::remote::RemoteNode) hands them in,
+    /// and the node releases what a quorum agrees on. Nobody's, if empty: the owner's own program has a
+    /// [`Releaser`](crate::sealed::Releaser).
+    pub executors: Vec<String>,
     /// How often a job is tried that fails for the node's own reasons.
     pub max_attempts: u32,
     /// For how long a result is kept that nobody discards.
@@ -60,6 +64,7 @@ impl Default for ServerOptions {
             max_queued: 1000,
             max_queued_per_asset: 500,
             priorities: BTreeMap::new(),
+            executors: Vec::new(),
             max_attempts: 5,
             result_retention: 7 * 86_400,
             accept_transactions: true,

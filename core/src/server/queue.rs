@@ -227,6 +227,24 @@ impl Queue {
         Some((progress, ahead))
     }
 
+    /// Takes back that a job was tried: it was only looked at.
+    pub(crate) fn unattempted(&self, job: JobId) {
+        if let Some(entry) = self.lock().entries.get_mut(&job) {
+            entry.attempts = entry.attempts.saturating_sub(1);
+        }
+    }
+
+    /// Takes a job up now that was to be tried again after a pause.
+    pub(crate) fn hurry(&self, job: JobId) {
+        let mut inner = self.lock();
+        let Some(key) = inner.later.iter().find(|(_, later)| **later == job).map(|(key, _)| *key) else { return };
+        inner.later.remove(&key);
+        if let Some(rank) = inner.entries.get(&job).map(|entry| entry.rank) {
+            inner.ready.push((rank, job));
+            self.wake.notify_one();
+        }
+    }
+
     /// To be told how a job goes on, if it waits or runs here.
     pub(crate) fn watch(&self, job: JobId) -> Option<watch::Receiver<Progressed>> {
         self.lock().entries.get(&job).map(|entry| entry.progress.subscribe())
@@ -356,6 +374,13 @@ mod tests {
         queue.again(job(1), Duration::from_millis(20));
         assert_eq!(queue.take().unwrap().attempts, 2);
         assert!(start.elapsed() >= Duration::from_millis(20));
+        queue.again(job(1), Duration::from_secs(3600));
+        queue.hurry(job(1));
+        assert_eq!(queue.take().unwrap().attempts, 3);
+        queue.hurry(job(1));
+        queue.unattempted(job(1));
+        queue.again(job(1), Duration::ZERO);
+        assert_eq!(queue.take().unwrap().attempts, 3);
         queue.stop();
         assert!(queue.take().is_none());
         assert!(queue.reserve("a").is_none());

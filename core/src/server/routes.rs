@@ -23,7 +23,7 @@ use utoipa_axum::routes;
 
 use super::error::Failure;
 use super::state::State;
-use super::{admin, assets, blocks, jobs, ledger};
+use super::{admin, assets, blocks, executors, jobs, ledger};
 use crate::error::ErrorKind;
 use crate::protocol::API;
 
@@ -41,7 +41,12 @@ impl utoipa::Modify for Claims {
         let text = "`Sealock <deadline>.<mac>`: HMAC-SHA-256 over method, path, body, node, chain and deadline under the \
                     job's access key, which its maker has.";
         let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("Authorization", text)));
-        document.components.get_or_insert_default().add_security_scheme("claim", scheme);
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("claim", scheme);
+        let text = "`Sealock-Executor <deadline>.<signature>`: a recoverable signature over method, path, node, chain and \
+                    deadline by an account that the owner has named as an executor.";
+        let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("Authorization", text)));
+        components.add_security_scheme("executor", scheme);
     }
 }
 
@@ -55,6 +60,10 @@ fn described() -> OpenApiRouter<Arc<State>> {
         .routes(routes!(jobs::events))
         .routes(routes!(jobs::result, jobs::discard))
         .routes(routes!(jobs::receipt))
+        .routes(routes!(executors::tasks))
+        .routes(routes!(executors::task))
+        .routes(routes!(executors::part))
+        .routes(routes!(executors::result))
         .routes(routes!(ledger::tip))
         .routes(routes!(ledger::transactions, ledger::apply))
         .routes(routes!(ledger::offer));

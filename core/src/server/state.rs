@@ -1,8 +1,9 @@
 //! What the handlers share.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -10,12 +11,15 @@ use super::error::{Failure, ServerError};
 use super::metrics::Metrics;
 use super::options::ServerOptions;
 use super::queue::{Limits, Queue};
-use crate::error::{Error, Result};
+use crate::Address;
+use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Exchange;
+use crate::job::JobId;
 use crate::node::Node;
 use crate::owner::Owner;
-use crate::protocol::NodeInfo;
+use crate::protocol::{MAX_CLAIM_SECS, NodeInfo};
 use crate::release::MAX_RESULT_BYTES;
+use crate::time::Timestamp;
 
 /// How many requests are checked at a time, for each core and at least: most of them wait, for the disk or for a batch of
 /// proofs, and the more there are, the less each costs.
@@ -43,6 +47,12 @@ pub(crate) struct State {
     reading: Arc<Semaphore>,
     /// Held by whoever changes whether a job is worked on, in the journal and in the queue.
     changing: Mutex<()>,
+    /// The executors whose results are taken.
+    pub(crate) executors: BTreeSet<Address>,
+    /// Jobs that wait for executors: how many results were not enough, and when that was found.
+    awaiting: Mutex<BTreeMap<JobId, (usize, Instant)>>,
+    /// Held to read by whoever takes what is handed in, and to write by whoever deletes it.
+    pub(crate) handing_in: RwLock<()>,
     draining: watch::Sender<bool>,
     /// Whether something could not be written, and nothing has been since.
     unwell: AtomicBool,
@@ -72,6 +82,12 @@ impl State {
         if options.admin_listen.is_some_and(|at| !at.ip().is_loopback()) && options.admin_token.is_none() {
             return Err(wrong("admin_listen", "others can reach that address: set admin_token as well"));
         }
+        let executors = options.executors.iter().map(|text| text.parse::<Address>());
+        let executors = executors.collect::<std::result::Result<BTreeSet<_>, _>>();
+        let executors = executors.map_err(|e| wrong("executors", &e.to_string()))?;
+        if executors.len() > crate::sealed::MAX_EXECUTORS {
+            return Err(wrong("executors", "there are more than an asset can have"));
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         if options.workers == 0 {
             options.workers = cores;
@@ -92,12 +108,18 @@ impl State {
             answers: Arc::new(Semaphore::new(options.max_inflight_bytes >> 10)),
             reading: Arc::new(Semaphore::new(cores * READING_PER_CORE)),
             changing: Mutex::default(),
+            executors,
+            awaiting: Mutex::default(),
+            handing_in: RwLock::default(),
             draining: watch::channel(false).0,
             unwell: AtomicBool::new(false),
             options,
         };
         // What was admitted before goes on.
         let node = state.node();
+        if !state.executors.is_empty() {
+            node.sweep_handed_in()?;
+        }
         let mut waiting = Vec::new();
         for job in node.unfinished()? {
             if let (Some(record), None) = (node.job(job)?, node.parked(job)?) {
@@ -133,6 +155,47 @@ impl State {
             result_retention_secs: self.options.result_retention,
             now: self.exchange().clock().now(),
         }
+    }
+
+    /// Checks until when a claim is good. Of a clock that is wrong everybody may know.
+    pub(crate) fn check_deadline(&self, deadline: Timestamp) -> Result<(), Failure> {
+        let now = self.exchange().clock().now();
+        if deadline < now || deadline - now > MAX_CLAIM_SECS {
+            let why = format!("the deadline {deadline} has passed or is too far ahead: it is {now} (unix seconds)");
+            return Err(Failure::new(axum::http::StatusCode::UNAUTHORIZED, ErrorKind::DeadlinePassed, why));
+        }
+        Ok(())
+    }
+
+    fn waiting_for(&self) -> MutexGuard<'_, BTreeMap<JobId, (usize, Instant)>> {
+        self.awaiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a job waits for executors, of whom so many were not enough.
+    pub(crate) fn await_executors(&self, job: JobId, tried: usize) {
+        self.waiting_for().insert(job, (tried, Instant::now()));
+    }
+
+    /// Notes that a job waits for executors no longer.
+    pub(crate) fn await_nobody(&self, job: JobId) {
+        self.waiting_for().remove(&job);
+    }
+
+    /// How many results were not enough, and how long ago, if the job is known to wait.
+    pub(crate) fn tried(&self, job: JobId) -> Option<(usize, Duration)> {
+        self.waiting_for().get(&job).map(|(tried, at)| (*tried, at.elapsed()))
+    }
+
+    /// The jobs that wait for executors.
+    pub(crate) fn awaiting(&self) -> Vec<JobId> {
+        self.waiting_for().keys().copied().collect()
+    }
+
+    /// Deletes what was handed in for a job that is over.
+    pub(crate) fn forget_handed_in(&self, job: JobId) -> Result<()> {
+        self.await_nobody(job);
+        let _alone = self.handing_in.write().unwrap_or_else(PoisonError::into_inner);
+        self.node().forget_handed_in(job)
     }
 
     /// Stops taking work.

@@ -13,7 +13,7 @@ use crate::job::JobId;
 use crate::journal::Parked;
 use crate::progress::Step;
 use crate::protocol::JobState;
-use crate::sealed::SealedError;
+use crate::sealed::{Releaser, SealedError};
 
 /// The pause before a job is tried for the second time; it doubles from then on.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -21,6 +21,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// How often it is looked whether a job on sealed data has been released, which its owner's own program does: each look reads
 /// the request and lays its program out.
 const EXECUTORS: Duration = Duration::from_secs(5);
+/// How often results that were not enough are opened again.
+const AGAIN: Duration = Duration::from_secs(60);
 /// How often results are looked for whose time is over.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -49,6 +51,7 @@ fn work(state: &State) {
                 state.queue.done(taken.job, JobState::Complete);
             }
             Ok(Err(Error::Sealed(error))) if matches!(*error, SealedError::AwaitsExecutors(_)) => {
+                state.queue.unattempted(taken.job);
                 state.queue.again(taken.job, EXECUTORS);
             }
             Ok(Err(error)) => failed(state, &taken, error.kind(), &error.to_string()),
@@ -65,7 +68,46 @@ fn one(state: &State, job: JobId) -> Result<()> {
             std::ops::ControlFlow::Break(())
         }
     };
-    state.node().finish(job, &mut progress)
+    let finished = state.node().finish(job, &mut progress);
+    let waits = matches!(&finished, Err(Error::Sealed(error)) if matches!(**error, SealedError::AwaitsExecutors(_)));
+    if !waits {
+        // Its owner's own program may have released it.
+        if !state.executors.is_empty() && finished.is_ok() {
+            tidy(state, job);
+        }
+        return finished;
+    }
+    let results = state.node().handed_in(job)?;
+    // Results that were not enough are opened again when there are others; and now and then, since a store may have failed, and an
+    // executor may have been forgiven.
+    match state.tried(job) {
+        None => state.await_executors(job, 0),
+        Some((tried, since)) if results.len() <= tried && (tried == 0 || since < AGAIN) => return finished,
+        Some(_) => {}
+    }
+    if results.is_empty() {
+        return finished;
+    }
+    let releaser = Releaser::new(state.node(), state.executors.iter().copied());
+    let Some(grant) = releaser.grant(job)? else { return Ok(()) };
+    match releaser.release(grant, &results) {
+        Err(Error::Sealed(error)) if matches!(*error, SealedError::NotReleased) => {
+            state.await_executors(job, results.len());
+            finished
+        }
+        Err(error) => Err(error),
+        Ok(_) => {
+            tidy(state, job);
+            Ok(())
+        }
+    }
+}
+
+/// Deletes what was handed in for a job that is over. What cannot be deleted now is at the next start.
+fn tidy(state: &State, job: JobId) {
+    if let Err(error) = state.forget_handed_in(job) {
+        tracing::warn!(%job, %error, "cannot delete what executors have handed in");
+    }
 }
 
 fn failed(state: &State, taken: &Taken, kind: ErrorKind, why: &str) {
@@ -74,6 +116,7 @@ fn failed(state: &State, taken: &Taken, kind: ErrorKind, why: &str) {
         state.wrote(false);
     }
     let park = |why| {
+        tidy(state, job);
         if let Err(error) = state.node().park(job, Some(why)) {
             tracing::error!(%job, %error, "cannot note that nobody works on a job: it will be taken up again");
         }

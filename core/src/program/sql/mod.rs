@@ -488,7 +488,7 @@ impl Parser {
 
     /// What stands behind CASE.
     fn points(&mut self) -> Result<Score, SqlError> {
-        if self.tokens.keyword_at(0) == Keyword::WHEN && self.tokens.keyword_at(1) != Keyword::WHEN {
+        if self.tokens.keyword_at(0) == Keyword::WHEN {
             let instead = "write CASE column WHEN 'value' THEN 1 WHEN 'other' THEN 0 END";
             return Err(self.tokens.unsupported("CASE with conditions", instead));
         }

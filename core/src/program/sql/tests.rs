@@ -202,7 +202,6 @@ fn sums_of_columns_are_scores() {
         ("-age > -3 AND b = 1", (-Score::from(col("age").times(1))).gt(-3) & col("b").eq(1)),
         ("NOT (2 * age <= 4)", !Score::from(col("age").times(2)).le(4)),
         ("2 * age = 4", Score::from(col("age").times(2)).ge(4) & Score::from(col("age").times(2)).le(4)),
-        ("CASE when WHEN 1 THEN 2 END > 1", Score::from(col("when").points([(1, 2)])).gt(1)),
     ] {
         assert_eq!(of(text), filtered(filter), "{text}");
         assert_eq!(parsed(&of(text).to_sql()), of(text), "{}", of(text).to_sql());

@@ -1,0 +1,138 @@
+//! What executors far away hand in, kept until their job is released.
+
+use std::collections::BTreeSet;
+
+use cid::Cid;
+
+use super::task::{ExecutorResult, Task};
+use super::{SealedError, manifest};
+use crate::error::Result;
+use crate::job::JobId;
+use crate::node::Node;
+use crate::{Address, Digest};
+
+/// How many results of a part an executor may hand in for one job, so that it does not fill the store: it may have failed once and
+/// computed on another kind of processor.
+const EACH: usize = 2;
+
+impl Node {
+    /// Stores an executor's encrypted result of one part.
+    ///
+    /// # Errors
+    /// [`SealedError::Invalid`] for another length than every part of the task has, or for more of them than it has parts. The
+    /// store's own.
+    pub(crate) fn take_part(&self, task: &Task, executor: Address, bytes: &[u8]) -> Result<Cid> {
+        let store = self.exchange.store();
+        let manifest = task.load(store)?;
+        let columns = &manifest.body().columns;
+        let lengths = task.passes().iter().map(|pass| Ok(pass.result_len(&pass.check(columns)?)));
+        let expected: usize = lengths.sum::<Result<usize, SealedError>>()?;
+        if bytes.len() != expected {
+            let why = format!("it has {} bytes, and the result of a part has {expected}", bytes.len());
+            return Err(SealedError::invalid("result of a part", why).into());
+        }
+        let prefix = format!("{}{executor}/", parts_of(task.job()));
+        if self.journal.kept_names(&prefix)?.len() >= EACH * manifest.body().chunks.len() {
+            return Err(SealedError::invalid("result of a part", "more were handed in than the task has parts").into());
+        }
+        let _adding = store.adding()?;
+        let root = manifest::add_file(store, bytes)?;
+        // Named before it is pinned, so that what was is found again.
+        self.journal.keep(&format!("{prefix}{root}"), Vec::new())?;
+        store.pin(&root)?;
+        Ok(root)
+    }
+
+    /// Keeps an executor's result of a job. The first one stays.
+    ///
+    /// # Errors
+    /// A failed write.
+    pub(crate) fn hand_in(&self, job: JobId, result: &ExecutorResult) -> Result<()> {
+        self.journal.keep(&result_name(job, result.executor()), result.to_bytes()?)?;
+        Ok(())
+    }
+
+    /// Whether an executor has handed in its result of a job.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub(crate) fn has_handed_in(&self, job: JobId, executor: Address) -> Result<bool> {
+        Ok(self.journal.kept(&result_name(job, executor))?.is_some())
+    }
+
+    /// The results of a job that were handed in.
+    ///
+    /// # Errors
+    /// A failed read.
+    pub(crate) fn handed_in(&self, job: JobId) -> Result<Vec<ExecutorResult>> {
+        let mut results = Vec::new();
+        for name in self.journal.kept_names(&results_of(job))? {
+            if let Some(bytes) = self.journal.kept(&name)? {
+                results.push(ExecutorResult::from_bytes(&bytes)?);
+            }
+        }
+        Ok(results)
+    }
+
+    /// Deletes what was handed in for jobs that are over: complete, or given up. For when nobody hands anything in.
+    ///
+    /// # Errors
+    /// A failed read or write.
+    pub(crate) fn sweep_handed_in(&self) -> Result<()> {
+        let mut jobs = BTreeSet::new();
+        for prefix in [PARTS, RESULTS] {
+            for name in self.journal.kept_names(prefix)? {
+                let job = name[prefix.len()..].split('/').next().and_then(|text| hex::decode(text).ok());
+                if let Some(digest) = job.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
+                    jobs.insert(digest);
+                }
+            }
+        }
+        for digest in jobs {
+            let job = JobId::from(Digest::from_bytes(digest));
+            let open = self.job(job)?.is_some_and(|record| record.receipt.is_none()) && self.parked(job)?.is_none();
+            if !open {
+                self.forget_handed_in(job)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes what was handed in for a job that is complete.
+    ///
+    /// # Errors
+    /// A failed write.
+    pub(crate) fn forget_handed_in(&self, job: JobId) -> Result<()> {
+        let own = parts_of(job);
+        for name in self.journal.kept_names(&own)? {
+            let Some(root) = name.rsplit('/').next() else { continue };
+            // Equal parts of two jobs have one result.
+            let another = |other: &String| !other.starts_with(&own) && other.ends_with(root);
+            if let Ok(root) = root.parse::<Cid>()
+                && !self.journal.kept_names(PARTS)?.iter().any(another)
+            {
+                self.exchange.store().unpin(&root)?;
+            }
+            self.journal.forget(&name)?;
+        }
+        for name in self.journal.kept_names(&results_of(job))? {
+            self.journal.forget(&name)?;
+        }
+        Ok(())
+    }
+}
+
+const PARTS: &str = "sealed-part/";
+const RESULTS: &str = "sealed-result/";
+
+fn parts_of(job: JobId) -> String {
+    format!("{PARTS}{job}/")
+}
+
+fn results_of(job: JobId) -> String {
+    format!("{RESULTS}{job}/")
+}
+
+fn result_name(job: JobId, executor: Address) -> String {
+    format!("{}{executor}", results_of(job))
+}
