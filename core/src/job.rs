@@ -33,6 +33,13 @@ impl JobId {
     pub const fn digest(&self) -> Digest {
         self.0
     }
+
+    /// The job of that name, as it is displayed.
+    #[cfg(feature = "server")]
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let digest: [u8; 32] = hex::decode(text).ok()?.try_into().ok()?;
+        Some(Self(Digest::from_bytes(digest))).filter(|id| id.to_string() == text)
+    }
 }
 
 impl From<Digest> for JobId {

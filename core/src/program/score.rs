@@ -278,13 +278,8 @@ impl Scored {
             }),
         }
         .ok_or_else(too_large)?;
-        // Below the bound is where the negative is above its negative.
-        let least = match self.op {
-            Op::Ge => ceil,
-            Op::Gt => floor + 1,
-            Op::Le => -floor,
-            _ => 1 - ceil,
-        };
+        // At most the bound is what is not above it, less what does not reach it.
+        let least = if matches!(self.op, Op::Ge | Op::Lt) { ceil } else { floor + 1 };
         let mut terms: Vec<(&str, Vec<Option<i128>>)> = Vec::new();
         for Term { column: name, points } in &self.terms {
             let column = schema.column(name)?;
@@ -331,10 +326,8 @@ impl Scored {
         if terms.iter().map(greatest).chain([least.unsigned_abs()]).any(|most| most > 1 << 118) {
             return Err(too_large());
         }
-        if negative {
-            terms.iter_mut().flat_map(|(_, cells)| cells).flatten().for_each(|points| *points = -*points);
-        }
-        Ok(Exact { terms, least })
+        let exact = Exact { terms, least };
+        Ok(if negative { exact.negated() } else { exact })
     }
 }
 

@@ -5,7 +5,7 @@ use super::node::{RemoteNode, Waits};
 use crate::Account;
 use crate::error::{ErrorKind, Result};
 use crate::progress::{Progress, Stage, Step, quiet, tell};
-use crate::protocol::{CLAIM_SECS, DAG_CBOR, ExecutorClaim, NodeInfo, OpenTask, OpenTasks, RAW_BLOCK};
+use crate::protocol::{CLAIM_SECS, DAG_CBOR, ExecutorClaim, NodeInfo, OpenTask, OpenTasks, RAW_BLOCK, task_path};
 use crate::sealed::{Executor, MAX_PART_BYTES, MAX_TASK_BYTES, Task};
 use crate::time::{Clock, SystemClock};
 
@@ -18,8 +18,8 @@ impl RemoteNode {
     /// # Errors
     /// [`ErrorKind::NotFound`] if its owner has not named it; [`RemoteError`](super::RemoteError).
     pub fn tasks(&self, executor: &Account) -> Result<Vec<OpenTask>> {
-        let path = "/executor/tasks";
-        let ask = self.as_executor(executor, Ask::get("for tasks", path), "GET", path)?;
+        let path = task_path(None);
+        let ask = self.as_executor(executor, Ask::get("for tasks", &path), "GET", &path)?;
         let open: OpenTasks = self.http().json_within(&ask, MAX_TASKS_BYTES)?;
         Ok(open.tasks)
     }
@@ -29,7 +29,7 @@ impl RemoteNode {
     /// # Errors
     /// As [`RemoteNode::tasks`]; bytes that are no task.
     pub fn task(&self, executor: &Account, open: &OpenTask) -> Result<Task> {
-        let path = format!("/executor/tasks/{}", open.job);
+        let path = format!("{}/{}", task_path(None), open.job);
         let ask = self.as_executor(executor, Ask::get("for a task", &path), "GET", &path)?;
         let task = Task::from_bytes(&self.http().bytes(&ask, MAX_TASK_BYTES as u64)?)?;
         if task.job().to_string() != open.job {
@@ -39,7 +39,7 @@ impl RemoteNode {
     }
 
     fn hand_in(&self, executor: &Account, task: &Task, what: &str, media: &'static str, body: &[u8]) -> Result<()> {
-        let path = format!("/executor/tasks/{}/{what}", task.job());
+        let path = format!("{}/{what}", task_path(Some(task.job())));
         let ask = self.as_executor(executor, Ask::post("to take a result", &path, media, body), "POST", &path)?;
         self.http().ask(&ask)?;
         Ok(())

@@ -6,10 +6,10 @@ use cid::Cid;
 
 use super::task::{ExecutorResult, Task};
 use super::{SealedError, manifest};
+use crate::Address;
 use crate::error::Result;
 use crate::job::JobId;
 use crate::node::Node;
-use crate::{Address, Digest};
 
 /// How many results of a part an executor may hand in for one job, so that it does not fill the store: it may have failed once and
 /// computed on another kind of processor.
@@ -82,14 +82,10 @@ impl Node {
         let mut jobs = BTreeSet::new();
         for prefix in [PARTS, RESULTS] {
             for name in self.journal.kept_names(prefix)? {
-                let job = name[prefix.len()..].split('/').next().and_then(|text| hex::decode(text).ok());
-                if let Some(digest) = job.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()) {
-                    jobs.insert(digest);
-                }
+                jobs.extend(name[prefix.len()..].split('/').next().and_then(JobId::parse));
             }
         }
-        for digest in jobs {
-            let job = JobId::from(Digest::from_bytes(digest));
+        for job in jobs {
             let open = self.job(job)?.is_some_and(|record| record.receipt.is_none()) && self.parked(job)?.is_none();
             if !open {
                 self.forget_handed_in(job)?;

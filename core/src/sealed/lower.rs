@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use num_integer::gcd;
 use sealock_fhe::table::Opened;
 
 use super::SealedError;
@@ -434,7 +435,7 @@ impl Score {
                     uncomputable(why, "give a factor, or ask the owner for coarser bins")
                 })?;
                 least -= first;
-                unit = gcd(unit, step.abs());
+                unit = gcd(unit, step);
                 points.push((number as u32, vec![step]));
             } else {
                 let lowest = values.iter().flatten().min().copied().unwrap_or(0);
@@ -477,10 +478,6 @@ impl Score {
             .clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         all(vec![self.known.clone(), Condition::Score(self.encrypted.clone(), least)])
     }
-}
-
-fn gcd(a: i128, b: i128) -> i128 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// All of these.

@@ -15,11 +15,11 @@ use axum::response::{IntoResponse, Response};
 use super::error::Failure;
 use super::jobs::{body, in_pieces};
 use super::state::State;
+use crate::Address;
 use crate::error::{Error, ErrorKind};
 use crate::job::JobId;
 use crate::protocol::{DAG_CBOR, ExecutorClaim, OpenTask, OpenTasks, Problem, task_path};
 use crate::sealed::{ExecutorResult, MAX_EXECUTOR_RESULT_BYTES, MAX_PART_BYTES, Releaser, Task};
-use crate::{Address, Digest};
 
 /// Who asks, if it is an executor that the owner has named, and says so for this question.
 async fn claimed(
@@ -46,9 +46,7 @@ async fn claimed(
 
 /// The job of a path.
 fn job_of(job: &str) -> Result<JobId, Failure> {
-    let digest: Option<[u8; 32]> = hex::decode(job).ok().and_then(|bytes| bytes.try_into().ok());
-    let id = digest.map(|digest| JobId(Digest::from_bytes(digest))).filter(|id| id.to_string() == job);
-    id.ok_or_else(|| Failure::not_found("task"))
+    JobId::parse(job).ok_or_else(|| Failure::not_found("task"))
 }
 
 /// The task of a job that waits for an executor's result. Once that is handed in, there is none: whether others still wait is not

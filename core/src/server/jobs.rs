@@ -215,11 +215,7 @@ async fn claimed(
     rest: &str,
 ) -> Result<(JobId, JobRecord), Failure> {
     let not_found = || Failure::not_found("job");
-    let digest: [u8; 32] = hex::decode(job).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(not_found)?;
-    let id = JobId(Digest::from_bytes(digest));
-    if id.to_string() != job {
-        return Err(not_found());
-    }
+    let id = JobId::parse(job).ok_or_else(not_found)?;
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let (deadline, mac) = header.and_then(Claim::parse).ok_or_else(|| {
         let why = "a job is shown to its maker: the header Authorization is missing or malformed";

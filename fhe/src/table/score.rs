@@ -17,6 +17,8 @@
 
 use std::collections::BTreeMap;
 
+use num_integer::gcd;
+
 use super::{
     column::{Form, digits},
     filter::{Digit, Threshold},
@@ -207,10 +209,6 @@ impl Score {
         let sum = limb(&parts, low, 64, carry);
         Ok(Threshold { threshold, up: most - threshold, down: threshold - 1, ..sum })
     }
-}
-
-fn gcd(a: i128, b: i128) -> i128 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// The sum of one limb of each part and of the carry.

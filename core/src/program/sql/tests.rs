@@ -13,7 +13,7 @@ use super::*;
 use crate::ErrorKind;
 use crate::asset::{Column, Schema};
 use crate::error::Classify;
-use crate::program::{Plan, secret};
+use crate::program::{Plan, Score, secret};
 
 fn parsed(text: &str) -> Query {
     Query::from_sql(text).unwrap_or_else(|error| panic!("{text}: {error}"))
