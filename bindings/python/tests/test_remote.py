@@ -494,7 +494,7 @@ def test_an_option_that_is_none_is_named_with_those_that_are(owner: sl.Owner) ->
     assert 'no option "worker"' in said and caught.value.hint == "check the spelling"
     known = said.split("its options are ")[1].split(", ")
     doc = sl.serve.__doc__
-    assert doc is not None and len(known) == 17
+    assert doc is not None and {"executors", "workers"} < set(known)
     for name in known:
         assert f"`{name}`" in doc, name
 
