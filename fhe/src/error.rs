@@ -2,7 +2,7 @@
 
 use crate::Device;
 use crate::linear::{MAX_CELLS, MAX_CIPHERTEXTS, MAX_PARTIES, MAX_SAMPLES, MAX_VALUE_BITS, matmul::MAX_PARTS};
-use crate::table::{Form, ROWS_PER_CHUNK};
+use crate::table::{Form, PACKED_ROWS_PER_CHUNK, ROWS_PER_CHUNK};
 
 /// Why a query could not be made, answered or read.
 ///
@@ -193,7 +193,10 @@ pub enum Error {
         why: String,
     },
     /// A chunk has no rows, too many, or not as many as the others.
-    #[error("a chunk of {got} rows came; chunks have 1 to {ROWS_PER_CHUNK} rows, all columns of one the same number")]
+    #[error(
+        "a chunk of {got} rows came; chunks have 1 to {ROWS_PER_CHUNK} rows, packed ones to {PACKED_ROWS_PER_CHUNK}, all \
+         columns of one the same number"
+    )]
     ChunkRows {
         /// Rows that came.
         got: usize,
@@ -224,6 +227,15 @@ pub enum Error {
         expected: usize,
         /// How many came.
         got: usize,
+    },
+    /// A plan of packed columns where one of others is meant, or the other way round.
+    #[error("the plan is of the other kind of columns: those of Plan::packed are for evaluate_packed and open_rows")]
+    Packed,
+    /// A number is not below its modulus.
+    #[error("{what}: a word is not below its prime; the bytes were altered")]
+    Residue {
+        /// Which format.
+        what: &'static str,
     },
     /// A result is not on the grid of results.
     #[error(

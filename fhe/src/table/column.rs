@@ -7,6 +7,7 @@
 //!   11 bits are one digit of their own width, wider ones digits of 8 bits.
 //! - [`Form::Limbs`], to sum: three bits in each box of 128 equal coefficients, and one box that says whether the value is
 //!   there. [`Form::Squares`]: the same of the value's square. [`Form::OneHot`]: one box for each category.
+//! - [`Form::Indicators`] and [`Form::Values`], of packed data: see `packed`.
 //!
 //! A null is zero in every form: no predicate holds of it, and it adds nothing.
 
@@ -19,11 +20,12 @@ use tfhe::core_crypto::{
 
 use super::{
     key::TableKey,
+    packed,
     params::{BOX, BOXES, DELTA, GLWE_SIZE, LIMB_BITS, N, POLY, SET, cut, native, widen},
 };
 use crate::{Error, linear::Entropy, wire};
 
-/// Rows that are encrypted and added up together.
+/// Rows that are encrypted and added up together, where data is not packed.
 pub const ROWS_PER_CHUNK: usize = 512;
 /// Widest values of a single digit.
 const MAX_DIGIT_BITS: u8 = 11;
@@ -46,18 +48,33 @@ pub enum Form {
     Squares,
     /// For counts of each of few categories.
     OneHot,
+    /// Packed, for filters.
+    Indicators,
+    /// Packed, for everything that is computed of values.
+    Values,
 }
 
 impl Form {
-    const ALL: [Self; 4] = [Self::Digits, Self::Limbs, Self::Squares, Self::OneHot];
+    const ALL: [Self; 6] = [Self::Digits, Self::Limbs, Self::Squares, Self::OneHot, Self::Indicators, Self::Values];
 
-    /// Widest values that it holds: 64 bits, 32 for squares, 6 for categories.
+    /// Widest values that it holds: 64 bits, 32 for squares and indicators, 6 for categories.
     pub const fn max_bits(self) -> u8 {
         match self {
-            Self::Digits | Self::Limbs => 64,
+            Self::Digits | Self::Limbs | Self::Values => 64,
             Self::Squares => 32,
             Self::OneHot => 6,
+            Self::Indicators => packed::MAX_INDICATOR_BITS,
         }
+    }
+
+    /// Whether it is a form of packed data.
+    pub const fn is_packed(self) -> bool {
+        matches!(self, Self::Indicators | Self::Values)
+    }
+
+    /// Most rows of a chunk.
+    pub const fn rows_per_chunk(self) -> usize {
+        if self.is_packed() { packed::PACKED_ROWS_PER_CHUNK } else { ROWS_PER_CHUNK }
     }
 
     /// The width, if the form holds values of it.
@@ -103,15 +120,17 @@ pub(crate) fn place(width: u8, row: usize) -> (usize, usize) {
 
 /// One chunk of one column in one form: what the owner stores and an executor computes on.
 ///
-/// Invariant: as many words as form, width and rows say.
+/// Invariant: as many bodies as form, width and rows say.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncryptedChunk {
     form: Form,
     bits: u8,
     rows: usize,
     seed: u128,
-    /// Bodies, in 32 bits.
+    /// In 32 bits; none of packed data.
     bodies: Vec<u32>,
+    /// Residues, as they are stored; none of what is not packed.
+    packed: Vec<u8>,
 }
 
 impl std::fmt::Debug for EncryptedChunk {
@@ -138,6 +157,7 @@ impl EncryptedChunk {
 
     fn elements(form: Form, bits: u8, rows: usize) -> usize {
         match form {
+            Form::Indicators | Form::Values => packed::elements(form, bits),
             Form::Digits => range(bits, rows, digits(bits).len() - 1).end,
             _ => rows * form.boxes(bits).div_ceil(BOXES),
         }
@@ -145,18 +165,19 @@ impl EncryptedChunk {
 
     /// Bytes of the encoding of a chunk.
     pub fn encoded_len(form: Form, bits: u8, rows: usize) -> usize {
-        HEADER + 4 * N * Self::elements(form, bits, rows)
+        let of_element = if form.is_packed() { packed::ELEMENT_BYTES } else { 4 * N };
+        HEADER + of_element * Self::elements(form, bits, rows)
     }
 
     fn check(form: Form, bits: u8, rows: usize) -> Result<(), Error> {
         form.check(bits)?;
-        if rows == 0 || rows > ROWS_PER_CHUNK {
+        if rows == 0 || rows > form.rows_per_chunk() {
             return Err(Error::ChunkRows { got: rows });
         }
         Ok(())
     }
 
-    /// Version, form, width, rows (4 bytes), seed (16), bodies (4 each), all little-endian.
+    /// Version, form, width, rows (4 bytes), seed (16), bodies (4 each; 7 of packed data), all little-endian.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(Self::encoded_len(self.form, self.bits, self.rows));
         let form = Form::ALL.iter().position(|form| *form == self.form).expect("a form is among all");
@@ -164,13 +185,15 @@ impl EncryptedChunk {
         out.extend_from_slice(&(self.rows as u32).to_le_bytes());
         out.extend_from_slice(&self.seed.to_le_bytes());
         self.bodies.iter().for_each(|body| out.extend_from_slice(&body.to_le_bytes()));
+        out.extend_from_slice(&self.packed);
         out
     }
 
     /// Reads what [`Self::to_bytes`] wrote.
     ///
     /// # Errors
-    /// [`Error::Version`], [`Error::Length`]; [`Error::ColumnBits`], [`Error::ChunkRows`] for what no chunk is.
+    /// [`Error::Version`], [`Error::Length`]; [`Error::ColumnBits`], [`Error::ChunkRows`], [`Error::Residue`] for what no
+    /// chunk is.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let mut reader = wire::Reader::open(WHAT, VERSION, HEADER, bytes)?;
         let form = *Form::ALL.get(usize::from(reader.u8())).ok_or(Error::Form)?;
@@ -178,8 +201,20 @@ impl EncryptedChunk {
         Self::check(form, bits, rows)?;
         wire::exact(WHAT, Self::encoded_len(form, bits, rows), bytes)?;
         let seed = u128::from_le_bytes(reader.array());
-        let bodies = (0..N * Self::elements(form, bits, rows)).map(|_| reader.u32()).collect();
-        Ok(Self { form, bits, rows, seed, bodies })
+        let mut chunk = Self { form, bits, rows, seed, bodies: Vec::new(), packed: Vec::new() };
+        if form.is_packed() {
+            let stored = reader.take(packed::ELEMENT_BYTES * Self::elements(form, bits, rows));
+            packed::check_words(WHAT, stored)?;
+            chunk.packed = stored.to_vec();
+        } else {
+            chunk.bodies = (0..N * Self::elements(form, bits, rows)).map(|_| reader.u32()).collect();
+        }
+        Ok(chunk)
+    }
+
+    /// The stored halves of packed ciphertexts, and the seed of the others.
+    pub(crate) fn packed(&self) -> (&[u8], u128) {
+        (&self.packed, self.seed)
     }
 
     /// The ring elements, with their masks.
@@ -200,7 +235,7 @@ impl EncryptedChunk {
 }
 
 impl TableKey {
-    /// Encrypts up to [`ROWS_PER_CHUNK`] values of `bits` bits; `None` is a null.
+    /// Encrypts up to [`Form::rows_per_chunk`] values of `bits` bits; `None` is a null.
     ///
     /// # Errors
     /// [`Error::ColumnBits`], [`Error::ChunkRows`]; [`Error::Value`] if one is too wide, of which nothing is said but the
@@ -210,8 +245,13 @@ impl TableKey {
         if let Some(row) = values.iter().position(|v| v.is_some_and(|v| bits < 64 && v >> bits != 0)) {
             return Err(Error::Value { row, bits });
         }
-        let plain = plaintext(form, bits, values);
         let entropy = Entropy::from_os()?;
+        if form.is_packed() {
+            let [mask, noise] = ["table/packed/mask", "table/packed/noise"].map(|label| entropy.seed(label, 0).0);
+            let packed = packed::encrypt(&self.packed_secret(), form, bits, values, mask, noise);
+            return Ok(EncryptedChunk { form, bits, rows: values.len(), seed: mask, bodies: Vec::new(), packed });
+        }
+        let plain = plaintext(form, bits, values);
         let seed = entropy.seed("table/column/mask", 0);
         let mut list =
             SeededGlweCiphertextList::from_container(vec![0u64; plain.len()], GLWE_SIZE, POLY, seed.into(), native());
@@ -220,7 +260,7 @@ impl TableKey {
         encrypt_seeded_glwe_ciphertext_list(&self.ring(), &mut list, &plain, SET.glwe_noise_distribution, &mut noise);
         // Rounding is public: it looks at nothing but the ciphertext.
         let bodies = list.as_ref().iter().copied().map(cut).collect();
-        Ok(EncryptedChunk { form, bits, rows: values.len(), seed: seed.0, bodies })
+        Ok(EncryptedChunk { form, bits, rows: values.len(), seed: seed.0, bodies, packed: Vec::new() })
     }
 }
 

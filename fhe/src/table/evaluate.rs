@@ -80,10 +80,7 @@ impl<'a> Rows<'a> {
         self
     }
 
-    fn check(&self, plan: &Plan) -> Result<usize, Error> {
-        if self.rows == 0 || self.rows > super::ROWS_PER_CHUNK {
-            return Err(Error::ChunkRows { got: self.rows });
-        }
+    pub(crate) fn check(&self, plan: &Plan) -> Result<usize, Error> {
         for (column, form) in plan.sources() {
             let Some(chunk) = self.chunks.get(&(column, form)) else { return Err(Error::Source { column, form }) };
             if chunk.rows() != self.rows {
@@ -92,6 +89,14 @@ impl<'a> Rows<'a> {
             if chunk.bits() != plan.width(column) {
                 return Err(Error::ColumnBits { form, bits: chunk.bits() });
             }
+        }
+        self.check_groups(plan)
+    }
+
+    /// How many groups there are.
+    pub(crate) fn check_groups(&self, plan: &Plan) -> Result<usize, Error> {
+        if self.rows == 0 || self.rows > plan.rows_per_chunk() {
+            return Err(Error::ChunkRows { got: self.rows });
         }
         let Some((groups, of)) = self.groups else { return Ok(1) };
         let greatest = of.iter().flatten().max().map_or(0, |&group| group as usize + 1);
@@ -120,6 +125,16 @@ impl<'a> Rows<'a> {
 
     pub(crate) fn len(&self) -> usize {
         self.rows
+    }
+
+    /// How many groups there are, once checked.
+    pub(crate) fn groups(&self) -> usize {
+        self.groups.map_or(1, |(groups, _)| groups)
+    }
+
+    /// A chunk that a checked plan takes.
+    pub(crate) fn chunk(&self, column: usize, form: Form) -> &'a EncryptedChunk {
+        self.chunks[&(column, form)]
     }
 }
 
@@ -226,6 +241,9 @@ impl Evaluator {
     /// [`Error::Source`] if a column's chunk is missing; [`Error::ChunkRows`], [`Error::ColumnBits`] if one is of other
     /// rows or width; [`Error::Groups`].
     pub fn evaluate(&self, plan: &Plan, rows: &Rows<'_>) -> Result<EncryptedResult, Error> {
+        if plan.is_packed() {
+            return super::evaluate_packed(plan, rows);
+        }
         match &self.engine {
             Engine::Cpu(cpu) => evaluate(&**cpu, || self.cpu(), plan, rows),
             #[cfg(feature = "gpu")]
@@ -259,7 +277,7 @@ pub(crate) fn evaluate<'a, B: Bootstrap>(
             samples.extend(words.zip(plan.samples(*output)).map(|(words, boxes)| Sample::of_boxes(words, boxes)));
         }
     }
-    Ok(EncryptedResult { groups, samples })
+    Ok(EncryptedResult { groups, samples, packed: Vec::new() })
 }
 
 /// Sums of everything that is no extremum.

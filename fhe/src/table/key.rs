@@ -7,12 +7,14 @@ use tfhe::core_crypto::{
 use zeroize::Zeroizing;
 
 use super::bootstrap::Digits;
+use super::packed::Secret;
 use super::params::{BIG, FINE, GLWE_SIZE, N, POLY, SET, SMALL, native};
 use crate::{Error, linear::Entropy, wire};
 
 type Seeder = DeterministicSeeder<DefaultRandomGenerator>;
 
-/// The owner's secret key: 32 bytes, from which the two binary keys of the scheme follow.
+/// The owner's secret key: 32 bytes, from which the two binary keys of the scheme follow, and the ternary one of packed
+/// columns.
 ///
 /// Encrypts columns, makes evaluation keys, decrypts results. Never give it to an executor.
 pub struct TableKey {
@@ -55,6 +57,11 @@ impl TableKey {
     /// The 32 bytes that are the key.
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
         self.bytes.clone()
+    }
+
+    /// The key of packed columns, which is of another ring.
+    pub(crate) fn packed_secret(&self) -> Secret {
+        Secret::new(Entropy::from_seed(*self.bytes).seed("table/packed-key", 0).0)
     }
 
     pub(crate) fn ring(&self) -> GlweSecretKey<&[u64]> {

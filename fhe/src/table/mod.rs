@@ -38,6 +38,13 @@
 //!
 //! A plain filter and sum of 32-bit values on tfhe-rs's integers takes some 50 bootstraps a row, here two.
 //!
+//! # Packed data
+//!
+//! The same rows may be stored a second time, **packed** ([`Form::Indicators`], [`Form::Values`]): 8,192 rows to a
+//! ciphertext, under another scheme that has no bootstraps and no evaluation key. [`Plan::packed`] plans filters of few digits
+//! for it, [`evaluate_packed`] runs them thousands of times as fast, [`TableKey::open_rows`] opens what comes back. Scheme,
+//! parameters and security: `packed`.
+//!
 //! [`Evaluator::new`] bootstraps on the processor, [`Evaluator::on`] on GPUs (feature `gpu`).
 //!
 //! # Parameters and security
@@ -66,6 +73,7 @@ mod integers;
 mod key;
 #[cfg(any(test, feature = "gpu"))]
 mod lanes;
+mod packed;
 mod params;
 mod query;
 mod result;
@@ -78,6 +86,7 @@ pub use column::{EncryptedChunk, Form, ROWS_PER_CHUNK};
 pub use evaluate::{Evaluator, Rows};
 pub use filter::Filter;
 pub use key::{EvaluationKey, TableKey};
+pub use packed::{PACKED_ROWS_PER_CHUNK, evaluate_packed};
 pub use query::{Output, Plan, Route};
 pub use result::{EncryptedResult, Opened};
 pub use score::Points;

@@ -3,6 +3,7 @@
 use super::{
     column::{Form, digits},
     filter::{Filter, Gates},
+    packed::Circuit,
     params::{BLOCK_BITS, BOXES},
 };
 use crate::{Device, Error};
@@ -58,6 +59,8 @@ pub enum Route {
     Masked,
     /// tfhe-rs's integers.
     General,
+    /// Sums and products of packed rows.
+    Packed,
 }
 
 /// A checked query over columns of known widths.
@@ -69,6 +72,8 @@ pub struct Plan {
     pub(crate) gates: Option<Gates>,
     /// For each extremum, the filter and that there is a value.
     pub(crate) extrema: Vec<Gates>,
+    /// Of packed data: there are no gates then.
+    pub(crate) packed: Option<Circuit>,
 }
 
 impl Plan {
@@ -88,7 +93,33 @@ impl Plan {
             .map(|(column, _)| Ok(Gates::plan(&there(column), bits)?.expect("that there is a value is a condition")));
         let extrema = extrema.collect::<Result<_, Error>>()?;
         let gates = Gates::plan(filter, bits)?;
-        Ok(Self { bits: bits.to_vec(), outputs: outputs.to_vec(), gates, extrema })
+        Ok(Self { bits: bits.to_vec(), outputs: outputs.to_vec(), gates, extrema, packed: None })
+    }
+
+    /// Plans the same over packed columns, for [`evaluate_packed`](super::evaluate_packed). Nothing where the filter's degree is
+    /// beyond what the parameters hold, which of models' scores it always is, or where it has too many parts, or columns of more
+    /// bits than are stored as [`Form::Indicators`].
+    ///
+    /// The degree is how many digits there are in the columns of a filter, of up to six bits each, of a column that is named
+    /// in several places in each of them; one more for values. Six are held, and seven of small columns.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn packed(bits: &[u8], filter: &Filter, outputs: &[Output]) -> Result<Option<Self>, Error> {
+        let checked = Self::new(bits, filter, outputs)?;
+        let packed = Circuit::plan(bits, filter, outputs);
+        Ok(packed.map(|circuit| Self { gates: None, extrema: Vec::new(), packed: Some(circuit), ..checked }))
+    }
+
+    /// Whether it is of packed columns.
+    pub fn is_packed(&self) -> bool {
+        self.packed.is_some()
+    }
+
+    /// Most rows of a chunk.
+    pub(crate) fn rows_per_chunk(&self) -> usize {
+        let form = if self.is_packed() { Form::Values } else { Form::Limbs };
+        form.rows_per_chunk()
     }
 
     /// Width of a column, in bits.
@@ -103,6 +134,9 @@ impl Plan {
 
     /// The columns and forms that an executor needs, each once.
     pub fn sources(&self) -> Vec<(usize, Form)> {
+        if let Some(circuit) = &self.packed {
+            return circuit.sources();
+        }
         let filters = self.gates.iter().chain(&self.extrema).flat_map(Gates::columns);
         let mut all: Vec<(usize, Form)> = filters.map(|column| (column, Form::Digits)).collect();
         all.extend(self.outputs.iter().filter_map(|output| output.source()));
@@ -114,6 +148,7 @@ impl Plan {
     /// How an output is computed.
     pub fn route(&self, output: Output) -> Route {
         match (&self.gates, output) {
+            _ if self.is_packed() => Route::Packed,
             (_, Output::Minimum(_) | Output::Maximum(_)) => Route::General,
             (None, _) => Route::Linear,
             (Some(gates), Output::Count) if gates.last.is_bit() && gates.gates.is_empty() => Route::Linear,

@@ -3,7 +3,9 @@
 use tfhe::core_crypto::prelude::*;
 
 use super::{
+    evaluate::Rows,
     key::TableKey,
+    packed::{Circuit, Wide, write_result},
     params::{BLOCK_BITS, BLOCK_DELTA, BOX, DELTA, LIMB_BITS, N, POLY, cut, native, widen},
     query::{Output, Plan},
 };
@@ -46,21 +48,26 @@ pub(crate) fn to_element(lwe: &[u64]) -> Vec<u64> {
     element
 }
 
-/// The result of one chunk, encrypted under the owner's key: for each group and output, ring elements whose sums open.
+/// The result of one chunk, encrypted under the owner's key: for each group and output, ring elements whose sums open; of
+/// packed data, ciphertexts of rows, which the owner groups.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EncryptedResult {
     pub(crate) groups: usize,
     pub(crate) samples: Vec<Sample>,
+    pub(crate) packed: Vec<Wide>,
 }
 
 impl std::fmt::Debug for EncryptedResult {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "EncryptedResult({} groups, {} ring elements)", self.groups, self.samples.len())
+        write!(f, "EncryptedResult({} groups, {} ring elements)", self.groups, self.samples.len() + self.packed.len())
     }
 }
 
 /// Bodies of each sample, in order.
 fn layout(plan: &Plan, groups: usize) -> Vec<usize> {
+    if plan.is_packed() {
+        return Vec::new();
+    }
     let of_group: Vec<usize> = plan.outputs().iter().flat_map(|output| plan.samples(*output)).collect();
     of_group.iter().copied().cycle().take(groups * of_group.len()).collect()
 }
@@ -68,22 +75,25 @@ fn layout(plan: &Plan, groups: usize) -> Vec<usize> {
 impl EncryptedResult {
     /// Bytes of the encoding.
     pub fn encoded_len(plan: &Plan, groups: usize) -> usize {
-        1 + 4 + layout(plan, groups).iter().map(|bodies| 4 * (N + bodies)).sum::<usize>()
+        let samples: usize = layout(plan, groups).iter().map(|bodies| 4 * (N + bodies)).sum();
+        1 + 4 + samples + plan.packed.as_ref().map_or(0, Circuit::result_len)
     }
 
-    /// Version, groups (4 bytes), then of each ring element the mask and the bodies, 4 bytes each, little-endian.
+    /// Version, groups (4 bytes), then of each ring element the mask and the bodies, 4 bytes each, little-endian; of packed data
+    /// of each ciphertext, modulo each prime, the polynomials by powers of the secret key, 7 bytes for each residue.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         out.extend_from_slice(&(self.groups as u32).to_le_bytes());
         let words = self.samples.iter().flat_map(|sample| sample.mask.iter().chain(&sample.bodies));
         words.for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+        write_result(&mut out, &self.packed);
         out
     }
 
     /// Reads what [`Self::to_bytes`] wrote, for the plan and the number of groups that the reader knows.
     ///
     /// # Errors
-    /// [`Error::Version`], [`Error::Length`]; [`Error::Groups`] for another number of groups.
+    /// [`Error::Version`], [`Error::Length`]; [`Error::Groups`] for another number of groups; [`Error::Residue`].
     pub fn from_bytes(plan: &Plan, groups: usize, bytes: &[u8]) -> Result<Self, Error> {
         let mut reader = wire::Reader::open(WHAT, VERSION, 5, bytes)?;
         let got = reader.u32() as usize;
@@ -91,10 +101,14 @@ impl EncryptedResult {
             return Err(Error::Groups { expected: groups, got });
         }
         wire::exact(WHAT, Self::encoded_len(plan, groups), bytes)?;
+        if let Some(circuit) = &plan.packed {
+            let packed = circuit.read_result(WHAT, reader.take(circuit.result_len()))?;
+            return Ok(Self { groups, samples: Vec::new(), packed });
+        }
         let mut words = |len| (0..len).map(|_| reader.u32()).collect::<Vec<u32>>();
         let samples =
             layout(plan, groups).into_iter().map(|bodies| Sample { mask: words(N), bodies: words(bodies) }).collect();
-        Ok(Self { groups, samples })
+        Ok(Self { groups, samples, packed: Vec::new() })
     }
 }
 
@@ -127,8 +141,11 @@ impl TableKey {
     /// # Errors
     /// [`Error::Groups`] if the results differ in their groups, [`Error::Shape`] if one is of another plan;
     /// [`Error::Noise`] if a result is not on the grid of results: it was not computed by this plan, with this key's columns
-    /// and evaluation key.
+    /// and evaluation key. [`Error::Packed`] if it is of packed columns: see [`TableKey::open_rows`].
     pub fn open(&self, plan: &Plan, results: &[EncryptedResult]) -> Result<Vec<Vec<Opened>>, Error> {
+        if plan.is_packed() {
+            return Err(Error::Packed);
+        }
         let groups = results.first().map_or(1, |result| result.groups);
         let nothing: Vec<Opened> = plan.outputs().iter().map(|output| Opened::nothing(plan, *output)).collect();
         let mut opened = vec![nothing; groups];
@@ -148,6 +165,20 @@ impl TableKey {
             }
         }
         Ok(opened)
+    }
+
+    /// Opens the result of one chunk: for each group, each output of the plan. Of packed data, `rows` says how many there
+    /// are and in which group each is; its columns do not matter.
+    ///
+    /// What is said of [`TableKey::open`] holds here as well.
+    ///
+    /// # Errors
+    /// As [`TableKey::open`]; [`Error::ChunkRows`], [`Error::Groups`] for rows that no chunk has. [`Error::Noise`] if what is
+    /// opened is no bit or no value that was stored so.
+    pub fn open_rows(&self, plan: &Plan, result: &EncryptedResult, rows: &Rows<'_>) -> Result<Vec<Vec<Opened>>, Error> {
+        let Some(circuit) = &plan.packed else { return self.open(plan, std::slice::from_ref(result)) };
+        rows.check_groups(plan)?;
+        circuit.open(&self.packed_secret(), plan, result, rows)
     }
 
     fn open_output(&self, output: Output, samples: &[&Sample]) -> Result<Opened, Error> {
@@ -208,7 +239,7 @@ fn steps(step: u64) -> u64 {
 }
 
 impl Opened {
-    fn nothing(plan: &Plan, output: Output) -> Self {
+    pub(crate) fn nothing(plan: &Plan, output: Output) -> Self {
         match output {
             Output::Count => Self::Count(0),
             Output::Sum(_) | Output::SumOfSquares(_) => Self::Sum { count: 0, sum: 0 },

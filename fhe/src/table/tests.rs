@@ -9,6 +9,7 @@ use super::{bootstrap::*, evaluate::*, params::*, *};
 use crate::{Device, Error};
 
 mod devices;
+mod packed;
 
 struct Keys {
     key: TableKey,
@@ -50,15 +51,8 @@ impl Table {
     }
 
     /// What the plan gives under encryption.
-    fn sealed(
-        &self,
-        run: Run<'_>,
-        filter: &Filter,
-        outputs: &[Output],
-        groups: Option<(usize, &[Option<u32>])>,
-    ) -> Vec<Vec<Opened>> {
+    fn sealed(&self, run: Run<'_>, plan: &Plan, groups: Option<(usize, &[Option<u32>])>) -> Vec<Vec<Opened>> {
         let keys = keys();
-        let plan = Plan::new(&self.bits, filter, outputs).unwrap();
         let chunks: Vec<_> = plan
             .sources()
             .into_iter()
@@ -71,12 +65,12 @@ impl Table {
         if let Some((groups, of)) = groups {
             rows = rows.grouped(groups, of);
         }
-        let result = run(&plan, &rows).unwrap();
+        let result = run(plan, &rows).unwrap();
         let bytes = result.to_bytes();
         let groups = groups.map_or(1, |(groups, _)| groups);
-        assert_eq!(bytes.len(), EncryptedResult::encoded_len(&plan, groups));
-        let result = EncryptedResult::from_bytes(&plan, groups, &bytes).unwrap();
-        keys.key.open(&plan, &[result]).unwrap()
+        assert_eq!(bytes.len(), EncryptedResult::encoded_len(plan, groups));
+        let result = EncryptedResult::from_bytes(plan, groups, &bytes).unwrap();
+        keys.key.open_rows(plan, &result, &rows).unwrap()
     }
 
     /// What it should give.
@@ -105,14 +99,23 @@ impl Table {
     }
 
     fn check_on(&self, run: Run<'_>, filter: &Filter, outputs: &[Output]) {
-        let expected: Vec<Opened> = outputs.iter().map(|output| self.clear(filter, *output, |_| true)).collect();
-        assert_eq!(self.sealed(run, filter, outputs, None), [expected], "{filter:?}");
+        self.check_plan_on(run, &Plan::new(&self.bits, filter, outputs).unwrap(), filter);
+    }
+
+    fn check_plan_on(&self, run: Run<'_>, plan: &Plan, filter: &Filter) {
+        let expected: Vec<Opened> = plan.outputs().iter().map(|out| self.clear(filter, *out, |_| true)).collect();
+        assert_eq!(self.sealed(run, plan, None), [expected], "{filter:?}");
     }
 
     /// In three groups that are known in the clear, and rows in none.
     fn check_groups_on(&self, run: Run<'_>, filter: &Filter, outputs: &[Output]) {
-        let of: Vec<Option<u32>> = (0..self.rows() as u32).map(|row| (row % 5 != 4).then_some(row % 3)).collect();
-        for (group, opened) in self.sealed(run, filter, outputs, Some((3, &of))).iter().enumerate() {
+        self.check_groups_of_plan_on(run, &Plan::new(&self.bits, filter, outputs).unwrap(), filter);
+    }
+
+    fn check_groups_of_plan_on(&self, run: Run<'_>, plan: &Plan, filter: &Filter) {
+        let (outputs, of) = (plan.outputs(), 0..self.rows() as u32);
+        let of: Vec<Option<u32>> = of.map(|row| (row % 5 != 4).then_some(row % 3)).collect();
+        for (group, opened) in self.sealed(run, plan, Some((3, &of))).iter().enumerate() {
             let within = |row: usize| of[row] == Some(group as u32);
             let expected: Vec<Opened> = outputs.iter().map(|output| self.clear(filter, *output, within)).collect();
             assert_eq!(*opened, expected);
@@ -497,7 +500,7 @@ fn an_executor_can_put_a_rows_value_in_place_of_the_sum() {
     let stored = summed.expand().into_container();
     let row: Vec<u64> = stored[ELEMENT..2 * ELEMENT].iter().map(|word| word.wrapping_mul(2)).collect();
     let sample = result::Sample::of_boxes(&row, plan.samples(Output::Sum(1))[0]);
-    let forged = EncryptedResult { groups: 1, samples: vec![sample] };
+    let forged = EncryptedResult { groups: 1, samples: vec![sample], packed: Vec::new() };
     assert_eq!(key.open(&plan, &[honest]).unwrap(), [[Opened::Sum { count: 0, sum: 0 }]]);
     assert_eq!(key.open(&plan, &[forged]).unwrap(), [[Opened::Sum { count: 1, sum: 41_000 }]]);
 }
