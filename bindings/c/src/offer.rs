@@ -324,7 +324,8 @@ fn seal(offer: *mut sealock_offer, how: impl FnOnce(Sealing) -> Sealing) -> Resu
 /// executors: see `sealock_releaser`. Of a model, `sealock_owner_publish` refuses it.
 ///
 /// Each `sealock_offer_seal_` function does the same, and says how. What is not said: no dimension in the clear, 512 rows in a
-/// chunk, a canary for each eight chunks, and one executor's result suffices. `sealock_owner_publish` checks it.
+/// chunk, a canary for each eight chunks, one executor's result suffices, and 2,048 rows or more are packed as well.
+/// `sealock_owner_publish` checks it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_offer_seal(
     offer: *mut sealock_offer,
@@ -352,7 +353,7 @@ pub unsafe extern "C" fn sealock_offer_seal_public(
 }
 
 /// At most so many rows in a chunk, 1 to 512. Smaller chunks are more parts of a task, more bytes of results, and more canaries
-/// to be caught by.
+/// to be caught by. Packed chunks have up to 8,192 rows, whatever is said here.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_offer_seal_rows_per_chunk(
     offer: *mut sealock_offer,
@@ -364,8 +365,8 @@ pub unsafe extern "C" fn sealock_offer_seal_rows_per_chunk(
     })
 }
 
-/// Mixes so many chunks of made-up rows among the others, whose answers the owner knows. With 0, a wrong result is found by
-/// `sealock_offer_seal_quorum` alone.
+/// Mixes so many chunks of made-up rows among the others, and as many among the packed ones, whose answers the owner knows. With 0,
+/// a wrong result is found by `sealock_offer_seal_quorum` alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_offer_seal_canaries(
     offer: *mut sealock_offer,
@@ -386,6 +387,20 @@ pub unsafe extern "C" fn sealock_offer_seal_quorum(
 ) -> sealock_status {
     call!(error, |_| {
         seal(offer, |sealing| Sealing { options: sealing.options.quorum(executors), ..sealing })?;
+    })
+}
+
+/// Whether the same rows are encrypted a second time, packed: programs with filters of few digits are then computed without
+/// bootstraps and without an evaluation key. It costs storage, for each 8,192 rows or fewer 29 MB for a dimension of 16 bits.
+/// If not said, 2,048 rows or more are packed. 0 is no, anything else is yes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_offer_seal_packed(
+    offer: *mut sealock_offer,
+    packed: i32,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |_| {
+        seal(offer, |sealing| Sealing { options: sealing.options.packed(packed != 0), ..sealing })?;
     })
 }
 

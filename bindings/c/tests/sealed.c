@@ -110,6 +110,7 @@ static struct world open_world(void) {
     MUST(sealock_offer_seal_rows_per_chunk(offer, ROWS, &error));
     MUST(sealock_offer_seal_canaries(offer, CHUNKS - 2, &error));
     MUST(sealock_offer_seal_quorum(offer, 2, &error));
+    MUST(sealock_offer_seal_packed(offer, 0, &error));
     MUST(sealock_owner_publish(m->owner, offer, NULL, &published, &error));
     MUST(sealock_published_asset(published, &w.asset, &error));
     sealock_published_free(published);

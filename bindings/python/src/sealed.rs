@@ -28,7 +28,7 @@ pub fn options(given: Option<&Bound<'_, PyAny>>) -> Result<Option<SealedOptions>
     let wrong = || {
         let got = convert::type_name(given);
         Failure::wrong_type(format!(
-            "sealed: expected True, False or a dict of public, rows_per_chunk, canaries, quorum, got {got}"
+            "sealed: expected True, False or a dict of public, rows_per_chunk, canaries, quorum, packed, got {got}"
         ))
     };
     let given = given.cast::<PyDict>().map_err(|_| wrong())?;
@@ -40,9 +40,13 @@ pub fn options(given: Option<&Bound<'_, PyAny>>) -> Result<Option<SealedOptions>
             "rows_per_chunk" => options.rows_per_chunk(convert::whole("rows_per_chunk", &value)?),
             "canaries" => options.canaries(convert::whole("canaries", &value)?),
             "quorum" => options.quorum(convert::whole("quorum", &value)?),
+            "packed" => options.packed(value.extract().map_err(|_| {
+                let got = convert::type_name(&value);
+                Failure::wrong_type(format!("packed: expected True or False, got {got}"))
+            })?),
             _ => {
                 let why = format!(
-                    "sealed: there is no option {key:?}; there are public, rows_per_chunk, canaries and quorum"
+                    "sealed: there is no option {key:?}; there are public, rows_per_chunk, canaries, quorum and packed"
                 );
                 return Err(Failure::wrong_type(why));
             }
@@ -101,6 +105,12 @@ travels!(Task(sealed::Task), "task", {
     #[getter]
     fn manifest(&self) -> String {
         self.0.manifest().to_string()
+    }
+
+    /// Whether it is computed over the packed chunks, without bootstraps and without an evaluation key.
+    #[getter]
+    fn packed(&self) -> bool {
+        self.0.packed()
     }
 
     fn __repr__(&self) -> String {

@@ -158,6 +158,26 @@ def test_a_model_selects_rows_that_nobody_sees(world: World) -> None:
     assert (answer["sum(visits)"], answer["count"]) == ([sum(rows)], [len(rows)])
 
 
+def test_packed_rows_answer_the_same(world: World) -> None:
+    asset = world.owner.publish(
+        frame(),
+        name="Visits, packed",
+        schema=SCHEMA,
+        policy=POLICY,
+        price=sl.Price.free(),
+        sealed={"public": ["region"], "rows_per_chunk": 40, "packed": True},
+    ).asset
+    consumer = world.exchange.consumer(sl.Account.generate())
+    consumer.buy(asset)
+    order, executor = consumer.order(asset), sl.Executor(world.exchange, sl.Account.generate())
+    query = sl.select(sl.sum("visits"), sl.count()).filter(sl.col("plan") == "paid").group_by("region")
+    ticket, releaser = order.request(query), world.owner.releaser([executor.address])
+    task = releaser.task(ticket)
+    assert task.packed and sl.Task.from_bytes(task.to_bytes()).packed
+    assert opened(ticket, releaser.release(ticket, [executor.run(task)])) == plain()
+    assert not world.owner.releaser([]).task(world.ask()).packed
+
+
 def test_executors_far_away_hand_results_in_and_the_node_releases(world: World, tmp_path: Path) -> None:
     accounts = [sl.Account.generate() for _ in range(2)]
     with sl.serve(world.owner, executors=[account.address for account in accounts]) as server:
@@ -205,6 +225,15 @@ def test_what_cannot_be_is_refused(world: World) -> None:
                 price=sl.Price.free(),
                 sealed=bad,  # type: ignore[arg-type]
             )
+    with pytest.raises(TypeError, match="packed"):
+        world.owner.publish(
+            frame(),
+            name="Visits",
+            schema=SCHEMA,
+            policy=POLICY,
+            price=sl.Price.free(),
+            sealed={"packed": "yes"},  # type: ignore[typeddict-item]
+        )
     with pytest.raises(TypeError, match="store"):
         sl.Executor(7, sl.Account.generate())  # type: ignore[call-overload]
     for kind in (sl.Task, sl.Part, sl.ExecutorResult):

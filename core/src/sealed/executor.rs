@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use cid::Cid;
 use sealock_fhe::Device;
-use sealock_fhe::table::{EncryptedChunk, EvaluationKey, Evaluator, Rows};
+use sealock_fhe::table::{EncryptedChunk, EvaluationKey, Evaluator, Rows, evaluate_packed};
 
 use super::SealedError;
 use super::manifest::{Chunk, add_file, read_file};
+use super::pass::plans;
 use super::task::{ExecutorResult, Part, Task};
 use crate::error::Result;
 use crate::exchange::Exchange;
@@ -19,7 +20,8 @@ use crate::{Account, Address};
 
 /// Computes tasks: see the [module](super).
 ///
-/// The evaluation key of the last asset stays expanded, which takes 240 MB.
+/// The evaluation key of the last asset stays expanded, which takes 240 MB. It is read when a part first needs it: packed
+/// ones do not.
 pub struct Executor {
     store: Arc<dyn Store>,
     account: Account,
@@ -56,7 +58,8 @@ impl Executor {
         self.account.address()
     }
 
-    /// The devices that compute, as results and receipts name them: `cpu`, `cuda:0+cuda:1`.
+    /// The devices that compute, as results and receipts name them: `cpu`, `cuda:0+cuda:1`. Packed chunks are computed on the
+    /// processor, whatever devices there are, and their results say so.
     pub fn device(&self) -> String {
         self.devices.iter().map(Device::to_string).collect::<Vec<_>>().join("+")
     }
@@ -120,7 +123,7 @@ impl Executor {
 
     fn compute(&self, part: &Part) -> Result<Vec<u8>, SealedError> {
         part.columns.check()?;
-        let plans = part.passes.iter().map(|pass| pass.check(&part.columns)).collect::<Result<Vec<_>, _>>()?;
+        let plans = plans(&part.passes, &part.columns)?;
         let rows = part.rows as usize;
         let chunk = Chunk::load(&self.store, &part.chunk, part.rows, &part.columns)?;
         let mut needed: Vec<_> = plans.iter().flat_map(|plan| plan.sources()).collect();
@@ -137,12 +140,18 @@ impl Executor {
             }
             columns.push((column, encrypted));
         }
-        let (evaluator, public) = (self.evaluator(&part.evaluation_key)?, chunk.public());
+        let evaluator = part.evaluation_key.as_ref().map(|key| self.evaluator(key)).transpose()?;
+        let public = chunk.public();
         let mut bytes = Vec::new();
         for (pass, plan) in part.passes.iter().zip(&plans) {
             let of = pass.group_rows(&part.columns, &public, rows);
             let all = columns.iter().fold(Rows::new(rows), |all, (column, chunk)| all.column(*column, chunk));
-            bytes.extend(evaluator.evaluate(plan, &all.grouped(pass.groups as usize, &of))?.to_bytes());
+            let all = all.grouped(pass.groups as usize, &of);
+            let result = match &evaluator {
+                Some(evaluator) => evaluator.evaluate(plan, &all),
+                None => evaluate_packed(plan, &all),
+            };
+            bytes.extend(result?.to_bytes());
         }
         Ok(bytes)
     }
@@ -177,7 +186,8 @@ impl Executor {
     /// # Errors
     /// The account's own.
     pub fn join(&self, task: &Task, results: &[Cid]) -> Result<ExecutorResult> {
-        Ok(ExecutorResult::sign(task, results.to_vec(), self.device(), &self.account)?)
+        let device = if task.packed() { Device::Cpu.to_string() } else { self.device() };
+        Ok(ExecutorResult::sign(task, results.to_vec(), device, &self.account)?)
     }
 }
 

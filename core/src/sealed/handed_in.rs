@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use cid::Cid;
 
+use super::pass::{lengths, plans};
 use super::task::{ExecutorResult, Task};
 use super::{SealedError, manifest};
 use crate::Address;
@@ -24,15 +25,14 @@ impl Node {
     pub(crate) fn take_part(&self, task: &Task, executor: Address, bytes: &[u8]) -> Result<Cid> {
         let store = self.exchange.store();
         let manifest = task.load(store)?;
-        let columns = &manifest.body().columns;
-        let lengths = task.passes().iter().map(|pass| Ok(pass.result_len(&pass.check(columns)?)));
-        let expected: usize = lengths.sum::<Result<usize, SealedError>>()?;
+        let (columns, chunks) = manifest.table(task.packed())?;
+        let expected: usize = lengths(task.passes(), &plans(task.passes(), columns)?).iter().sum();
         if bytes.len() != expected {
             let why = format!("it has {} bytes, and the result of a part has {expected}", bytes.len());
             return Err(SealedError::invalid("result of a part", why).into());
         }
         let prefix = format!("{}{executor}/", parts_of(task.job()));
-        if self.journal.kept_names(&prefix)?.len() >= EACH * manifest.body().chunks.len() {
+        if self.journal.kept_names(&prefix)?.len() >= EACH * chunks.len() {
             return Err(SealedError::invalid("result of a part", "more were handed in than the task has parts").into());
         }
         let _adding = store.adding()?;

@@ -1,7 +1,7 @@
 //! Which columns are encrypted, in which forms: it follows from schema, policy and public dimensions, so that owner, consumer
-//! and node derive the same.
+//! and node derive the same. The same columns are laid out twice: for bootstraps, and packed.
 
-use sealock_fhe::table::Form;
+use sealock_fhe::table::{Form, ROWS_PER_CHUNK};
 use serde::{Deserialize, Serialize};
 
 use super::SealedError;
@@ -21,6 +21,10 @@ pub enum StoredForm {
     Squares,
     /// To count the categories of.
     OneHot,
+    /// Packed, to filter by.
+    Indicators,
+    /// Packed, to sum, to sum the squares of, or to count the categories of.
+    Values,
 }
 
 impl StoredForm {
@@ -31,6 +35,8 @@ impl StoredForm {
             StoredForm::Limbs => Form::Limbs,
             StoredForm::Squares => Form::Squares,
             StoredForm::OneHot => Form::OneHot,
+            StoredForm::Indicators => Form::Indicators,
+            StoredForm::Values => Form::Values,
         }
     }
 }
@@ -57,7 +63,7 @@ pub struct StoredColumn {
     pub bits: u8,
 }
 
-/// The columns of every chunk, in order.
+/// The columns of every chunk, in order. Packed columns and others are not in one chunk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Columns {
@@ -83,6 +89,16 @@ impl Columns {
         self.stored.iter().position(|stored| (stored.column as usize, stored.form.form()) == (column, form))
     }
 
+    /// Whether they are packed.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.stored.first().is_some_and(|stored| stored.form.form().is_packed())
+    }
+
+    /// Most rows of a chunk of them.
+    pub(crate) fn rows_per_chunk(&self) -> usize {
+        self.stored.first().map_or(ROWS_PER_CHUNK, |stored| stored.form.form().rows_per_chunk())
+    }
+
     /// Refuses what no layout is.
     pub(crate) fn check(&self) -> Result<(), SealedError> {
         let bad = |why: &str| Err(SealedError::invalid("list of columns", why));
@@ -94,6 +110,9 @@ impl Columns {
         }
         if self.stored.iter().any(|stored| stored.column as usize >= MAX_COLUMNS) {
             return bad("a column's number is too large");
+        }
+        if self.stored.iter().any(|stored| stored.form.form().is_packed() != self.is_packed()) {
+            return bad("some are packed and others are not");
         }
         let widths = self.widths();
         for (place, stored) in self.stored.iter().enumerate() {
@@ -134,7 +153,10 @@ pub(crate) struct ValueColumn {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) values: Vec<ValueColumn>,
+    /// As they are stored for bootstraps.
     pub(crate) columns: Columns,
+    /// As they are stored packed, under the same numbers. Columns of which nothing is stored so are left out.
+    pub(crate) packed: Columns,
 }
 
 impl Layout {
@@ -151,20 +173,29 @@ impl Layout {
             let cells = u32::try_from(schema.column(name)?.cells()?).unwrap_or(u32::MAX);
             columns.public.push(PublicColumn { name: name.clone(), cells });
         }
+        let mut packed = columns.clone();
         let mut values: Vec<ValueColumn> = Vec::new();
         let mut add = |column: ValueColumn, forms: &[StoredForm]| {
             let (number, bits) = (values.len() as u32, column.bits);
             values.push(column);
-            columns.stored.extend(forms.iter().map(|&form| StoredColumn { column: number, form, bits }));
+            for &form in forms {
+                let all = if form.form().is_packed() { &mut packed } else { &mut columns };
+                all.stored.push(StoredColumn { column: number, form, bits });
+            }
         };
         for name in dimensions.into_iter().filter(|name| !public.contains(name)) {
             let column = schema.column(&name)?;
             let (cells, nullable) = (column.values()?, column.nullable);
             let bits = width(cells.saturating_sub(1));
             let counted = policy.allows(Aggregation::Histogram) && bits <= Form::OneHot.max_bits();
-            let forms = [StoredForm::Digits, StoredForm::OneHot];
-            let column = ValueColumn { name, nullable, holds: Holds::Cell { values: cells }, bits };
-            add(column, &forms[..1 + usize::from(counted)]);
+            let mut forms = vec![StoredForm::Digits];
+            if bits <= Form::Indicators.max_bits() {
+                forms.push(StoredForm::Indicators);
+            }
+            if counted {
+                forms.extend([StoredForm::OneHot, StoredForm::Values]);
+            }
+            add(ValueColumn { name, nullable, holds: Holds::Cell { values: cells }, bits }, &forms);
         }
         let squares = policy.allows(Aggregation::Variance);
         let summed = squares || policy.allows(Aggregation::Sum) || policy.allows(Aggregation::Mean);
@@ -177,13 +208,14 @@ impl Layout {
                     hint: "declare a narrower range or a smaller scale, clamp the column, or do not allow variance",
                 });
             }
-            let forms = [StoredForm::Limbs, StoredForm::Squares];
+            let forms = [StoredForm::Limbs, StoredForm::Values, StoredForm::Squares];
             let nullable = schema.column(name)?.nullable;
             let column = ValueColumn { name: name.into(), nullable, holds: Holds::Measure { low, high }, bits };
-            add(column, &forms[..1 + usize::from(squares)]);
+            add(column, &forms[..2 + usize::from(squares)]);
         }
         columns.check()?;
-        Ok(Self { values, columns })
+        packed.check()?;
+        Ok(Self { values, columns, packed })
     }
 
     /// The number of the encrypted dimension of that name.

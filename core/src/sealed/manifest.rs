@@ -3,12 +3,11 @@
 use std::io::Read;
 
 use cid::Cid;
-use sealock_fhe::table::ROWS_PER_CHUNK;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use super::SealedError;
-use super::layout::Columns;
+use super::layout::{Columns, StoredColumn};
 use super::task::known;
 use crate::codec::{from_canonical, to_canonical};
 use crate::progress::quiet;
@@ -16,12 +15,14 @@ use crate::store::unixfs::{self, Profile};
 use crate::store::{Block, Codec, Store, StoreError};
 use crate::{Account, Address, Digest, Signature};
 
-/// Most chunks of an asset, which is 4 million rows: a block links to no more than 8,192 others.
+/// Most chunks of an asset, packed ones among them, which is 4 million rows: a block links to no more than 8,192 others.
 pub const MAX_CHUNKS: usize = 8000;
 /// Largest encoding of a sealed manifest, in bytes.
 pub const MAX_SEALED_MANIFEST_BYTES: usize = 1 << 20;
 /// The parameters of the scheme, by the name that tfhe-rs gives them, and the decomposition of the second bootstrapping key.
 pub const PARAMETERS: &str = "V1_8_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128+fine(15,2)";
+/// The parameters of packed data: scheme, ring degree, modulus of the rows, four primes of 54 bits, secret and noise.
+pub const PACKED_PARAMETERS: &str = "BGV N=8192 t=65537 q=4x54 (ternary, CBD 21)";
 
 const WHAT: &str = "sealed manifest";
 const CHUNK: &str = "chunk of sealed data";
@@ -35,6 +36,18 @@ pub struct ChunkLink {
     pub block: Cid,
     /// Rows of the chunk.
     pub rows: u32,
+}
+
+/// The same rows a second time, packed, in an order and in chunks of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Packed {
+    /// The parameters of the scheme: [`PACKED_PARAMETERS`].
+    pub parameters: String,
+    /// The columns of every packed chunk. They have the numbers that they have in [`SealedManifestBody::columns`].
+    pub columns: Columns,
+    /// The packed chunks.
+    pub chunks: Vec<ChunkLink>,
 }
 
 /// A sealed manifest's content. Which chunks are canaries, it does not say.
@@ -61,6 +74,8 @@ pub struct SealedManifestBody {
     pub columns: Columns,
     /// The chunks.
     pub chunks: Vec<ChunkLink>,
+    /// The same rows packed, if they are.
+    pub packed: Option<Packed>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +132,16 @@ impl SealedManifest {
         &self.body
     }
 
+    /// What a task runs over: the packed columns and chunks, or the others.
+    pub(crate) fn table(&self, packed: bool) -> Result<(&Columns, &[ChunkLink]), SealedError> {
+        if !packed {
+            return Ok((&self.body.columns, &self.body.chunks));
+        }
+        let packed = self.body.packed.as_ref();
+        let packed = packed.ok_or_else(|| SealedError::invalid("task", "its manifest has no packed data"))?;
+        Ok((&packed.columns, &packed.chunks))
+    }
+
     /// The manifest as a block; it links to everything.
     pub const fn block(&self) -> &Block {
         &self.block
@@ -133,13 +158,39 @@ fn check(body: &SealedManifestBody) -> Result<(), SealedError> {
     if body.parameters != PARAMETERS {
         return bad("its parameters are unknown: use the version of Sealock that wrote it, or a newer one");
     }
-    if body.chunks.is_empty() || body.chunks.len() > MAX_CHUNKS {
+    check_table(&body.columns, &body.chunks)?;
+    if body.columns.is_packed() {
+        return bad("packed columns are where others belong");
+    }
+    let Some(packed) = &body.packed else { return Ok(()) };
+    if packed.parameters != PACKED_PARAMETERS {
+        return bad("the parameters of its packed data are unknown: use a newer version of Sealock");
+    }
+    check_table(&packed.columns, &packed.chunks)?;
+    if body.chunks.len() + packed.chunks.len() > MAX_CHUNKS {
+        return bad("it has too many chunks");
+    }
+    let widths = body.columns.widths();
+    let same = |stored: &StoredColumn| widths.get(stored.column as usize) == Some(&stored.bits);
+    if !packed.columns.is_packed()
+        || packed.columns.public != body.columns.public
+        || !packed.columns.stored.iter().all(same)
+    {
+        return bad("its packed columns are none, or not of the same data");
+    }
+    Ok(())
+}
+
+fn check_table(columns: &Columns, chunks: &[ChunkLink]) -> Result<(), SealedError> {
+    let bad = |why: &str| Err(SealedError::invalid(WHAT, why));
+    if chunks.is_empty() || chunks.len() > MAX_CHUNKS {
         return bad("it has no chunks, or too many");
     }
-    if body.chunks.iter().any(|chunk| chunk.rows == 0 || chunk.rows as usize > ROWS_PER_CHUNK) {
+    columns.check()?;
+    if chunks.iter().any(|chunk| chunk.rows == 0 || chunk.rows as usize > columns.rows_per_chunk()) {
         return bad("a chunk has no rows, or too many");
     }
-    body.columns.check()
+    Ok(())
 }
 
 /// The columns of some rows.
@@ -169,7 +220,7 @@ impl Chunk {
         let bad = |why: &str| Err(SealedError::invalid(CHUNK, why));
         let chunk: Self = from_canonical(CHUNK, store.get(cid)?.bytes(), MAX_SEALED_MANIFEST_BYTES)?;
         known(CHUNK, chunk.version)?;
-        if chunk.rows != rows || rows == 0 || rows as usize > ROWS_PER_CHUNK {
+        if chunk.rows != rows || rows == 0 || rows as usize > columns.rows_per_chunk() {
             return bad("it has another number of rows than its manifest says");
         }
         if chunk.columns.len() != columns.stored.len() || chunk.public.len() != columns.public.len() {

@@ -12,11 +12,22 @@
 //!
 //! | party | holds | learns |
 //! |---|---|---|
-//! | owner, with its releaser | the data's key | the program, exact results for each chunk; never who asked |
+//! | owner, with its releaser | the data's key | the program, exact results for each chunk, of packed ones for each row; never who asked |
 //! | consumer | datatoken, result key | the released answer |
 //! | executor | evaluation key, encrypted columns, the program in the clear | chunks, rows, public dimensions; no value and no result; not who asked |
 //!
 //! The engine is [`sealock_fhe::table`], whose page says how it computes and what its security rests on.
+//!
+//! # Two encryptions
+//!
+//! An asset may carry its rows [twice](SealedOptions::packed): in chunks of up to 512 for bootstraps, which compute any program, and
+//! **packed**, in chunks of up to 8,192, without bootstraps and without an evaluation key, for filters of few digits. Each has an
+//! order of its own and canaries of its own. Which one a job is computed on, the node decides: [`Task::packed`]. It is the packed one
+//! if that can answer every pass, and within the length that results may have. What goes to executors, what they sign and what
+//! is checked of it is the same for both.
+//!
+//! Of packed rows, an executor's result says for each row whether the filter lets it through, and what its values are then. The
+//! releaser decrypts that, adds up rows by their public groups, and keeps the sums alone.
 //!
 //! # Why nothing leaves but what the policy lets
 //!
@@ -52,8 +63,10 @@
 //!
 //! What is left: `k` executors that collude, and lie about few chunks. And **public dimensions** with exact answers: who knows
 //! how many rows there are in each public cell, from an answer, can look for the chunks that add up to it, and so for the
-//! canaries. Rely on the quorum then. The number of canaries is no secret; their places are in the envelope, under the data's
-//! key.
+//! canaries. Rely on the quorum then. An asset that is packed as well says how many there are by itself, if it has few packed
+//! chunks: one real chunk has them all, and a canary beside it has the same public cells. The length of that chunk is the number
+//! of rows, with public dimensions or without. The number of canaries is no secret; their places are in the envelope, under the
+//! data's key.
 //!
 //! # Keys
 //!
@@ -77,8 +90,14 @@ pub use error::SealedError;
 pub use executor::Executor;
 pub(crate) use layout::Layout;
 pub use layout::{Columns, PublicColumn, StoredColumn, StoredForm};
-pub use manifest::{ChunkLink, MAX_CHUNKS, MAX_SEALED_MANIFEST_BYTES, PARAMETERS, SealedManifest, SealedManifestBody};
-pub use pass::{Condition, MAX_BOOTSTRAPS, MAX_COMBINATIONS, MAX_PASSES, MAX_RING_ELEMENTS, Out, Pass, Points};
+pub use manifest::{
+    ChunkLink, MAX_CHUNKS, MAX_SEALED_MANIFEST_BYTES, PACKED_PARAMETERS, PARAMETERS, Packed, SealedManifest,
+    SealedManifestBody,
+};
+pub use pass::{
+    Condition, MAX_BOOTSTRAPS, MAX_COMBINATIONS, MAX_PACKED_RESULT_BYTES, MAX_PASSES, MAX_RING_ELEMENTS, Out, Pass,
+    Points,
+};
 pub(crate) use publish::{CANARIES_OBJECT, Sealing};
 pub use publish::{MAX_EXECUTORS, SealedOptions};
 pub use release::Releaser;

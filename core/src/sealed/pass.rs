@@ -1,11 +1,12 @@
 //! What executors run: passes over the rows of a chunk, each a filter, some outputs, and the groups that are known in the
 //! clear. And the same in the clear, for rows whose values the owner has made up.
 
-use sealock_fhe::table::{self, EncryptedResult, Filter, Opened, Output, Plan};
+use sealock_fhe::table::{self, EncryptedResult, Filter, Form, Opened, Output, Plan};
 use serde::{Deserialize, Serialize};
 
 use super::SealedError;
 use super::layout::Columns;
+use super::task::MAX_PART_BYTES;
 
 /// Most passes of a program.
 pub const MAX_PASSES: usize = 256;
@@ -13,6 +14,8 @@ pub const MAX_PASSES: usize = 256;
 pub const MAX_COMBINATIONS: usize = 1 << 16;
 /// Most ring elements of a pass's result: 8 MiB.
 pub const MAX_RING_ELEMENTS: usize = 1024;
+/// Longest result of a pass over packed rows, in bytes.
+pub const MAX_PACKED_RESULT_BYTES: usize = 32 << 20;
 /// Most bootstraps of a row, of a pass and of all together: a minute of a core.
 pub const MAX_BOOTSTRAPS: usize = 4096;
 /// Deepest condition, and most parts of one.
@@ -168,10 +171,14 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// The engine's plan over columns of these widths.
-    pub(crate) fn plan(&self, widths: &[u8]) -> Result<Plan, SealedError> {
-        let outputs: Vec<Output> = self.outputs.iter().map(|out| out.output()).collect();
-        Ok(Plan::new(widths, &self.keep.filter(), &outputs)?)
+    /// The engine's plan over columns of these widths, packed or not.
+    fn plan(&self, widths: &[u8], packed: bool) -> Result<Plan, SealedError> {
+        let (filter, outputs) = (self.keep.filter(), self.outputs.iter().map(|out| out.output()).collect::<Vec<_>>());
+        if !packed {
+            return Ok(Plan::new(widths, &filter, &outputs)?);
+        }
+        let plan = Plan::packed(widths, &filter, &outputs)?;
+        plan.ok_or_else(|| SealedError::invalid("task", "packed rows cannot be filtered like that"))
     }
 
     /// Checks a pass that somebody else has made, before anything is allocated for it.
@@ -194,11 +201,18 @@ impl Pass {
             return bad("its result would be too large");
         }
         self.keep.check(MAX_DEPTH, &mut 0)?;
-        let plan = self.plan(&columns.widths())?;
+        let (widths, packed) = (columns.widths(), columns.is_packed());
+        let plan = self.plan(&widths, packed)?;
         if plan.bootstraps_per_row() > MAX_BOOTSTRAPS {
             return bad("it takes too many bootstraps for each row");
         }
-        if self.result_len(&plan) > MAX_RING_ELEMENTS * (4 * 2048 + 4 * 16) {
+        let many =
+            |out: &Out| matches!(out, Out::Categories(column) if widths[*column as usize] > Form::OneHot.max_bits());
+        if packed && self.outputs.iter().any(many) {
+            return bad("it counts more categories than any do");
+        }
+        let most = if packed { MAX_PACKED_RESULT_BYTES } else { MAX_RING_ELEMENTS * (4 * 2048 + 4 * 16) };
+        if self.result_len(&plan) > most {
             return bad("its result would be too large");
         }
         for (column, form) in plan.sources() {
@@ -298,6 +312,20 @@ impl Pass {
         }
         total <= rows
     }
+}
+
+/// Checks the passes of a task that somebody else has made, over columns packed or not: the engine's plans, in order.
+pub(crate) fn plans(passes: &[Pass], columns: &Columns) -> Result<Vec<Plan>, SealedError> {
+    let plans = passes.iter().map(|pass| pass.check(columns)).collect::<Result<Vec<_>, _>>()?;
+    if lengths(passes, &plans).iter().sum::<usize>() > MAX_PART_BYTES {
+        return Err(SealedError::invalid("task", "the results of its passes would be too large together"));
+    }
+    Ok(plans)
+}
+
+/// Bytes of the encrypted results of a chunk, of each pass.
+pub(crate) fn lengths(passes: &[Pass], plans: &[Plan]) -> Vec<usize> {
+    passes.iter().zip(plans).map(|(pass, plan)| pass.result_len(plan)).collect()
 }
 
 /// Adds the same outputs of other rows.

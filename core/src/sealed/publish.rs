@@ -1,19 +1,21 @@
-//! The owner's side of publishing: which rows are in which chunk, the canaries among them, and their encryption.
+//! The owner's side of publishing: which rows are in which chunk, the canaries among them, and their encryption, for bootstraps
+//! and packed.
 
 use std::io::Write;
 
 use arrow::array::{Array, Int64Array};
 use cid::Cid;
 use rayon::prelude::*;
-use sealock_fhe::table::{EncryptedChunk, ROWS_PER_CHUNK, TableKey};
+use sealock_fhe::table::{EncryptedChunk, PACKED_ROWS_PER_CHUNK, ROWS_PER_CHUNK, TableKey};
 use sealock_zk::rng::{Rng, SliceRandom, os_rng};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::SealedError;
-use super::layout::{Holds, Layout, StoredColumn};
+use super::layout::{Columns, Holds, Layout, StoredColumn};
 use super::manifest::{
-    Chunk, ChunkLink, MAX_CHUNKS, PARAMETERS, SealedManifest, SealedManifestBody, VERSION, add_file,
+    Chunk, ChunkLink, MAX_CHUNKS, PACKED_PARAMETERS, PARAMETERS, Packed, SealedManifest, SealedManifestBody, VERSION,
+    add_file,
 };
 use super::task::known;
 use crate::Account;
@@ -33,22 +35,25 @@ pub(crate) const CANARIES_OBJECT: &str = "canaries.cbor";
 const MAX_CANARY_BYTES: usize = 256 << 20;
 /// One chunk in so many is a canary, where the owner does not say how many are.
 const REAL_CHUNKS_PER_CANARY: usize = 8;
+/// Rows from which on they are packed as well, where the owner does not say.
+const PACKED_FROM_ROWS: usize = 2048;
 /// Most executors whose results are compared.
 pub const MAX_EXECUTORS: usize = 16;
 
-/// How a table is sealed. What is not said: no public dimension, 512 rows in a chunk, a canary for each eight chunks, and one
-/// executor's result suffices.
+/// How a table is sealed. What is not said: no public dimension, 512 rows in a chunk, a canary for each eight chunks, one
+/// executor's result suffices, and 2,048 rows or more are packed as well.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedOptions {
     public: Vec<String>,
     rows_per_chunk: usize,
     canaries: Option<usize>,
     quorum: u8,
+    packed: Option<bool>,
 }
 
 impl Default for SealedOptions {
     fn default() -> Self {
-        Self { public: Vec::new(), rows_per_chunk: ROWS_PER_CHUNK, canaries: None, quorum: 1 }
+        Self { public: Vec::new(), rows_per_chunk: ROWS_PER_CHUNK, canaries: None, quorum: 1, packed: None }
     }
 }
 
@@ -69,15 +74,15 @@ impl SealedOptions {
     }
 
     /// At most so many rows in a chunk, 1 to 512. Smaller ones are more tasks, more bytes of results, and more canaries to be
-    /// caught by.
+    /// caught by. Packed chunks have up to 8,192 rows, whatever is said here.
     #[must_use]
     pub fn rows_per_chunk(mut self, rows: usize) -> Self {
         self.rows_per_chunk = rows;
         self
     }
 
-    /// Mixes so many chunks of made-up rows among the others. None means that a wrong result is found by
-    /// [`quorum`](Self::quorum) alone.
+    /// Mixes so many chunks of made-up rows among the others, and as many among the packed ones. None means that a wrong result
+    /// is found by [`quorum`](Self::quorum) alone.
     #[must_use]
     pub fn canaries(mut self, chunks: usize) -> Self {
         self.canaries = Some(chunks);
@@ -88,6 +93,19 @@ impl SealedOptions {
     #[must_use]
     pub fn quorum(mut self, executors: u8) -> Self {
         self.quorum = executors;
+        self
+    }
+
+    /// Whether the same rows are encrypted a second time, packed: programs with filters of few digits are then computed without
+    /// bootstraps and without an evaluation key, much faster. It costs storage: for each chunk of up to 8,192
+    /// rows, full or not, 29 MB for a dimension of 16 bits to filter by. Where nothing is said, data of 2,048 rows or more
+    /// that are kept is packed.
+    ///
+    /// Executors then see the public cells of each row twice, in two orders, which tells more of where the canaries are: see
+    /// the [module](super).
+    #[must_use]
+    pub fn packed(mut self, packed: bool) -> Self {
+        self.packed = Some(packed);
         self
     }
 
@@ -134,16 +152,43 @@ struct Source<'a> {
     name: &'a str,
 }
 
-/// A table on its way into chunks: see [`SealedOptions`].
-pub(crate) struct Sealing<'a> {
-    layout: &'a Layout,
+/// The values that are encrypted.
+struct Values<'a> {
     sources: Vec<Source<'a>>,
-    public: Vec<Vec<u32>>,
     cube: &'a ProtectedCube,
     /// The base cell of each row.
     base: Vec<u64>,
+}
+
+impl Values<'_> {
+    /// A row's value in a column; none where it is missing or withheld.
+    fn get(&self, column: usize, row: usize) -> Option<u64> {
+        let source = &self.sources[column];
+        match (&source.holds, source.stored) {
+            (Holds::Cell { values }, _) => Some(u64::from(source.cells[row])).filter(|cell| cell < values),
+            (Holds::Measure { low, high }, Some(stored)) if stored.is_valid(row) => {
+                let held = stored.value(row).clamp(*low, *high);
+                let kept = self.cube.keeps_values(self.base[row], source.name);
+                kept.then(|| held.wrapping_sub(*low).cast_unsigned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A table on its way into chunks: see [`SealedOptions`].
+pub(crate) struct Sealing<'a> {
+    values: Values<'a>,
+    public: Vec<Vec<u32>>,
+    mixed: Mixed<'a>,
+    packed: Option<Mixed<'a>>,
+}
+
+/// All rows that stay, in chunks of one kind, with canaries among them.
+struct Mixed<'a> {
+    columns: &'a Columns,
     chunks: Vec<Rows>,
-    canaries: Canaries,
+    canaries: Vec<Canary>,
 }
 
 /// The rows of a chunk.
@@ -159,10 +204,12 @@ enum Rows {
 pub(crate) struct Canaries {
     version: u64,
     pub(crate) canaries: Vec<Canary>,
+    /// Those among the packed chunks.
+    pub(crate) packed: Vec<Canary>,
 }
 
 /// A chunk of rows that are made up.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Canary {
     /// Its place among the manifest's chunks.
@@ -179,9 +226,61 @@ impl Canaries {
     }
 }
 
+impl<'a> Mixed<'a> {
+    /// Shuffles the rows, cuts them into chunks of equal length, and puts canaries among these.
+    fn new(
+        values: &Values<'_>,
+        columns: &'a Columns,
+        mut kept: Vec<u32>,
+        rows_per_chunk: usize,
+        canaries: Option<usize>,
+    ) -> Result<Self, SealedError> {
+        let mut rng = os_rng();
+        // Whatever order the table was in says nothing then, and tells no chunk from another.
+        kept.shuffle(&mut rng);
+        let real = kept.len().div_ceil(rows_per_chunk);
+        let made = canaries.unwrap_or(real.div_ceil(REAL_CHUNKS_PER_CANARY));
+        if real.saturating_add(made) > MAX_CHUNKS {
+            let why = format!("{real} chunks and {made} canaries are more than {MAX_CHUNKS} chunks");
+            return Err(SealedError::Unsealable { why, hint: "put more rows into a chunk, or publish several assets" });
+        }
+        let (each, longer) = (kept.len() / real, kept.len() % real);
+        let length = |chunk: usize| each + usize::from(chunk < longer);
+        let mut rest = kept.as_slice();
+        let mut chunks: Vec<Rows> = Vec::with_capacity(real + made);
+        for chunk in 0..real {
+            let (own, others) = rest.split_at(length(chunk));
+            chunks.push(Rows::Real(own.to_vec()));
+            rest = others;
+        }
+        for canary in 0..made {
+            // As long as some real chunk, and with the public cells of as many different real rows.
+            let rows = length(rng.gen_range(0..real));
+            let some = kept.choose_multiple(&mut rng, rows).copied().collect();
+            chunks.push(Rows::Canary(canary, some));
+        }
+        chunks.shuffle(&mut rng);
+        let mut canaries: Vec<(usize, Canary)> = Vec::new();
+        for (chunk, rows) in chunks.iter().enumerate() {
+            if let Rows::Canary(number, rows) = rows {
+                // Each value is one of its column, and all of a row are of different rows: filters find some, and none is real.
+                let mut column = |column| {
+                    let any = |_| values.get(column, kept[rng.gen_range(0..kept.len())] as usize);
+                    rows.iter().map(any).collect()
+                };
+                let values = (0..values.sources.len()).map(&mut column).collect();
+                canaries.push((*number, Canary { chunk: chunk as u32, values }));
+            }
+        }
+        canaries.sort_unstable_by_key(|(number, _)| *number);
+        let canaries = canaries.into_iter().map(|(_, canary)| canary).collect();
+        Ok(Self { columns, chunks, canaries })
+    }
+}
+
 impl<'a> Sealing<'a> {
-    /// Leaves out what the cube's suppression withholds, shuffles the rows that stay, cuts them into chunks of equal length, and
-    /// puts canaries among them.
+    /// Leaves out what the cube's suppression withholds, and puts the rows that stay into chunks with canaries among them: once
+    /// for bootstraps, and once more, in another order, packed.
     pub(crate) fn new(
         table: &'a Table,
         policy: &Policy,
@@ -205,79 +304,35 @@ impl<'a> Sealing<'a> {
         let sources = layout.values.iter().map(source).collect::<Result<Vec<_>, _>>()?;
         let public = layout.columns.public.iter().map(|column| table.cells(&column.name));
         let public = public.collect::<Result<Vec<_>, _>>()?;
-        let mut rng = os_rng();
-        let mut kept: Vec<u32> = (0..table.len() as u32).filter(|row| cube.keeps(base[*row as usize])).collect();
+        let kept: Vec<u32> = (0..table.len() as u32).filter(|row| cube.keeps(base[*row as usize])).collect();
         if kept.is_empty() {
             let hint = "bin more coarsely, or name fewer dimensions";
             return Err(SealedError::Unsealable { why: "there is no row to encrypt".into(), hint });
         }
-        // Whatever order the table was in says nothing then, and tells no chunk from another.
-        kept.shuffle(&mut rng);
-        let real = kept.len().div_ceil(options.rows_per_chunk);
-        let made = options.canaries.unwrap_or(real.div_ceil(REAL_CHUNKS_PER_CANARY));
-        if real.saturating_add(made) > MAX_CHUNKS {
-            let why = format!("{real} chunks and {made} canaries are more than {MAX_CHUNKS} chunks");
-            return Err(SealedError::Unsealable { why, hint: "put more rows into a chunk, or publish several assets" });
+        let values = Values { sources, cube, base };
+        let mix = |columns: &'a Columns, rows| Mixed::new(&values, columns, kept.clone(), rows, options.canaries);
+        let mixed = mix(&layout.columns, options.rows_per_chunk)?;
+        // Where every column is public, there is nothing to pack.
+        let packs = options.packed.unwrap_or(kept.len() >= PACKED_FROM_ROWS) && !layout.packed.stored.is_empty();
+        let packed = packs.then(|| mix(&layout.packed, PACKED_ROWS_PER_CHUNK)).transpose()?;
+        let chunks = mixed.chunks.len() + packed.as_ref().map_or(0, |packed| packed.chunks.len());
+        if chunks > MAX_CHUNKS {
+            let why = format!("{chunks} chunks, packed ones and canaries among them, are more than {MAX_CHUNKS}");
+            return Err(SealedError::Unsealable { why, hint: "publish several assets, or do not pack the data" });
         }
-        let (each, longer) = (kept.len() / real, kept.len() % real);
-        let length = |chunk: usize| each + usize::from(chunk < longer);
-        let mut rest = kept.as_slice();
-        let mut chunks: Vec<Rows> = Vec::with_capacity(real + made);
-        for chunk in 0..real {
-            let (own, others) = rest.split_at(length(chunk));
-            chunks.push(Rows::Real(own.to_vec()));
-            rest = others;
-        }
-        for canary in 0..made {
-            // As long as some real chunk, and with the public cells of as many different real rows.
-            let rows = length(rng.gen_range(0..real));
-            let some = kept.choose_multiple(&mut rng, rows).copied().collect();
-            chunks.push(Rows::Canary(canary, some));
-        }
-        chunks.shuffle(&mut rng);
-        let mut sealing = Self {
-            layout,
-            sources,
-            public,
-            cube,
-            base,
-            chunks,
-            canaries: Canaries { version: VERSION, canaries: Vec::new() },
-        };
-        let mut canaries: Vec<(usize, Canary)> = Vec::new();
-        for (chunk, rows) in sealing.chunks.iter().enumerate() {
-            if let Rows::Canary(number, rows) = rows {
-                // Each value is one of its column, and all of a row are of different rows: filters find some, and none is real.
-                let column = |column| {
-                    let any = |_| sealing.value(column, kept[os_rng().gen_range(0..kept.len())] as usize);
-                    rows.iter().map(any).collect()
-                };
-                let values = (0..sealing.sources.len()).map(column).collect();
-                canaries.push((*number, Canary { chunk: chunk as u32, values }));
-            }
-        }
-        canaries.sort_unstable_by_key(|(number, _)| *number);
-        sealing.canaries.canaries = canaries.into_iter().map(|(_, canary)| canary).collect();
-        Ok(sealing)
+        Ok(Self { values, public, mixed, packed })
     }
 
-    /// A row's value in a column; none where it is missing or withheld.
-    fn value(&self, column: usize, row: usize) -> Option<u64> {
-        let source = &self.sources[column];
-        match (&source.holds, source.stored) {
-            (Holds::Cell { values }, _) => Some(u64::from(source.cells[row])).filter(|cell| cell < values),
-            (Holds::Measure { low, high }, Some(stored)) if stored.is_valid(row) => {
-                let held = stored.value(row).clamp(*low, *high);
-                let kept = self.cube.keeps_values(self.base[row], source.name);
-                kept.then(|| held.wrapping_sub(*low).cast_unsigned())
-            }
-            _ => None,
-        }
+    /// Chunks of both kinds.
+    fn kinds(&self) -> impl Iterator<Item = &Mixed<'a>> {
+        std::iter::once(&self.mixed).chain(&self.packed)
     }
 
     /// The canaries' places and contents, for the envelope.
     pub(crate) fn canaries(&self) -> Result<Zeroizing<Vec<u8>>, SealedError> {
-        let bytes = to_canonical("list of canaries", &self.canaries)?;
+        let packed = self.packed.as_ref().map_or_else(Vec::new, |packed| packed.canaries.clone());
+        let canaries = Canaries { version: VERSION, canaries: self.mixed.canaries.clone(), packed };
+        let bytes = to_canonical("list of canaries", &canaries)?;
         Ok(Zeroizing::new(super::task::bounded("list of canaries", bytes, MAX_CANARY_BYTES)?))
     }
 
@@ -285,36 +340,48 @@ impl<'a> Sealing<'a> {
     /// [`Adding`](crate::store::Adding) until what links to them is pinned.
     pub(crate) fn store(&self, store: &dyn Store, key: &DatasetKey, progress: &mut Progress<'_>) -> Result<Stored> {
         let key = table_key(key);
-        let total = self.chunks.len() as u64;
+        let total = self.kinds().map(|mixed| mixed.chunks.len() as u64).sum();
         tell(progress, Step::out_of(Stage::Encrypt, 0, total))?;
         let made = key.evaluation_key().map_err(SealedError::from)?.to_bytes();
-        let mut stored =
-            Stored { evaluation_key: add_file(store, &made)?, chunks: Vec::new(), bytes: made.len() as u64 };
+        let (evaluation_key, mut bytes, mut done) = (add_file(store, &made)?, made.len() as u64, 0);
         drop(made);
-        for (done, rows) in self.chunks.iter().enumerate() {
-            let link = self.store_chunk(store, &key, rows)?;
-            let of = |column: &StoredColumn| {
-                EncryptedChunk::encoded_len(column.form.form(), column.bits, link.rows as usize) as u64
-            };
-            stored.bytes += self.layout.columns.stored.iter().map(of).sum::<u64>();
-            stored.chunks.push(link);
-            tell(progress, Step::out_of(Stage::Encrypt, done as u64 + 1, total))?;
-        }
-        Ok(stored)
+        let mut store_chunks = |mixed: &Mixed<'_>| {
+            let mut links = Vec::with_capacity(mixed.chunks.len());
+            for rows in &mixed.chunks {
+                let link = self.store_chunk(store, &key, mixed, rows)?;
+                let of = |column: &StoredColumn| {
+                    EncryptedChunk::encoded_len(column.form.form(), column.bits, link.rows as usize) as u64
+                };
+                bytes += mixed.columns.stored.iter().map(of).sum::<u64>();
+                links.push(link);
+                done += 1;
+                tell(progress, Step::out_of(Stage::Encrypt, done, total))?;
+            }
+            Ok::<_, crate::Error>(links)
+        };
+        let chunks = store_chunks(&self.mixed)?;
+        let packed = self.packed.as_ref().map(store_chunks).transpose()?;
+        Ok(Stored { evaluation_key, chunks, packed, bytes })
     }
 
-    fn store_chunk(&self, store: &dyn Store, key: &TableKey, rows: &Rows) -> Result<ChunkLink, SealedError> {
+    fn store_chunk(
+        &self,
+        store: &dyn Store,
+        key: &TableKey,
+        mixed: &Mixed<'_>,
+        rows: &Rows,
+    ) -> Result<ChunkLink, SealedError> {
         let (Rows::Real(numbers) | Rows::Canary(_, numbers)) = rows;
         let encrypt = |stored: &StoredColumn| {
             let column = stored.column as usize;
             let values: Zeroizing<Vec<Option<u64>>> = Zeroizing::new(match rows {
-                Rows::Real(rows) => rows.iter().map(|row| self.value(column, *row as usize)).collect(),
-                Rows::Canary(canary, _) => self.canaries.canaries[*canary].values[column].clone(),
+                Rows::Real(rows) => rows.iter().map(|row| self.values.get(column, *row as usize)).collect(),
+                Rows::Canary(canary, _) => mixed.canaries[*canary].values[column].clone(),
             });
             let chunk = key.encrypt(stored.form.form(), stored.bits, &values)?;
             add_file(store, &chunk.to_bytes())
         };
-        let columns = self.layout.columns.stored.par_iter().map(encrypt).collect::<Result<Vec<_>, SealedError>>()?;
+        let columns = mixed.columns.stored.par_iter().map(encrypt).collect::<Result<Vec<_>, SealedError>>()?;
         let cells = |column: &Vec<u32>| numbers.iter().map(|row| column[*row as usize]).collect();
         let public: Vec<Vec<u32>> = self.public.iter().map(cells).collect();
         let block = Chunk::new(numbers.len(), columns, &public).to_block()?;
@@ -327,6 +394,7 @@ impl<'a> Sealing<'a> {
 pub(crate) struct Stored {
     evaluation_key: Cid,
     chunks: Vec<ChunkLink>,
+    packed: Option<Vec<ChunkLink>>,
     /// Bytes of keys and columns.
     pub(crate) bytes: u64,
 }
@@ -341,6 +409,8 @@ impl Stored {
         envelope: Cid,
         layout: &Layout,
     ) -> Result<SealedManifest, SealedError> {
+        let parameters = PACKED_PARAMETERS.into();
+        let packed = self.packed.map(|chunks| Packed { parameters, columns: layout.packed.clone(), chunks });
         let body = SealedManifestBody {
             version: VERSION,
             owner: owner.address(),
@@ -352,6 +422,7 @@ impl Stored {
             envelope,
             columns: layout.columns.clone(),
             chunks: self.chunks,
+            packed,
         };
         SealedManifest::sign(owner, body)
     }

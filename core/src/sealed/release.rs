@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use sealock_fhe::table::{EncryptedResult, Opened, Plan as EnginePlan, TableKey};
+use sealock_fhe::table::{EncryptedResult, Opened, Plan as EnginePlan, Rows, TableKey};
 use zeroize::Zeroizing;
 
 use super::layout::Layout;
 use super::lower::{Lowered, lower, series};
 use super::manifest::{Chunk, SealedManifest, read_file};
-use super::pass::add;
+use super::pass::{add, lengths, plans};
 use super::publish::{CANARIES_OBJECT, Canaries, MAX_EXECUTORS, table_key};
 use super::task::{ExecutorResult, ReleasedNumbers, Task};
 use super::{SealedError, layout_of};
@@ -33,17 +33,24 @@ pub struct Releaser<'a> {
     executors: BTreeSet<Address>,
 }
 
+/// A job laid out.
+struct LaidOut {
+    plan: Plan,
+    layout: Layout,
+    lowered: Lowered,
+    task: Task,
+    manifest: SealedManifest,
+}
+
 /// A job laid out, with what opens its results.
 struct Case {
     asset: Asset,
     plan: Plan,
     lowered: Lowered,
     plans: Vec<EnginePlan>,
-    layout: Layout,
     task: Task,
     manifest: SealedManifest,
     key: TableKey,
-    canaries: Canaries,
     /// What an honest executor's results of the canaries open to.
     expected: Vec<(usize, Vec<Vec<Vec<Opened>>>)>,
 }
@@ -95,16 +102,24 @@ impl<'a> Releaser<'a> {
     /// # Errors
     /// [`SealedError::NotSealed`] for a job of another kind.
     pub fn task(&self, grant: &AccessGrant) -> Result<Task> {
-        Ok(self.lay_out(grant)?.3)
+        Ok(self.lay_out(grant)?.task)
     }
 
-    fn lay_out(&self, grant: &AccessGrant) -> Result<(Plan, Layout, Lowered, Task), SealedError> {
+    fn lay_out(&self, grant: &AccessGrant) -> Result<LaidOut, SealedError> {
         let (asset, request) = (&grant.served.asset, &grant.request);
         let layout = layout_of(asset)?;
         let plan = asset.plan(&Program::from_bytes(&request.program)?)?;
         let lowered = lower(asset.schema(), asset.policy(), &layout, &plan)?;
         let encrypted = asset.description().sealed.encrypted.as_ref();
         let encrypted = encrypted.ok_or_else(|| SealedError::NotSealed { did: asset.did() })?;
+        let manifest = SealedManifest::load(self.node.exchange.store(), &encrypted.manifest, self.node.address())?;
+        let body = manifest.body();
+        let packed_otherwise = body.packed.as_ref().is_some_and(|packed| packed.columns != layout.packed);
+        if body.asset != request.asset || body.columns != layout.columns || packed_otherwise {
+            return Err(SealedError::invalid("sealed manifest", "its columns are not what the asset describes"));
+        }
+        // What packed rows cannot answer, or at greater length than a result may have, the others do.
+        let packed = body.packed.as_ref().is_some_and(|packed| plans(&lowered.passes, &packed.columns).is_ok());
         let task = Task {
             version: Task::VERSION,
             node: self.node.address(),
@@ -114,9 +129,10 @@ impl<'a> Releaser<'a> {
             policy: request.policy,
             data: request.data,
             manifest: encrypted.manifest,
+            packed,
             passes: lowered.passes.clone(),
         };
-        Ok((plan, layout, lowered, task))
+        Ok(LaidOut { plan, layout, lowered, task, manifest })
     }
 
     /// Opens the results of an admitted job, compares them with the canaries and with each other, protects what they open to as
@@ -177,7 +193,7 @@ impl<'a> Releaser<'a> {
             quorum: quorum as u64,
             results: results.len().min(MAX_EXECUTORS) as u64,
             executors: agreeing.iter().map(|sums| sums.executor).collect(),
-            canaries: case.canaries.canaries.len() as u64,
+            canaries: case.expected.len() as u64,
         };
         let (stored, receipt) = node.complete(&grant, &answer, devices.join(", "), Some(executed))?;
         Ok((SealedResult::from_bytes(&stored)?, receipt))
@@ -185,33 +201,29 @@ impl<'a> Releaser<'a> {
 
     /// Everything that a job's results are judged by.
     fn open(&self, grant: &AccessGrant) -> Result<Case> {
-        let (plan, layout, lowered, task) = self.lay_out(grant)?;
+        let LaidOut { plan, layout, lowered, task, manifest } = self.lay_out(grant)?;
         let (asset, store) = (grant.served.asset.clone(), self.node.exchange.store());
-        let manifest = task.load(store)?;
-        if manifest.body().columns != layout.columns {
-            return Err(SealedError::invalid("sealed manifest", "its columns are not what the asset describes").into());
-        }
-        let widths = layout.columns.widths();
-        let plans = lowered.passes.iter().map(|pass| pass.plan(&widths)).collect::<Result<Vec<_>, _>>()?;
+        let (columns, chunks) = manifest.table(task.packed)?;
+        let plans = plans(&lowered.passes, columns)?;
         let data = self.node.open_data(&asset)?;
         let mut bytes = super::publish::Wiped(Zeroizing::new(Vec::new()));
         crate::envelope::export_object(store, data.manifest(), data.key(), CANARIES_OBJECT, &mut bytes, &mut quiet())?;
         let canaries = Canaries::from_bytes(&bytes.0)?;
-        let mut expected = Vec::with_capacity(canaries.canaries.len());
-        for canary in &canaries.canaries {
+        let canaries = if task.packed { &canaries.packed } else { &canaries.canaries };
+        let mut expected = Vec::with_capacity(canaries.len());
+        for canary in canaries {
             let bad = || SealedError::invalid("list of canaries", "it does not fit the sealed manifest");
-            let link = *manifest.body().chunks.get(canary.chunk as usize).ok_or_else(bad)?;
+            let link = *chunks.get(canary.chunk as usize).ok_or_else(bad)?;
             let rows = link.rows as usize;
-            if canary.values.len() != widths.len() || canary.values.iter().any(|values| values.len() != rows) {
+            if canary.values.len() != layout.values.len() || canary.values.iter().any(|values| values.len() != rows) {
                 return Err(bad().into());
             }
-            let public = Chunk::load(store, &link.block, link.rows, &layout.columns)?.public();
-            let clear =
-                lowered.passes.iter().map(|pass| pass.in_the_clear(&layout.columns, &public, &canary.values, rows));
+            let public = Chunk::load(store, &link.block, link.rows, columns)?.public();
+            let clear = lowered.passes.iter().map(|pass| pass.in_the_clear(columns, &public, &canary.values, rows));
             expected.push((canary.chunk as usize, clear.collect()));
         }
         let key = table_key(data.key());
-        Ok(Case { asset, plan, lowered, plans, layout, task, manifest, key, canaries, expected })
+        Ok(Case { asset, plan, lowered, plans, task, manifest, key, expected })
     }
 
     /// Opens a result, if it is bound to the job and its executor may have one opened. The outer error is the node's own.
@@ -224,7 +236,7 @@ impl<'a> Releaser<'a> {
                 false,
             )));
         }
-        if let Err(error) = result.verify(&case.task, case.manifest.body().chunks.len()) {
+        if let Err(error) = result.verify(&case.task, case.manifest.table(case.task.packed)?.1.len()) {
             return Ok(Err(error.into()));
         }
         if journal.kept(&struck_name(&case.asset, executor))?.is_some() {
@@ -272,12 +284,14 @@ impl Case {
     /// Opens every chunk's result and compares the canaries'.
     fn sums(&self, node: &Node, result: &ExecutorResult) -> Result<Sums, Fault> {
         let (store, passes) = (node.exchange.store(), &self.lowered.passes);
-        let widths = self.layout.columns.widths();
-        let lengths: Vec<usize> = passes.iter().zip(&self.plans).map(|(pass, plan)| pass.result_len(plan)).collect();
+        let (columns, chunks) = self.manifest.table(self.task.packed)?;
+        let (widths, lengths) = (columns.widths(), lengths(passes, &self.plans));
         let mut sums: Option<Vec<Vec<Vec<Opened>>>> = None;
         let mut digest = Digest::of("sealock/v1/opened", &[]);
-        for (place, (cid, link)) in result.results().iter().zip(&self.manifest.body().chunks).enumerate() {
+        for (place, (cid, link)) in result.results().iter().zip(chunks).enumerate() {
             let bytes = read_file(store, cid, lengths.iter().sum())?;
+            let public = Chunk::load(store, &link.block, link.rows, columns)?.public();
+            let rows = link.rows as usize;
             let mut rest = bytes.as_slice();
             let mut opened = Vec::with_capacity(passes.len());
             for ((pass, plan), length) in passes.iter().zip(&self.plans).zip(&lengths) {
@@ -285,7 +299,10 @@ impl Case {
                 rest = others;
                 let wrong = |error: sealock_fhe::Error| Fault::of(ErrorKind::Tampered, error.to_string(), true);
                 let encrypted = EncryptedResult::from_bytes(plan, pass.groups as usize, own).map_err(wrong)?;
-                let groups = self.key.open(plan, &[encrypted]).map_err(wrong)?;
+                // Of packed chunks rows are opened, and added up here.
+                let of = pass.group_rows(columns, &public, rows);
+                let rows = Rows::new(rows).grouped(pass.groups as usize, &of);
+                let groups = self.key.open_rows(plan, &encrypted, &rows).map_err(wrong)?;
                 if !pass.conforms(&widths, link.rows.into(), &groups) {
                     let why = format!("chunk {place}: numbers that no {} rows have", link.rows);
                     return Err(Fault::of(ErrorKind::Tampered, why, true));

@@ -7,7 +7,7 @@ use serde_bytes::ByteBuf;
 use super::SealedError;
 use super::layout::Columns;
 use super::manifest::{MAX_CHUNKS, SealedManifest};
-use super::pass::{MAX_PASSES, Pass};
+use super::pass::{MAX_PASSES, Pass, plans};
 use crate::codec::{CodecError, from_canonical, to_canonical};
 use crate::job::JobId;
 use crate::store::Store;
@@ -17,7 +17,7 @@ use crate::{Account, Address, Digest, Signature};
 pub const MAX_TASK_BYTES: usize = 4 << 20;
 /// Largest encoding of an executor's result, in bytes.
 pub const MAX_EXECUTOR_RESULT_BYTES: usize = 1 << 20;
-/// Longest encrypted result of one part that a node takes over HTTP, in bytes.
+/// Longest encrypted result of one part, in bytes.
 pub const MAX_PART_BYTES: usize = 64 << 20;
 /// Longest name of a device, in bytes.
 pub const MAX_DEVICE_BYTES: usize = 64;
@@ -38,6 +38,8 @@ pub struct Task {
     pub(crate) policy: Digest,
     pub(crate) data: Digest,
     pub(crate) manifest: Cid,
+    /// Whether the passes run over the packed chunks.
+    pub(crate) packed: bool,
     pub(crate) passes: Vec<Pass>,
 }
 
@@ -57,6 +59,11 @@ impl Task {
     /// The sealed manifest of the columns.
     pub fn manifest(&self) -> &Cid {
         &self.manifest
+    }
+
+    /// Whether it is computed over the packed chunks, which takes no evaluation key.
+    pub const fn packed(&self) -> bool {
+        self.packed
     }
 
     /// The passes over each chunk.
@@ -98,15 +105,16 @@ impl Task {
     /// The store's own; [`SealedError::Invalid`] for a manifest that is not the task's node's; passes that do not fit it.
     pub fn parts(&self, store: &dyn Store) -> Result<Vec<Part>, SealedError> {
         let manifest = self.load(store)?;
+        let (columns, chunks) = manifest.table(self.packed)?;
         let part = |chunk: &super::manifest::ChunkLink| Part {
             version: VERSION,
-            evaluation_key: manifest.body().evaluation_key,
+            evaluation_key: (!self.packed).then_some(manifest.body().evaluation_key),
             chunk: chunk.block,
             rows: chunk.rows,
-            columns: manifest.body().columns.clone(),
+            columns: columns.clone(),
             passes: self.passes.clone(),
         };
-        Ok(manifest.body().chunks.iter().map(part).collect())
+        Ok(chunks.iter().map(part).collect())
     }
 
     /// The manifest, checked.
@@ -115,7 +123,7 @@ impl Task {
         if manifest.body().asset != self.asset {
             return Err(SealedError::invalid("task", "its manifest is of another asset"));
         }
-        self.passes.iter().try_for_each(|pass| pass.check(&manifest.body().columns).map(drop))?;
+        plans(&self.passes, manifest.table(self.packed)?.0)?;
         Ok(manifest)
     }
 }
@@ -125,7 +133,8 @@ impl Task {
 #[serde(deny_unknown_fields)]
 pub struct Part {
     version: u64,
-    pub(crate) evaluation_key: Cid,
+    /// None of a packed chunk.
+    pub(crate) evaluation_key: Option<Cid>,
     pub(crate) chunk: Cid,
     pub(crate) rows: u32,
     pub(crate) columns: Columns,
@@ -154,6 +163,9 @@ impl Part {
         let part: Part = from_canonical("part of a task", bytes, MAX_TASK_BYTES)?;
         known("part of a task", part.version)?;
         part.columns.check()?;
+        if part.evaluation_key.is_none() != part.columns.is_packed() {
+            return Err(SealedError::invalid("part of a task", "packed columns take no key, and others take one"));
+        }
         check_passes(&part.passes)?;
         Ok(part)
     }

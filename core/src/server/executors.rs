@@ -189,7 +189,8 @@ pub(super) async fn result(
                 Err(_) if state.node().job(id)?.is_some() => return Ok(StatusCode::ACCEPTED),
                 Err(failure) => return Err(failure),
             };
-            let chunks = task.load(state.exchange().store()).map_err(Error::from)?.body().chunks.len();
+            let manifest = task.load(state.exchange().store()).map_err(Error::from)?;
+            let chunks = manifest.table(task.packed()).map_err(Error::from)?.1.len();
             // What is wrong with a signature, or with which task it is, its sender knows.
             if result.executor() != executor {
                 return Err(Failure::malformed("the result is another executor's"));

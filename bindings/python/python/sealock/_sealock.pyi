@@ -740,6 +740,7 @@ class _SealedOptions(TypedDict, total=False):
     rows_per_chunk: int
     canaries: int
     quorum: int
+    packed: bool
 
 @final
 class Task:
@@ -749,6 +750,8 @@ class Task:
     def asset(self) -> str: ...
     @property
     def manifest(self) -> str: ...
+    @property
+    def packed(self) -> bool: ...
     def to_bytes(self) -> bytes: ...
     @classmethod
     def from_bytes(cls, bytes: _Bytes) -> Task: ...

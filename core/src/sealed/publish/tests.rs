@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 
+use super::super::layout::StoredForm;
 use super::super::lower::lower;
-use super::super::pass::add;
+use super::super::pass::{Condition, Out, Pass, Points, add, plans};
 use super::*;
 use crate::asset::{Column, Schema, Table};
 use crate::node::protected_cube;
@@ -128,7 +129,7 @@ fn what_passes_say_of_the_rows_in_chunks_is_what_the_cube_says() {
         let layout = options.layout(table.schema(), &policy).unwrap();
         let sealing = Sealing::new(&table, &policy, &cube, &layout, &options).unwrap();
         let canaries = Canaries::from_bytes(&sealing.canaries().unwrap()).unwrap();
-        assert_eq!(canaries.canaries.len(), 1);
+        assert_eq!((canaries.canaries.len(), canaries.packed.len()), (1, 0));
         let mut dice = Dice(3);
         for _ in 0..150 {
             let query = query(&mut dice);
@@ -143,12 +144,12 @@ fn what_passes_say_of_the_rows_in_chunks_is_what_the_cube_says() {
                 Err(other) => panic!("{other}"),
             };
             let mut sums: Vec<Vec<Vec<sealock_fhe::table::Opened>>> = Vec::new();
-            for rows in &sealing.chunks {
+            for rows in &sealing.mixed.chunks {
                 let Rows::Real(numbers) = rows else { continue };
                 let of = |column: &Vec<u32>| numbers.iter().map(|row| column[*row as usize]).collect();
                 let public: Vec<Vec<u32>> = sealing.public.iter().map(of).collect();
-                let value = |column| numbers.iter().map(|row| sealing.value(column, *row as usize)).collect();
-                let values: Vec<Vec<Option<u64>>> = (0..sealing.sources.len()).map(value).collect();
+                let value = |column| numbers.iter().map(|row| sealing.values.get(column, *row as usize)).collect();
+                let values: Vec<Vec<Option<u64>>> = (0..sealing.values.sources.len()).map(value).collect();
                 for (at, pass) in lowered.passes.iter().enumerate() {
                     let opened = pass.in_the_clear(&layout.columns, &public, &values, numbers.len());
                     assert!(pass.conforms(&layout.columns.widths(), numbers.len() as u64, &opened));
@@ -164,4 +165,86 @@ fn what_passes_say_of_the_rows_in_chunks_is_what_the_cube_says() {
         }
     }
     assert!(computed > 350 && refused > 10, "{computed} computed, {refused} refused");
+}
+
+/// The rows of the real chunks, in order.
+fn real(mixed: &Mixed<'_>) -> Vec<u32> {
+    let rows = mixed.chunks.iter().filter_map(|rows| match rows {
+        Rows::Real(rows) => Some(rows.clone()),
+        Rows::Canary(..) => None,
+    });
+    rows.flatten().collect()
+}
+
+#[test]
+fn packed_rows_are_the_same_in_another_order() {
+    use StoredForm::{Digits, Indicators, Limbs, OneHot, Values};
+
+    let table = table();
+    let all = [Aggregation::Count, Aggregation::Sum, Aggregation::Histogram];
+    let policy = Policy::deny_all()
+        .dimensions(["plan", "steps"])
+        .measures(["visits"])
+        .aggregations(all)
+        .any_program()
+        .min_group_size(1);
+    let cube = protected_cube(&table, &policy).unwrap();
+    let options = SealedOptions::new().rows_per_chunk(90).canaries(2);
+    let layout = options.layout(table.schema(), &policy).unwrap();
+    let forms = |columns: &Columns| {
+        columns.stored.iter().map(|stored| (stored.column, stored.form, stored.bits)).collect::<Vec<_>>()
+    };
+    assert_eq!(forms(&layout.columns), [(0, Digits, 2), (0, OneHot, 2), (1, Digits, 13), (2, Limbs, 6)]);
+    assert_eq!(forms(&layout.packed), [(0, Indicators, 2), (0, Values, 2), (1, Indicators, 13), (2, Values, 6)]);
+    let sealing = |options: &SealedOptions| Sealing::new(&table, &policy, &cube, &layout, options).unwrap();
+    assert!(sealing(&options).packed.is_none());
+    let sealing = sealing(&options.clone().packed(true));
+    let packed = sealing.packed.as_ref().unwrap();
+    let (mut rows, mut again) = (real(&sealing.mixed), real(packed));
+    assert_ne!(rows, again);
+    rows.sort_unstable();
+    again.sort_unstable();
+    assert_eq!(rows, again);
+    assert_eq!(packed.chunks.len(), 3);
+    let canaries = Canaries::from_bytes(&sealing.canaries().unwrap()).unwrap();
+    assert_eq!((canaries.canaries.len(), canaries.packed.len()), (2, 2));
+    assert!(canaries.packed.iter().all(|canary| canary.values[2].len() == rows.len()));
+}
+
+#[test]
+fn many_rows_are_packed_without_being_asked() {
+    let schema = Schema::new(vec![Column::category("plan", PLANS).dimension()]).unwrap();
+    let plans: ArrayRef = Arc::new((0..2048).map(|row| Some(PLANS[row % 3])).collect::<StringArray>());
+    let table = Table::from_batches(schema, [RecordBatch::try_from_iter([("plan", plans)]).unwrap()]).unwrap();
+    let policy =
+        Policy::deny_all().dimensions(["plan"]).aggregations([Aggregation::Count]).any_program().min_group_size(1);
+    let cube = protected_cube(&table, &policy).unwrap();
+    let packs = |options: SealedOptions| {
+        let layout = options.layout(table.schema(), &policy).unwrap();
+        Sealing::new(&table, &policy, &cube, &layout, &options).unwrap().packed.is_some()
+    };
+    assert!(packs(SealedOptions::new()) && !packs(SealedOptions::new().packed(false)));
+    // There is nothing to pack.
+    assert!(!packs(SealedOptions::new().public(["plan"]).packed(true)));
+}
+
+#[test]
+fn packed_passes_have_limits_of_their_own() {
+    let packed = |stored: &[(StoredForm, u8)]| {
+        let stored = (0..).zip(stored).map(|(column, &(form, bits))| StoredColumn { column, form, bits });
+        Columns { public: Vec::new(), stored: stored.collect() }
+    };
+    let pass = |keep, outputs| Pass { public: Vec::new(), groups: 1, of: vec![Some(0)], keep, outputs };
+    let columns = packed(&[(StoredForm::Indicators, 8), (StoredForm::Values, 16)]);
+    columns.check().unwrap();
+    let sum = pass(Condition::Between(0, 3, 9), vec![Out::Count, Out::Sum(1)]);
+    assert!(plans(std::slice::from_ref(&sum), &columns).unwrap()[0].is_packed());
+    // Too many results together, a score, a form that is not stored, more categories than anything counts.
+    let refused = |pass: Pass, times: usize| assert!(plans(&vec![pass; times], &columns).is_err());
+    refused(sum, 256);
+    refused(pass(Condition::Score(vec![(0, Points::Times(2)), (1, Points::Times(1))], 9), vec![Out::Count]), 1);
+    refused(pass(Condition::Between(1, 3, 9), vec![Out::Count]), 1);
+    refused(pass(Condition::always(), vec![Out::Categories(1)]), 1);
+    let mixed = packed(&[(StoredForm::Indicators, 8), (StoredForm::Limbs, 16)]);
+    assert!(mixed.check().is_err());
 }
