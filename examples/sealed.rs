@@ -1,7 +1,8 @@
 //! A question about data that the executor never sees: an insurer encrypts a table, operators whom it does not trust compute on the
-//! ciphertexts, and what two of three of them agree on is released to the researcher who paid for it.
+//! ciphertexts, and what two of three of them agree on is released to the researcher who paid for it. First by bootstraps, over some
+//! hundred records; then over all of them, packed.
 //!
-//! Data: some hundred records of the RAND Health Insurance Experiment (see `examples/data/README.md`).
+//! Data: the RAND Health Insurance Experiment (see `examples/data/README.md`).
 
 #[path = "data/records.rs"]
 mod records;
@@ -20,23 +21,31 @@ use sealock::{Account, Exchange};
 
 type Any<T> = Result<T, Box<dyn Error>>;
 
-const ROWS: usize = 300;
+/// Of the records, those that are computed on by bootstraps.
+const SOME_ROWS: usize = 300;
 const MIN_GROUP_SIZE: u32 = 3;
 
 fn main() -> Any<()> {
+    let records = Records::read()?;
+    let options = SealedOptions::new().public(["health"]).canaries(1).quorum(2);
+    println!("By bootstraps: any program, but each row costs some.\n");
+    story(&records, SOME_ROWS, options.clone().rows_per_chunk(100).packed(false))?;
+    println!("\nPacked: filters of few digits, thousands of rows in each ciphertext.\n");
+    story(&records, records.len(), options)
+}
+
+fn story(records: &Records, rows: usize, options: SealedOptions) -> Any<()> {
     let exchange = Exchange::in_memory()?;
     let insurer = exchange.owner(Account::generate())?;
-    let records = Records::read()?;
-    let table = Table::from_batches(schema()?, [records.batch()?.slice(0, ROWS)])?;
+    let table = Table::from_batches(schema()?, [records.batch()?.slice(0, rows)])?;
 
-    println!("1. The insurer encrypts {ROWS} records in chunks, and mixes chunks among them whose answers it knows.");
+    println!("1. The insurer encrypts {rows} records in chunks, and mixes chunks among them whose answers it knows.");
     let policy = Policy::deny_all()
         .dimensions(["health", "cost_share", "chronic"])
         .measures(["visits"])
         .aggregations([Aggregation::Count, Aggregation::Mean])
         .any_program()
         .min_group_size(MIN_GROUP_SIZE);
-    let options = SealedOptions::new().public(["health"]).rows_per_chunk(100).canaries(1).quorum(2);
     let offer = Offer::new("RAND Health Insurance Experiment", &table, policy, Terms::free(1)).sealed(options);
     let began = Instant::now();
     let published = insurer.publish(&offer)?;
@@ -44,7 +53,11 @@ fn main() -> Any<()> {
     let encrypted = asset.description().sealed.encrypted.clone().ok_or("it is not sealed")?;
     let manifest = SealedManifest::load(exchange.store(), &encrypted.manifest, insurer.address())?;
     println!("   {}, manifest {}", asset.did(), encrypted.manifest);
-    println!("   {} chunks, of which nobody else knows which one is made up", manifest.body().chunks.len());
+    let body = manifest.body();
+    println!("   {} chunks, of which nobody else knows which one is made up", body.chunks.len());
+    if let Some(packed) = &body.packed {
+        println!("   and the same rows packed, in {} chunks, one of them made up", packed.chunks.len());
+    }
     println!("   groups smaller than {MIN_GROUP_SIZE}: {} rows withheld", published.suppression.suppressed_rows);
     println!("   {:.1} s\n", began.elapsed().as_secs_f64());
 
@@ -64,8 +77,10 @@ fn main() -> Any<()> {
     let node = insurer.node();
     let releaser = Releaser::new(node, operators.iter().map(Executor::address));
     let grant = node.admit(ticket.request().clone())?;
-    let task = releaser.task(&grant)?.to_bytes()?;
-    println!("   the task has {} bytes; data and key go by CID", task.len());
+    let task = releaser.task(&grant)?;
+    let (packed, task) = (task.packed(), task.to_bytes()?);
+    let of = if packed { "packed chunks, which need no key" } else { "chunks, and the evaluation key," };
+    println!("   the task has {} bytes; {of} go by CID", task.len());
     let began = Instant::now();
     let results = operators
         .iter()
@@ -83,7 +98,7 @@ fn main() -> Any<()> {
         })
         .collect::<Any<Vec<_>>>()?;
     let seconds = began.elapsed().as_secs_f64();
-    println!("   {seconds:.1} s for {} operators on {} chunks each\n", operators.len(), manifest.body().chunks.len());
+    println!("   {seconds:.2} s for {} operators on {} chunks each\n", operators.len(), results[0].results().len());
 
     println!("4. The insurer opens the results, compares them and what they say of its own chunk, and releases.");
     let (result, receipt) = releaser.release(grant, &results)?;
@@ -106,7 +121,7 @@ fn main() -> Any<()> {
     let means = answer.numbers("mean(visits)").ok_or("the answer has a mean")?.to_f64();
     let counts = answer.numbers("count").ok_or("the answer has a count")?.to_f64();
     println!("   computed on the plaintext, without any of this:");
-    let plain = plain(&records);
+    let plain = plain(records, rows);
     let mut equal = plain.keys().all(|group| groups.iter().any(|shown| shown.as_deref() == Some(group)));
     for (row, group) in groups.iter().enumerate() {
         let group = group.as_deref().unwrap_or("");
@@ -123,16 +138,16 @@ fn main() -> Any<()> {
 }
 
 /// Sum of visits and number of records by health, straight from the rows that are in no group too small.
-fn plain(records: &Records) -> BTreeMap<&'static str, (i64, i64)> {
+fn plain(records: &Records, rows: usize) -> BTreeMap<&'static str, (i64, i64)> {
     let cell = |row: usize| {
         let chronic = records.chronic(row);
         let bin = [5.0, 10.0, 15.0].iter().filter(|edge| chronic >= **edge).count();
         (records.health(row), records.cost_share(row), bin)
     };
     let mut sizes = BTreeMap::new();
-    (0..ROWS).for_each(|row| *sizes.entry(cell(row)).or_insert(0u32) += 1);
+    (0..rows).for_each(|row| *sizes.entry(cell(row)).or_insert(0u32) += 1);
     let mut sums = BTreeMap::new();
-    for row in 0..ROWS {
+    for row in 0..rows {
         let asked = records.cost_share(row) != "free" && records.chronic(row) >= 10.0;
         if asked && sizes[&cell(row)] >= MIN_GROUP_SIZE {
             let (visits, people) = sums.entry(records.health(row)).or_insert((0, 0));

@@ -274,14 +274,16 @@ impl Claim<'_> {
     }
 }
 
-/// What authenticates an executor's question about [tasks](crate::sealed::Task). What it hands in is bound to the task by its own
-/// signature, so that bodies are read after the claim is checked, and not before.
+/// What authenticates an executor's question about [tasks](crate::sealed::Task). It tells the digest of the body, so that a claim is
+/// checked before a body is read, and who has seen one cannot send another body with it.
 #[derive(Clone, Copy, Debug)]
 pub struct ExecutorClaim<'a> {
     /// The HTTP method.
     pub method: &'a str,
     /// The path from [`API`] on, without a query.
     pub path: &'a str,
+    /// SHA-256 of the body.
+    pub body: Digest,
     /// The node's address.
     pub node: Address,
     /// The chain id of its ledger.
@@ -297,6 +299,7 @@ impl ExecutorClaim<'_> {
             &[
                 self.method.as_bytes(),
                 self.path.as_bytes(),
+                self.body.as_bytes(),
                 self.node.as_bytes(),
                 &self.chain_id.to_be_bytes(),
                 &self.deadline.to_be_bytes(),
@@ -310,15 +313,18 @@ impl ExecutorClaim<'_> {
     /// The account's own.
     pub fn header(&self, executor: &Account) -> Result<String, AccountError> {
         let signature = executor.sign(&self.said())?;
-        Ok(format!("{EXECUTOR_SCHEME} {}.{}", self.deadline, hex::encode(signature.as_bytes())))
+        let (body, signature) = (hex::encode(self.body.as_bytes()), hex::encode(signature.as_bytes()));
+        Ok(format!("{EXECUTOR_SCHEME} {}.{body}.{signature}", self.deadline))
     }
 
-    /// The deadline and the signature of such a header.
-    pub fn parse(header: &str) -> Option<(Timestamp, Signature)> {
-        let (deadline, signature) = header.strip_prefix(EXECUTOR_SCHEME)?.strip_prefix(' ')?.split_once('.')?;
+    /// The deadline, the body's digest and the signature of such a header.
+    pub fn parse(header: &str) -> Option<(Timestamp, Digest, Signature)> {
+        let (deadline, rest) = header.strip_prefix(EXECUTOR_SCHEME)?.strip_prefix(' ')?.split_once('.')?;
+        let (body, signature) = rest.split_once('.')?;
         let canonical = |n: &Timestamp| n.to_string() == deadline;
+        let body: [u8; 32] = hex::decode(body).ok()?.try_into().ok()?;
         let signature: [u8; 65] = hex::decode(signature).ok()?.try_into().ok()?;
-        Some((deadline.parse().ok().filter(canonical)?, Signature::from_bytes(signature)))
+        Some((deadline.parse().ok().filter(canonical)?, Digest::from_bytes(body), Signature::from_bytes(signature)))
     }
 
     /// Who signed it, if anybody did.
@@ -392,12 +398,14 @@ mod tests {
         assert!(!claim.verify(&Digest::of("test", &[b"another"]), &mac));
         let account = Account::generate();
         let Claim { method, path, node, chain_id, deadline, .. } = claim;
-        let claim = ExecutorClaim { method, path, node, chain_id, deadline };
-        let (deadline, signature) = ExecutorClaim::parse(&claim.header(&account).unwrap()).unwrap();
-        assert_eq!((deadline, claim.signer(&signature)), (100, Some(account.address())));
+        let body = Digest::sha256(b"a part");
+        let claim = ExecutorClaim { method, path, body, node, chain_id, deadline };
+        let (deadline, body, signature) = ExecutorClaim::parse(&claim.header(&account).unwrap()).unwrap();
+        assert_eq!((deadline, body, claim.signer(&signature)), (100, claim.body, Some(account.address())));
         let others = [
             ExecutorClaim { method: "DELETE", ..claim },
             ExecutorClaim { path: "/jobs/2", ..claim },
+            ExecutorClaim { body: Digest::sha256(b"another part"), ..claim },
             ExecutorClaim { node: Address::from_bytes([2; 20]), ..claim },
             ExecutorClaim { chain_id: 2, ..claim },
             ExecutorClaim { deadline: 101, ..claim },

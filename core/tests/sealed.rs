@@ -617,6 +617,11 @@ fn packed_rows_answer_the_same_and_take_no_evaluation_key() {
             .filter(col("score").ge(edge("-5")) & col("score").lt(edge("8")) & !col("plan").is_in(["free", "full"])),
         Query::select([mean("limited"), max("score")]).filter(!(col("score").ge(edge("-5")) & col("plan").ne("free"))),
         Query::select([count(), sum("visits")]).filter(col("score").is_null() | col("plan").eq("free")),
+        Query::select([count()]).filter(
+            (col("plan").points([("free", 5), ("half", 2), ("full", 0)])
+                + col("region").points([("north", 1), ("south", 3)]))
+            .ge(5),
+        ),
         // Nothing of it is left but combinations of public cells, or not even that.
         Query::select([count()]).filter(col("region").is_null()),
         Query::select([sum("visits")]).filter(col("plan").eq("free") & col("plan").eq("half")),
@@ -642,13 +647,20 @@ fn packed_rows_answer_the_same_and_take_no_evaluation_key() {
 
 #[test]
 fn what_packed_rows_cannot_answer_is_computed_by_bootstraps() {
-    let (table, policy) = (table(20), narrow().dimensions(["region"]));
+    // Eight columns are one factor more than packed rows take.
+    let names: Vec<String> = (0..8).map(|i| format!("has{i}")).collect();
+    let columns: Vec<Column> = names.iter().map(|name| Column::category(name, ["no", "yes"]).dimension()).collect();
+    let mut dice = Dice(3);
+    let mut column = || StringArray::from_iter_values((0..20).map(|_| ["yes", "no"][usize::from(dice.below(5) == 0)]));
+    let batch = RecordBatch::try_from_iter(names.iter().map(|name| (name, Arc::new(column()) as ArrayRef))).unwrap();
+    let table = Table::from_batches(Schema::new(columns).unwrap(), [batch]).unwrap();
+    let policy =
+        Policy::deny_all().dimensions(&names).aggregations([Aggregation::Count]).any_program().min_group_size(1);
     let world = World::new(&table, policy.clone(), SealedOptions::new().rows_per_chunk(20).canaries(0).packed(true));
     let plain = world.owner.publish(&Offer::new("plain people", &table, policy, terms())).unwrap().asset;
     let (order, executor) = (world.order(&world.asset), world.executor());
-    let score = col("plan").points([("free", 5), ("half", 2), ("full", 0)])
-        + col("region").points([("north", 1), ("south", 3)]);
-    let query = Query::select([count()]).filter(score.ge(5));
+    let all = names.iter().map(|name| col(name).eq("yes")).reduce(|all, one| all & one).unwrap();
+    let query = Query::select([count()]).filter(all);
     let ticket = order.request(&query).unwrap();
     let task = world.task(&ticket);
     assert!(!task.packed());
@@ -657,7 +669,7 @@ fn what_packed_rows_cannot_answer_is_computed_by_bootstraps() {
     let answer = ticket.open(&sealed, &receipt).unwrap();
     assert_eq!(answer, plainly(&world, &world.order(&plain), &query));
     // A task says which of the two it is about, and its result is of that.
-    let packed = order.request(&Query::select([sum("visits")])).unwrap();
+    let packed = order.request(&Query::select([count()]).filter(col("has1").eq("yes"))).unwrap();
     let result = executor.run(&world.task(&packed)).unwrap();
     assert!(world.task(&packed).packed());
     assert!(world.release(&ticket, &[&executor], std::slice::from_ref(&result)).is_ok(), "the job has its result");

@@ -16,7 +16,7 @@ use sealock::remote::RemoteNode;
 use sealock::sealed::{Executor, Releaser, SealedOptions};
 use sealock::server::{Server, ServerOptions};
 use sealock::time::{Clock, SystemClock};
-use sealock::{Account, ErrorKind, Exchange};
+use sealock::{Account, Digest, ErrorKind, Exchange};
 
 fn serve(owner: &Arc<Owner>, executors: &[&Account]) -> Server {
     let mut options = ServerOptions::loopback();
@@ -30,9 +30,14 @@ fn twin(account: &Account) -> Account {
 
 /// What a request with an executor's claim gets.
 fn asked(node: &RemoteNode, by: &Account, method: &str, path: &str, body: &[u8], late: u64) -> u16 {
+    asked_for(node, by, method, path, body, body, late)
+}
+
+/// As that, with a claim of another body.
+fn asked_for(node: &RemoteNode, by: &Account, method: &str, path: &str, claimed: &[u8], body: &[u8], late: u64) -> u16 {
     let info = node.info();
-    let deadline = SystemClock.now() + 60 + late;
-    let claim = ExecutorClaim { method, path, node: info.address, chain_id: info.chain_id, deadline };
+    let (deadline, digest) = (SystemClock.now() + 60 + late, Digest::sha256(claimed));
+    let claim = ExecutorClaim { method, path, body: digest, node: info.address, chain_id: info.chain_id, deadline };
     let url = format!("{}/api/v1{path}", node.url());
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let response = match method {
@@ -111,6 +116,11 @@ fn executors_far_away_compute_what_a_node_gives_them_and_it_releases_what_a_quor
         (&accounts[1], "POST", format!("{task}/result"), b"no result", 0, 400),
     ] {
         assert_eq!(asked(node, by, method, &path, body, late), expected, "{method} {path}");
+    }
+    // Who has seen a claim cannot send another body with it.
+    for what in ["parts", "result"] {
+        let path = format!("{task}/{what}");
+        assert_eq!(asked_for(node, &accounts[1], "POST", &path, b"a body", b"another", 0), 401);
     }
     // Another's result is not this one's.
     let local = Executor::on(&exchange, twin(&accounts[0]));

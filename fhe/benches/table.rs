@@ -1,13 +1,15 @@
 //! Sealed data against plain tfhe-rs: the same queries on the high-level integers, same machine, same failure probability.
 //!
 //! `cargo bench --workspace --bench table --profile dev`; `SEALOCK_BENCH_ROWS` (512 unless set) is the number of rows of
-//! ours, `SEALOCK_BENCH_PLAIN_ROWS` (4) that of plain tfhe-rs, whose cost does not depend on it.
+//! ours with bootstraps, `SEALOCK_BENCH_PACKED_ROWS` (16,384) of those packed, `SEALOCK_BENCH_PLAIN_ROWS` (4) that of plain
+//! tfhe-rs, whose cost does not depend on it.
 
 use std::time::Instant;
 
 use rayon::prelude::*;
 use sealock_fhe::table::{
-    EncryptedChunk, Evaluator, Filter, Form, Opened, Output, Plan, Points, ROWS_PER_CHUNK, Rows, TableKey,
+    EncryptedChunk, Evaluator, Filter, Form, Opened, Output, PACKED_ROWS_PER_CHUNK, Plan, Points, ROWS_PER_CHUNK, Rows,
+    TableKey, evaluate_packed,
 };
 use tfhe::{
     ConfigBuilder, FheBool, FheUint8, FheUint16, FheUint32, ServerKey, generate_keys, prelude::*, set_server_key,
@@ -56,22 +58,36 @@ fn main() {
     let evaluator = Evaluator::new(&evaluation);
     println!("made ready          {:>10.1} s\n", start.elapsed().as_secs_f64());
 
-    let table = rows(ours);
     let bits = [16, 8, 32, 4];
     let both = Filter::And(vec![Filter::AtLeast(0, u64::from(C) + 1), Filter::In(1, vec![u64::from(D)])]);
+    let model = Filter::Score(vec![(0, Points::Times(A)), (1, Points::Times(B))], BOUND.into());
     let selected = |row: &&Row| row.a > C && row.b == D;
 
-    let sum = run(&key, &evaluator, &table, &bits, &both, Output::Sum(2));
-    let expected = table.iter().filter(selected).map(|row| u128::from(row.x)).sum();
-    assert_eq!(sum.1, Opened::Sum { count: table.iter().filter(selected).count() as u64, sum: expected });
-    let count = run(&key, &evaluator, &table, &bits, &both, Output::Count);
-    assert_eq!(count.1, Opened::Count(table.iter().filter(selected).count() as u64));
-    let model = Filter::Score(vec![(0, Points::Times(A)), (1, Points::Times(B))], BOUND.into());
-    let scored = run(&key, &evaluator, &table, &bits, &model, Output::Count);
-    assert_eq!(scored.1, Opened::Count(table.iter().filter(|row| above(row)).count() as u64));
-    let groups = run(&key, &evaluator, &table, &bits, &both, Output::Categories(3));
-    let of = |g: u8| table.iter().filter(selected).filter(|row| row.g == g).count() as u64;
-    assert_eq!(groups.1, Opened::Categories((0..16).map(of).collect()));
+    let sum = |table: &[Row]| Opened::Sum {
+        count: table.iter().filter(selected).count() as u64,
+        sum: table.iter().filter(selected).map(|row| u128::from(row.x)).sum(),
+    };
+    let count = |table: &[Row]| Opened::Count(table.iter().filter(selected).count() as u64);
+    let scored = |table: &[Row]| Opened::Count(table.iter().filter(|row| above(row)).count() as u64);
+    let groups = |table: &[Row]| {
+        let of = |g: u8| table.iter().filter(selected).filter(|row| row.g == g).count() as u64;
+        Opened::Categories((0..16).map(of).collect())
+    };
+    let key = Owner { key, evaluator, bits: &bits };
+    let bootstrapped = rows(ours);
+    let packed_rows = rows(number("SEALOCK_BENCH_PACKED_ROWS", 2 * PACKED_ROWS_PER_CHUNK));
+    let run = |filter: &Filter, output, expected: &dyn Fn(&[Row]) -> Opened| {
+        let plan = Plan::new(&bits, filter, &[output]).expect("a plan");
+        let first = key.run(&bootstrapped, &plan);
+        assert_eq!(first.opened, expected(&bootstrapped));
+        let packed = Plan::packed(&bits, filter, &[output]).expect("a plan").map(|plan| key.run(&packed_rows, &plan));
+        assert!(packed.iter().all(|run| run.opened == expected(&packed_rows)));
+        (first, packed)
+    };
+    let sum = run(&both, Output::Sum(2), &sum);
+    let count = run(&both, Output::Count, &count);
+    let scored = run(&model, Output::Count, &scored);
+    let groups = run(&both, Output::Categories(3), &groups);
 
     let theirs = Plain::new();
     let table = rows(plain);
@@ -79,23 +95,26 @@ fn main() {
     let plain_count = theirs.count(&table);
     let plain_scored = theirs.scored(&table);
     let plain_groups = theirs.groups(&table[..1]);
-    for (what, ours, theirs) in [
-        ("SELECT sum(x) WHERE a > c AND b = d", sum.0, plain_sum),
-        ("SELECT count(*) WHERE a > c AND b = d", count.0, plain_count),
-        ("SELECT count(*) WHERE 3 * a + 7000 * b >= 90000", scored.0, plain_scored),
-        ("SELECT g, count(*) WHERE a > c AND b = d GROUP BY g (16)", groups.0, plain_groups),
+    for (what, (ours, packed), theirs) in [
+        ("SELECT sum(x) WHERE a > c AND b = d", &sum, plain_sum),
+        ("SELECT count(*) WHERE a > c AND b = d", &count, plain_count),
+        ("SELECT count(*) WHERE 3 * a + 7000 * b >= 90000", &scored, plain_scored),
+        ("SELECT g, count(*) WHERE a > c AND b = d GROUP BY g (16)", &groups, plain_groups),
     ] {
         println!("{what}");
-        println!(
-            "  ours                {ours:>10.2} ms a row, {:.1} rows/s, {:.1} a core",
-            1e3 / ours,
-            1e3 / ours / cores as f64
-        );
         println!("  plain tfhe-rs       {theirs:>10.2} ms a row");
-        println!("  ratio               {:>10.1}\n", theirs / ours);
+        ours.print("with bootstraps", cores, theirs);
+        match packed {
+            Some(packed) => packed.print("packed", cores, theirs),
+            None => println!("  packed: its degree is too high"),
+        }
+        println!();
     }
 
-    let stored = |form, bits| EncryptedChunk::encoded_len(form, bits, ROWS_PER_CHUNK) / ROWS_PER_CHUNK;
+    let stored = |form: Form, bits| {
+        let rows = form.rows_per_chunk();
+        EncryptedChunk::encoded_len(form, bits, rows) / rows
+    };
     let theirs = theirs.stored();
     println!("Bytes of a stored value");
     for (what, bytes) in [
@@ -103,38 +122,87 @@ fn main() {
         ("16 bits, to filter by", stored(Form::Digits, 16)),
         ("32 bits, to filter by", stored(Form::Digits, 32)),
         ("32 bits, to sum", stored(Form::Limbs, 32)),
+        ("packed: 8 bits, to filter by", stored(Form::Indicators, 8)),
+        ("packed: 16 bits, to filter by", stored(Form::Indicators, 16)),
+        ("packed: 32 bits, to filter by", stored(Form::Indicators, 32)),
+        ("packed: 32 bits, to sum", stored(Form::Values, 32)),
     ] {
-        println!("  {what:<22} {bytes:>8}, {:.3} of a serialized FheUint32 ({theirs})", bytes as f64 / theirs as f64);
+        println!("  {what:<30} {bytes:>8}, {:.3} of a serialized FheUint32 ({theirs})", bytes as f64 / theirs as f64);
     }
 }
 
-/// Milliseconds a row, and the answer.
-fn run(
-    key: &TableKey,
-    evaluator: &Evaluator,
-    table: &[Row],
-    bits: &[u8],
-    filter: &Filter,
-    output: Output,
-) -> (f64, Opened) {
-    let plan = Plan::new(bits, filter, &[output]).expect("a plan");
-    let (mut results, mut spent) = (Vec::new(), 0.0);
-    for rows in table.chunks(ROWS_PER_CHUNK) {
-        let value = |row: &Row, column: usize| {
-            Some([u64::from(row.a), u64::from(row.b), u64::from(row.x), u64::from(row.g)][column])
-        };
-        let chunk = |(column, form): (usize, Form)| {
-            let values: Vec<_> = rows.iter().map(|row| value(row, column)).collect();
-            (column, key.encrypt(form, bits[column], &values).expect("values fit"))
-        };
-        let chunks: Vec<_> = plan.sources().into_iter().map(chunk).collect();
-        let start = Instant::now();
-        let given = chunks.iter().fold(Rows::new(rows.len()), |rows, (column, chunk)| rows.column(*column, chunk));
-        results.push(evaluator.evaluate(&plan, &given).expect("a result"));
-        spent += start.elapsed().as_secs_f64();
+/// What runs our queries.
+struct Owner<'a> {
+    key: TableKey,
+    evaluator: Evaluator,
+    bits: &'a [u8],
+}
+
+/// Milliseconds a row, of executor and owner, bytes of results, and the answer.
+struct Run {
+    encrypted: f64,
+    evaluated: f64,
+    opened_in: f64,
+    result: f64,
+    opened: Opened,
+}
+
+impl Run {
+    fn print(&self, what: &str, cores: usize, theirs: f64) {
+        let ms = self.evaluated;
+        let (rate, of_core) = (1e3 / ms, 1e3 / ms / cores as f64);
+        println!("  {what:<19} {ms:>10.4} ms a row, {rate:.1} rows/s, {of_core:.1} a core; ratio {:.1}", theirs / ms);
+        println!(
+            "    owner: encrypts for it in {:.4} ms a row, opens in {:.4}; results have {:.0} bytes a row",
+            self.encrypted, self.opened_in, self.result
+        );
     }
-    let opened = key.open(&plan, &results).expect("an answer").remove(0).remove(0);
-    (spent * 1e3 / table.len() as f64, opened)
+}
+
+impl Owner<'_> {
+    fn run(&self, table: &[Row], plan: &Plan) -> Run {
+        let (mut opened, mut spent, mut bytes) = (Vec::new(), [0.0; 3], 0);
+        let per_chunk = if plan.is_packed() { PACKED_ROWS_PER_CHUNK } else { ROWS_PER_CHUNK };
+        for rows in table.chunks(per_chunk) {
+            let value = |row: &Row, column: usize| {
+                Some([u64::from(row.a), u64::from(row.b), u64::from(row.x), u64::from(row.g)][column])
+            };
+            let chunk = |(column, form): (usize, Form)| {
+                let values: Vec<_> = rows.iter().map(|row| value(row, column)).collect();
+                (column, self.key.encrypt(form, self.bits[column], &values).expect("values fit"))
+            };
+            let start = Instant::now();
+            let chunks: Vec<_> = plan.sources().into_iter().map(chunk).collect();
+            spent[0] += start.elapsed().as_secs_f64();
+            let start = Instant::now();
+            let given = chunks.iter().fold(Rows::new(rows.len()), |rows, (column, chunk)| rows.column(*column, chunk));
+            let result =
+                if plan.is_packed() { evaluate_packed(plan, &given) } else { self.evaluator.evaluate(plan, &given) };
+            spent[1] += start.elapsed().as_secs_f64();
+            let result = result.expect("a result");
+            bytes += result.to_bytes().len();
+            let start = Instant::now();
+            opened.push(self.key.open_rows(plan, &result, &given).expect("an answer").remove(0).remove(0));
+            spent[2] += start.elapsed().as_secs_f64();
+        }
+        let [encrypted, evaluated, opened_in] = spent.map(|seconds| seconds * 1e3 / table.len() as f64);
+        let opened = opened.into_iter().reduce(add).expect("there are rows");
+        Run { encrypted, evaluated, opened_in, result: bytes as f64 / table.len() as f64, opened }
+    }
+}
+
+/// The same output of other rows.
+fn add(a: Opened, b: Opened) -> Opened {
+    match (a, b) {
+        (Opened::Count(a), Opened::Count(b)) => Opened::Count(a + b),
+        (Opened::Sum { count, sum }, Opened::Sum { count: more, sum: other }) => {
+            Opened::Sum { count: count + more, sum: sum + other }
+        }
+        (Opened::Categories(a), Opened::Categories(b)) => {
+            Opened::Categories(a.iter().zip(&b).map(|(a, b)| a + b).collect())
+        }
+        _ => unreachable!("both are the same output"),
+    }
 }
 
 /// Plain tfhe-rs, its default parameters, on all cores: within an operation and over rows or groups.

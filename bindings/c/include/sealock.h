@@ -1674,7 +1674,8 @@ sealock_status sealock_offer_recipients(sealock_offer *offer,
 // executors: see `sealock_releaser`. Of a model, `sealock_owner_publish` refuses it.
 //
 // Each `sealock_offer_seal_` function does the same, and says how. What is not said: no dimension in the clear, 512 rows in a
-// chunk, a canary for each eight chunks, and one executor's result suffices. `sealock_owner_publish` checks it.
+// chunk, a canary for each eight chunks, one executor's result suffices, and 2,048 rows or more are packed as well.
+// `sealock_owner_publish` checks it.
 sealock_status sealock_offer_seal(sealock_offer *offer,
                                   sealock_error **error);
 
@@ -1687,19 +1688,26 @@ sealock_status sealock_offer_seal_public(sealock_offer *offer,
                                          sealock_error **error);
 
 // At most so many rows in a chunk, 1 to 512. Smaller chunks are more parts of a task, more bytes of results, and more canaries
-// to be caught by.
+// to be caught by. Packed chunks have up to 8,192 rows, whatever is said here.
 sealock_status sealock_offer_seal_rows_per_chunk(sealock_offer *offer,
                                                  uint32_t rows,
                                                  sealock_error **error);
 
-// Mixes so many chunks of made-up rows among the others, whose answers the owner knows. With 0, a wrong result is found by
-// `sealock_offer_seal_quorum` alone.
+// Mixes so many chunks of made-up rows among the others, and as many among the packed ones, whose answers the owner knows. With 0,
+// a wrong result is found by `sealock_offer_seal_quorum` alone.
 sealock_status sealock_offer_seal_canaries(sealock_offer *offer,
                                            uint32_t chunks,
                                            sealock_error **error);
 
 // Releases only what so many executors agree on, 1 to 16.
 sealock_status sealock_offer_seal_quorum(sealock_offer *offer, uint8_t executors, sealock_error **error);
+
+// Whether the same rows are encrypted a second time, packed: programs with filters of few digits are then computed without
+// bootstraps and without an evaluation key. It costs storage, for each 8,192 rows or fewer 29 MB for a dimension of 16 bits.
+// If not said, 2,048 rows or more are packed. 0 is no, anything else is yes.
+sealock_status sealock_offer_seal_packed(sealock_offer *offer,
+                                         int32_t packed,
+                                         sealock_error **error);
 
 // Frees an offer. NULL is fine.
 sealock_status sealock_offer_free(sealock_offer *offer);
@@ -4002,6 +4010,9 @@ sealock_status sealock_task_asset(const sealock_task *task, sealock_buffer **out
 sealock_status sealock_task_manifest(const sealock_task *task,
                                      sealock_buffer **out,
                                      sealock_error **error);
+
+// Whether it is computed over the packed chunks, without bootstraps and without an evaluation key: 1 or 0.
+sealock_status sealock_task_is_packed(const sealock_task *task, int32_t *out, sealock_error **error);
 
 // Frees a task. NULL is fine.
 sealock_status sealock_task_free(sealock_task *task);

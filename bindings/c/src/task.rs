@@ -121,6 +121,19 @@ pub unsafe extern "C" fn sealock_task_manifest(
     })
 }
 
+/// Whether it is computed over the packed chunks, without bootstraps and without an evaluation key: 1 or 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_task_is_packed(
+    task: *const sealock_task,
+    out: *mut i32,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.put(find(task)?.packed().into());
+    })
+}
+
 /// Frees a task. NULL is fine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_task_free(task: *mut sealock_task) -> sealock_status {

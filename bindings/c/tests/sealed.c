@@ -339,6 +339,9 @@ static sealock_task *task_travels(const struct world *w, const struct job *job, 
     MUST(sealock_task_asset(read, &text, &error));
     MUST(sealock_asset_did(w->asset, &did, &error));
     CHECK(says(text, sealock_buffer_text(did)));
+    int32_t packed = -1;
+    MUST(sealock_task_is_packed(read, &packed, &error));
+    CHECK(packed == 0);
     MUST(sealock_task_manifest(read, &text, &error));
     CHECK(strncmp(sealock_buffer_text(text), "bafy", 4) == 0);
     sealock_buffer_free(text);

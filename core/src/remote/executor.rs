@@ -2,12 +2,12 @@
 
 use super::http::Ask;
 use super::node::{RemoteNode, Waits};
-use crate::Account;
 use crate::error::{ErrorKind, Result};
 use crate::progress::{Progress, Stage, Step, quiet, tell};
 use crate::protocol::{CLAIM_SECS, DAG_CBOR, ExecutorClaim, NodeInfo, OpenTask, OpenTasks, RAW_BLOCK, task_path};
 use crate::sealed::{Executor, MAX_PART_BYTES, MAX_TASK_BYTES, Task};
 use crate::time::{Clock, SystemClock};
+use crate::{Account, Digest};
 
 /// The longest list of tasks, in bytes.
 const MAX_TASKS_BYTES: u64 = 4 << 20;
@@ -19,7 +19,7 @@ impl RemoteNode {
     /// [`ErrorKind::NotFound`] if its owner has not named it; [`RemoteError`](super::RemoteError).
     pub fn tasks(&self, executor: &Account) -> Result<Vec<OpenTask>> {
         let path = task_path(None);
-        let ask = self.as_executor(executor, Ask::get("for tasks", &path), "GET", &path)?;
+        let ask = self.as_executor(executor, Ask::get("for tasks", &path), "GET", &path, &[])?;
         let open: OpenTasks = self.http().json_within(&ask, MAX_TASKS_BYTES)?;
         Ok(open.tasks)
     }
@@ -30,7 +30,7 @@ impl RemoteNode {
     /// As [`RemoteNode::tasks`]; bytes that are no task.
     pub fn task(&self, executor: &Account, open: &OpenTask) -> Result<Task> {
         let path = format!("{}/{}", task_path(None), open.job);
-        let ask = self.as_executor(executor, Ask::get("for a task", &path), "GET", &path)?;
+        let ask = self.as_executor(executor, Ask::get("for a task", &path), "GET", &path, &[])?;
         let task = Task::from_bytes(&self.http().bytes(&ask, MAX_TASK_BYTES as u64)?)?;
         if task.job().to_string() != open.job {
             return Err(self.http().strange("for a task", "it gives that of another job".into()).into());
@@ -40,15 +40,23 @@ impl RemoteNode {
 
     fn hand_in(&self, executor: &Account, task: &Task, what: &str, media: &'static str, body: &[u8]) -> Result<()> {
         let path = format!("{}/{what}", task_path(Some(task.job())));
-        let ask = self.as_executor(executor, Ask::post("to take a result", &path, media, body), "POST", &path)?;
+        let ask = Ask::post("to take a result", &path, media, body);
+        let ask = self.as_executor(executor, ask, "POST", &path, body)?;
         self.http().ask(&ask)?;
         Ok(())
     }
 
-    fn as_executor<'a>(&self, executor: &Account, ask: Ask<'a>, method: &str, path: &str) -> Result<Ask<'a>> {
+    fn as_executor<'a>(
+        &self,
+        executor: &Account,
+        ask: Ask<'a>,
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<Ask<'a>> {
         let NodeInfo { address: node, chain_id, .. } = *self.info();
         let deadline = SystemClock.now().saturating_add(CLAIM_SECS);
-        let claim = ExecutorClaim { method, path, node, chain_id, deadline };
+        let claim = ExecutorClaim { method, path, body: Digest::sha256(body), node, chain_id, deadline };
         Ok(ask.header("Authorization", claim.header(executor)?))
     }
 }

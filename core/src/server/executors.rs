@@ -15,21 +15,22 @@ use axum::response::{IntoResponse, Response};
 use super::error::Failure;
 use super::jobs::{body, in_pieces};
 use super::state::State;
-use crate::Address;
 use crate::error::{Error, ErrorKind};
 use crate::job::JobId;
 use crate::protocol::{DAG_CBOR, ExecutorClaim, OpenTask, OpenTasks, Problem, task_path};
 use crate::sealed::{ExecutorResult, MAX_EXECUTOR_RESULT_BYTES, MAX_PART_BYTES, Releaser, Task};
+use crate::{Address, Digest};
 
-/// Who asks, if it is an executor that the owner has named, and says so for this question.
+/// Who asks, if it is an executor that the owner has named, and says so for this question; and the digest of the body that is
+/// to come.
 async fn claimed(
     state: &Arc<State>,
     headers: &HeaderMap,
     method: &'static str,
     path: String,
-) -> Result<Address, Failure> {
+) -> Result<(Address, Digest), Failure> {
     let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let (deadline, signature) = header.and_then(ExecutorClaim::parse).ok_or_else(|| {
+    let (deadline, body, signature) = header.and_then(ExecutorClaim::parse).ok_or_else(|| {
         let why = "tasks are for executors: the header Authorization is missing or malformed";
         Failure::new(StatusCode::UNAUTHORIZED, ErrorKind::NotAuthorized, why)
     })?;
@@ -37,11 +38,21 @@ async fn claimed(
         .check(move |state| {
             state.check_deadline(deadline)?;
             let info = state.info();
-            let claim = ExecutorClaim { method, path: &path, node: info.address, chain_id: info.chain_id, deadline };
+            let (node, chain_id) = (info.address, info.chain_id);
+            let claim = ExecutorClaim { method, path: &path, body, node, chain_id, deadline };
             let executor = claim.signer(&signature).filter(|executor| state.executors.contains(executor));
-            executor.ok_or_else(|| Failure::not_found("task"))
+            Ok((executor.ok_or_else(|| Failure::not_found("task"))?, body))
         })
         .await
+}
+
+/// Refuses a body that the claim is not of.
+fn as_claimed(body: &[u8], digest: Digest) -> Result<(), Failure> {
+    if Digest::sha256(body) == digest {
+        return Ok(());
+    }
+    let why = "the body is another one than the claim in the header Authorization is of";
+    Err(Failure::new(StatusCode::UNAUTHORIZED, ErrorKind::NotAuthorized, why))
 }
 
 /// The job of a path.
@@ -71,7 +82,7 @@ fn task_of(state: &State, job: JobId, executor: Address) -> Result<Task, Failure
     security(("executor" = []))
 )]
 pub(super) async fn tasks(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Result<Json<OpenTasks>, Failure> {
-    let executor = claimed(&state, &headers, "GET", task_path(None)).await?;
+    let (executor, _) = claimed(&state, &headers, "GET", task_path(None)).await?;
     let tasks = state
         .block(move |state| {
             let mut tasks = Vec::new();
@@ -104,7 +115,7 @@ pub(super) async fn task(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let id = job_of(&job)?;
-    let executor = claimed(&state, &headers, "GET", task_path(Some(id))).await?;
+    let (executor, _) = claimed(&state, &headers, "GET", task_path(Some(id))).await?;
     let task = state.block(move |state| Ok(task_of(state, id, executor)?.to_bytes().map_err(Error::from)?)).await?;
     let bytes = Bytes::from(task);
     let room = state.room_for_answer(bytes.len() as u64)?;
@@ -137,11 +148,12 @@ pub(super) async fn part(
     data: Body,
 ) -> Result<StatusCode, Failure> {
     let id = job_of(&job)?;
-    let executor = claimed(&state, &headers, "POST", format!("{}/parts", task_path(Some(id)))).await?;
+    let (executor, digest) = claimed(&state, &headers, "POST", format!("{}/parts", task_path(Some(id)))).await?;
     let (bytes, room) = body(&state, "a part's result", &headers, data, MAX_PART_BYTES).await?;
     state
         .block(move |state| {
             let _room = room;
+            as_claimed(&bytes, digest)?;
             // Nothing is deleted between the look and the pin.
             let _open = state.handing_in.read().unwrap_or_else(PoisonError::into_inner);
             let task = task_of(state, id, executor)?;
@@ -176,11 +188,12 @@ pub(super) async fn result(
     data: Body,
 ) -> Result<StatusCode, Failure> {
     let id = job_of(&job)?;
-    let executor = claimed(&state, &headers, "POST", format!("{}/result", task_path(Some(id)))).await?;
+    let (executor, digest) = claimed(&state, &headers, "POST", format!("{}/result", task_path(Some(id)))).await?;
     let (bytes, room) = body(&state, "an executor's result", &headers, data, MAX_EXECUTOR_RESULT_BYTES).await?;
     state
         .block(move |state| {
             let _room = room;
+            as_claimed(&bytes, digest)?;
             let result = ExecutorResult::from_bytes(&bytes).map_err(Error::from)?;
             let _open = state.handing_in.read().unwrap_or_else(PoisonError::into_inner);
             let task = match task_of(state, id, executor) {

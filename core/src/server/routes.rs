@@ -43,8 +43,8 @@ impl utoipa::Modify for Claims {
         let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("Authorization", text)));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("claim", scheme);
-        let text = "`Sealock-Executor <deadline>.<signature>`: a recoverable signature over method, path, node, chain and \
-                    deadline by an account that the owner has named as an executor.";
+        let text = "`Sealock-Executor <deadline>.<digest>.<signature>`: SHA-256 of the body, and a recoverable signature over \
+                    method, path, digest, node, chain and deadline by an account that the owner has named as an executor.";
         let scheme = SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description("Authorization", text)));
         components.add_security_scheme("executor", scheme);
     }

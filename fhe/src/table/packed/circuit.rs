@@ -10,12 +10,19 @@ use crate::table::{
     column::Form,
     filter::{Digit, Filter},
     query::Output,
+    score::Points,
 };
 
 /// Most leaves of a circuit: 256 MiB of ciphertexts.
 const MAX_LEAVES: usize = 512;
 /// Most products of a circuit.
 const MAX_PRODUCTS: usize = 2048;
+/// Widest columns of a score.
+const MAX_SCORED_BITS: u8 = 16;
+/// Most states of a diagram, and most ranges of values that are looked at in one, for each of the sets that they are in: what plans may
+/// come from a stranger.
+const MAX_STATES: usize = 256;
+const MAX_RANGES: usize = 1 << 16;
 /// Standard deviations that a normal complex number exceeds with a probability of 2^-141.
 const TAIL: f64 = 9.9;
 
@@ -79,7 +86,7 @@ enum Part {
 }
 
 /// Values of a column, nulls perhaps among them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Set {
     /// Ascending, none empty, none next to another.
     ranges: Vec<Range<u64>>,
@@ -89,9 +96,27 @@ struct Set {
 impl Circuit {
     /// Plans it; nothing where the parameters do not hold its degree, or where it is too large.
     pub fn plan(bits: &[u8], filter: &Filter, outputs: &[Output]) -> Option<Self> {
+        Self::ways(bits, filter, outputs).into_iter().flatten().min_by_key(|circuit| (circuit.primes, circuit.degree))
+    }
+
+    /// Two ways to write a filter down: a product for each condition, or a decision diagram over its columns, of which each is
+    /// looked at once, however often it is named.
+    pub fn ways(bits: &[u8], filter: &Filter, outputs: &[Output]) -> [Option<Self>; 2] {
+        let product = |planner: &mut Planner<'_>| {
+            let part = planner.node(filter, true)?;
+            planner.settle(part)
+        };
+        let diagram = |planner: &mut Planner<'_>| {
+            let tree = planner.tree(filter, true)?;
+            let part = planner.diagram(&tree, &mut { MAX_STATES })?;
+            planner.settle(part)
+        };
+        [Self::of(bits, outputs, product), Self::of(bits, outputs, diagram)]
+    }
+
+    fn of(bits: &[u8], outputs: &[Output], write: impl FnOnce(&mut Planner<'_>) -> Option<Part>) -> Option<Self> {
         let mut planner = Planner { bits, leaves: BTreeMap::new(), products: 0 };
-        let part = planner.node(filter, true)?;
-        let keep = match planner.settle(part)? {
+        let keep = match write(&mut planner)? {
             Part::Always(true) => Keep::Every,
             Part::Always(false) => Keep::None,
             Part::Expr(expr) => Keep::Some(expr),
@@ -165,6 +190,59 @@ pub(crate) fn bound(expr: &Expr, leaves: &[Leaf]) -> (usize, f64) {
     }
 }
 
+/// A filter of sets, each of one column's values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Tree {
+    Always(bool),
+    Set(usize, Set),
+    /// All of these, or any.
+    Of(bool, Vec<Self>),
+}
+
+impl Tree {
+    fn of(and: bool, parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut kept = Vec::new();
+        for part in parts {
+            match part {
+                Self::Always(holds) if holds == and => {}
+                Self::Always(holds) => return Self::Always(holds),
+                part if kept.contains(&part) => {}
+                part => kept.push(part),
+            }
+        }
+        match kept.len() {
+            0 => Self::Always(and),
+            1 => kept.remove(0),
+            _ => Self::Of(and, kept),
+        }
+    }
+
+    /// The sets of its columns.
+    fn sets<'a>(&'a self, all: &mut BTreeMap<usize, Vec<&'a Set>>) {
+        match self {
+            Self::Always(_) => {}
+            Self::Set(column, set) => {
+                let own = all.entry(*column).or_default();
+                if !own.contains(&set) {
+                    own.push(set);
+                }
+            }
+            Self::Of(_, parts) => parts.iter().for_each(|part| part.sets(all)),
+        }
+    }
+
+    /// What is left where a column's value is known to be in these of its sets.
+    fn given(&self, column: usize, sets: &[&Set], is_in: &[bool]) -> Self {
+        match self {
+            Self::Set(own, set) if *own == column => {
+                Self::Always(sets.iter().zip(is_in).any(|(other, is_in)| *is_in && *other == set))
+            }
+            Self::Of(and, parts) => Self::of(*and, parts.iter().map(|part| part.given(column, sets, is_in))),
+            other => other.clone(),
+        }
+    }
+}
+
 struct Planner<'a> {
     bits: &'a [u8],
     leaves: BTreeMap<Leaf, usize>,
@@ -197,9 +275,141 @@ impl Planner<'_> {
                 let ranges = if positive { Vec::new() } else { alone(all(column)) };
                 stored(column).then_some(Part::Set(*column, Set { ranges, null: positive }))
             }
-            // Its carries have a high degree.
-            Filter::Score(..) => None,
+            Filter::Score(terms, least) => self.score(terms, *least, positive),
         }
+    }
+
+    /// The filter as sets, or its negation; nothing where there are scores.
+    fn tree(&mut self, filter: &Filter, positive: bool) -> Option<Tree> {
+        match filter {
+            Filter::Not(inner) => self.tree(inner, !positive),
+            Filter::And(parts) | Filter::Or(parts) => {
+                let and = matches!(filter, Filter::And(_)) == positive;
+                let parts = parts.iter().map(|part| self.tree(part, positive)).collect::<Option<Vec<_>>>()?;
+                Some(Tree::of(and, parts))
+            }
+            Filter::Score(..) => None,
+            _ => match self.node(filter, positive)? {
+                Part::Set(column, set) => Some(Tree::Set(column, set)),
+                Part::Always(holds) => Some(Tree::Always(holds)),
+                Part::Expr(_) => None,
+            },
+        }
+    }
+
+    /// A filter by its columns, one after the other, the narrowest first: values that leave the same filter of the others go
+    /// together.
+    fn diagram(&mut self, tree: &Tree, left: &mut usize) -> Option<Part> {
+        if let Tree::Always(holds) = tree {
+            return Some(Part::Always(*holds));
+        }
+        *left = left.checked_sub(1)?;
+        let mut sets = BTreeMap::new();
+        tree.sets(&mut sets);
+        let (column, sets) = sets.into_iter().min_by_key(|(column, _)| self.bits[*column])?;
+        let mut ends: Vec<u64> =
+            sets.iter().flat_map(|set| &set.ranges).flat_map(|range| [range.start, range.end]).collect();
+        ends.extend([0, 1 << self.bits[column]]);
+        ends.sort_unstable();
+        ends.dedup();
+        if ends.len() * sets.len() > MAX_RANGES {
+            return None;
+        }
+        let mut kinds = BTreeMap::<Vec<bool>, Set>::new();
+        for ends in ends.windows(2) {
+            let is_in = sets.iter().map(|set| set.has(ends[0])).collect();
+            let kind = kinds.entry(is_in).or_default();
+            match kind.ranges.last_mut().filter(|last| last.end == ends[0]) {
+                Some(last) => last.end = ends[1],
+                None => kind.ranges.push(ends[0]..ends[1]),
+            }
+        }
+        kinds.entry(sets.iter().map(|set| set.null).collect()).or_default().null = true;
+        let mut rests: Vec<(Tree, Set)> = Vec::new();
+        for (is_in, set) in kinds {
+            let rest = tree.given(column, &sets, &is_in);
+            match rests.iter_mut().find(|(own, _)| *own == rest) {
+                Some((_, own)) => *own = own.clone().join(set, false),
+                None => rests.push((rest, set)),
+            }
+        }
+        let mut any = None;
+        for (rest, set) in rests {
+            let rest = self.diagram(&rest, left)?;
+            if matches!(rest, Part::Always(false)) {
+                continue;
+            }
+            let both = self.combine(vec![Part::Set(column, set), rest], true)?;
+            any = match (any, self.settle(both)?) {
+                (_, Part::Always(true)) => return Some(Part::Always(true)),
+                (None, Part::Expr(own)) => Some(own),
+                (Some(others), Part::Expr(own)) => Some(either(others, own)),
+                (others, _) => others,
+            };
+        }
+        Some(any.map_or(Part::Always(false), Part::Expr))
+    }
+
+    /// That there are all values, and that what they score reaches the least. Each value of a column leaves a score that the
+    /// other columns must reach: values that leave the same go together, and the widest column comes last, where what is left
+    /// is a set of its values.
+    fn score(&mut self, terms: &[(usize, Points)], least: i64, positive: bool) -> Option<Part> {
+        let mut columns = BTreeMap::<usize, Vec<i128>>::new();
+        for (column, points) in terms {
+            let bits = self.bits[*column];
+            if bits > MAX_SCORED_BITS {
+                return None;
+            }
+            let own = columns.entry(*column).or_insert_with(|| vec![0; 1 << bits]);
+            for (own, value) in own.iter_mut().zip(0..) {
+                *own += points.of(value)?;
+            }
+        }
+        let mut columns: Vec<(usize, Vec<i128>)> = columns.into_iter().collect();
+        columns.sort_by_key(|(_, points)| points.len());
+        self.scored(&columns, least.into(), positive, &mut { MAX_STATES })
+    }
+
+    fn scored(
+        &mut self,
+        columns: &[(usize, Vec<i128>)],
+        least: i128,
+        positive: bool,
+        left: &mut usize,
+    ) -> Option<Part> {
+        let Some(((column, points), others)) = columns.split_first() else {
+            return Some(Part::Always((least <= 0) == positive));
+        };
+        *left = left.checked_sub(1)?;
+        // What is left to reach, as far as it makes a difference.
+        let ends = |points: &Vec<i128>| (points.iter().min().copied(), points.iter().max().copied());
+        let (low, high) = others
+            .iter()
+            .map(|(_, points)| ends(points))
+            .fold((0, 0), |(low, high), (l, h)| (low + l.unwrap_or_default(), high + h.unwrap_or_default()));
+        let mut kinds = BTreeMap::<i128, Vec<Range<u64>>>::new();
+        for (points, value) in points.iter().zip(0..) {
+            kinds.entry((least - points).clamp(low, high + 1)).or_default().push(value..value + 1);
+        }
+        let mut any = None;
+        for (rest, values) in kinds {
+            let rest = self.scored(others, rest, positive, left)?;
+            if matches!(rest, Part::Always(false)) {
+                continue;
+            }
+            let set = Part::Set(*column, Set { ranges: union(values, &(0..u64::MAX)), null: false });
+            if let Part::Always(true) = rest {
+                // Of the last column there is one such set.
+                return Some(set);
+            }
+            let both = self.combine(vec![set, rest], true)?;
+            any = match (any, self.settle(both)?) {
+                (None, Part::Expr(own)) => Some(own),
+                (Some(others), Part::Expr(own)) => Some(either(others, own)),
+                (others, _) => others,
+            };
+        }
+        Some(any.map_or(Part::Always(false), Part::Expr))
     }
 
     /// All of these, or any: of one column, one set.
@@ -301,7 +511,7 @@ impl Planner<'_> {
             };
             any = Some(match any {
                 None => own,
-                Some(others) => Expr::Either(others.into(), own.into()),
+                Some(others) => either(others, own),
             });
         }
         Some(any.map_or(Part::Always(false), Part::Expr))
@@ -314,11 +524,20 @@ impl Planner<'_> {
     }
 }
 
+fn either(a: Expr, b: Expr) -> Expr {
+    Expr::Either(a.into(), b.into())
+}
+
 fn not(expr: Expr) -> Expr {
     if let Expr::Not(inner) = expr { *inner } else { Expr::Not(expr.into()) }
 }
 
 impl Set {
+    fn has(&self, value: u64) -> bool {
+        let next = self.ranges.partition_point(|range| range.end <= value);
+        self.ranges.get(next).is_some_and(|range| range.start <= value)
+    }
+
     /// What is in both, or in either.
     fn join(self, other: Self, and: bool) -> Self {
         if and {

@@ -68,11 +68,50 @@ fn every_row_and_no_row_need_no_filter() {
 }
 
 #[test]
+fn scores_of_few_digits_are_exact() {
+    let mut table = table(200);
+    table.bits.truncate(4);
+    table.columns.truncate(4);
+    // The benchmark's.
+    let linear = Filter::Score(vec![(0, Points::Times(3)), (1, Points::Times(7000))], 90_000);
+    check(&table, &linear, &[Output::Count]);
+    assert_eq!(planned(&table.bits, &linear, &[Output::Count]).packed.unwrap().degree, 5);
+    check(&table, &Filter::Not(Box::new(linear)), &[Output::Count]);
+    let each = Points::Each((0..16).map(|v| v * v % 11).collect());
+    let both = vec![(3, each), (1, Points::Times(-2)), (3, Points::Times(1))];
+    for least in [-600, -40, 0, 19, 100] {
+        check(&table, &Filter::Score(both.clone(), least), &[Output::Count, Output::Categories(3)]);
+    }
+    check(&table, &Filter::Score(vec![], 1), &[Output::Count]);
+}
+
+/// A decision tree looks at its columns several times, and costs their digits once.
+#[test]
+fn columns_that_are_named_often_are_looked_at_once() {
+    let mut table = table(200);
+    table.bits.truncate(4);
+    table.columns.truncate(4);
+    let (old, rich) = (Filter::AtLeast(0, 30_000), |least| Filter::AtLeast(1, least));
+    let not = |filter: &Filter| Filter::Not(Box::new(filter.clone()));
+    let tree = Filter::Or(vec![
+        Filter::And(vec![old.clone(), rich(100), Filter::In(3, vec![1, 4, 9])]),
+        Filter::And(vec![old.clone(), not(&rich(100)), Filter::AtMost(0, 50_000)]),
+        Filter::And(vec![not(&old), rich(60), not(&rich(180))]),
+        Filter::And(vec![not(&old), not(&rich(60)), Filter::Null(3)]),
+    ]);
+    let plan = planned(&table.bits, &tree, &[Output::Count, Output::Categories(3)]);
+    assert_eq!(plan.packed.as_ref().unwrap().degree, 6);
+    assert!(Circuit::ways(&table.bits, &tree, &[Output::Count])[0].is_none());
+    table.check_plan_on(&run, &plan, &tree);
+}
+
+#[test]
 fn what_is_too_deep_is_left_to_the_other_route() {
     let deep = Filter::And((0..5).map(|column| Filter::AtLeast(column, 100)).collect());
     assert!(Plan::packed(&[16; 5], &deep, &[Output::Count]).unwrap().is_none());
-    let score = Filter::Score(vec![(0, Points::Times(2))], 3);
-    assert!(Plan::packed(&[4], &score, &[Output::Count]).unwrap().is_none());
+    let score = Filter::Score((0..4).map(|column| (column, Points::Times(2 + column as i64))).collect(), 99_000);
+    assert!(Plan::packed(&[16; 4], &score, &[Output::Count]).unwrap().is_none());
+    assert!(Plan::packed(&[20], &Filter::Score(vec![(0, Points::Times(2))], 9), &[Output::Count]).unwrap().is_none());
     // One of many values of three digits each.
     let many = Filter::In(0, (0..2048).map(|i| i * 31 + i * i % 17).collect());
     assert!(Plan::packed(&[16], &many, &[Output::Count]).unwrap().is_none());
@@ -85,7 +124,7 @@ proptest! {
     /// Sums and products, computed in the clear, are the filter: every one of them a bit.
     #[test]
     fn circuits_are_their_filters(filter in filters(), row in rows_of_widths()) {
-        if let Some(circuit) = Circuit::plan(&WIDTHS, &filter, &[Output::Count]) {
+        for circuit in Circuit::ways(&WIDTHS, &filter, &[Output::Count]).into_iter().flatten() {
             let holds = match &circuit.keep {
                 Keep::Every => 1,
                 Keep::None => 0,
