@@ -31,7 +31,7 @@ fn main() -> Any<()> {
     println!("By bootstraps: any program, but each row costs some.\n");
     story(&records, SOME_ROWS, options.clone().rows_per_chunk(100).packed(false))?;
     println!("\nPacked: filters of few digits, thousands of rows in each ciphertext.\n");
-    story(&records, records.len(), options)
+    story(&records, records.batch()?.num_rows(), options.packed(true))
 }
 
 fn story(records: &Records, rows: usize, options: SealedOptions) -> Any<()> {

@@ -238,8 +238,6 @@ pub enum Error {
         what: &'static str,
     },
     /// A result is not on the grid of results.
-    #[error(
-        "a result does not open to a number: it was not computed by this plan with this key's columns and evaluation key"
-    )]
+    #[error("a result does not open to a number: it was not computed by this plan with what this key encrypted")]
     Noise,
 }

@@ -1674,7 +1674,8 @@ sealock_status sealock_offer_recipients(sealock_offer *offer,
 // executors: see `sealock_releaser`. Of a model, `sealock_owner_publish` refuses it.
 //
 // Each `sealock_offer_seal_` function does the same, and says how. What is not said: no dimension in the clear, 512 rows in a
-// chunk, a canary for each eight chunks, one executor's result suffices, and 2,048 rows or more are packed as well.
+// chunk, a canary for each eight chunks, one executor's result suffices, and many rows are packed as well: see
+// `sealock_offer_seal_packed`.
 // `sealock_owner_publish` checks it.
 sealock_status sealock_offer_seal(sealock_offer *offer,
                                   sealock_error **error);
@@ -1693,7 +1694,7 @@ sealock_status sealock_offer_seal_rows_per_chunk(sealock_offer *offer,
                                                  uint32_t rows,
                                                  sealock_error **error);
 
-// Mixes so many chunks of made-up rows among the others, and as many among the packed ones, whose answers the owner knows. With 0,
+// Mixes so many chunks of made-up rows among the others, and in proportion among the packed ones, whose answers the owner knows. With 0,
 // a wrong result is found by `sealock_offer_seal_quorum` alone.
 sealock_status sealock_offer_seal_canaries(sealock_offer *offer,
                                            uint32_t chunks,
@@ -1704,7 +1705,8 @@ sealock_status sealock_offer_seal_quorum(sealock_offer *offer, uint8_t executors
 
 // Whether the same rows are encrypted a second time, packed: programs with filters of few digits are then computed without
 // bootstraps and without an evaluation key. It costs storage, for each 8,192 rows or fewer 29 MB for a dimension of 16 bits.
-// If not said, 2,048 rows or more are packed. 0 is no, anything else is yes.
+// If not said, rows without public dimensions are packed, 2,048 or more, if that takes at most 64 MiB or four times the bytes of the
+// other chunks. With public dimensions it gives the canaries away: ask for a quorum of two or more. 0 is no, anything else is yes.
 sealock_status sealock_offer_seal_packed(sealock_offer *offer,
                                          int32_t packed,
                                          sealock_error **error);

@@ -324,7 +324,8 @@ fn seal(offer: *mut sealock_offer, how: impl FnOnce(Sealing) -> Sealing) -> Resu
 /// executors: see `sealock_releaser`. Of a model, `sealock_owner_publish` refuses it.
 ///
 /// Each `sealock_offer_seal_` function does the same, and says how. What is not said: no dimension in the clear, 512 rows in a
-/// chunk, a canary for each eight chunks, one executor's result suffices, and 2,048 rows or more are packed as well.
+/// chunk, a canary for each eight chunks, one executor's result suffices, and many rows are packed as well: see
+/// `sealock_offer_seal_packed`.
 /// `sealock_owner_publish` checks it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_offer_seal(
@@ -365,7 +366,7 @@ pub unsafe extern "C" fn sealock_offer_seal_rows_per_chunk(
     })
 }
 
-/// Mixes so many chunks of made-up rows among the others, and as many among the packed ones, whose answers the owner knows. With 0,
+/// Mixes so many chunks of made-up rows among the others, and in proportion among the packed ones, whose answers the owner knows. With 0,
 /// a wrong result is found by `sealock_offer_seal_quorum` alone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_offer_seal_canaries(
@@ -392,7 +393,8 @@ pub unsafe extern "C" fn sealock_offer_seal_quorum(
 
 /// Whether the same rows are encrypted a second time, packed: programs with filters of few digits are then computed without
 /// bootstraps and without an evaluation key. It costs storage, for each 8,192 rows or fewer 29 MB for a dimension of 16 bits.
-/// If not said, 2,048 rows or more are packed. 0 is no, anything else is yes.
+/// If not said, rows without public dimensions are packed, 2,048 or more, if that takes at most 64 MiB or four times the bytes of the
+/// other chunks. With public dimensions it gives the canaries away: ask for a quorum of two or more. 0 is no, anything else is yes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_offer_seal_packed(
     offer: *mut sealock_offer,

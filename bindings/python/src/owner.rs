@@ -145,8 +145,8 @@ impl Owner {
     /// `sealed=True` also encrypts the columns for executors that see no value of them (TFHE): see `Executor` and `releaser`. A
     /// dict says how: `public`, dimensions that stay in the clear; `rows_per_chunk`; `canaries`, chunks of made-up rows; `quorum`,
     /// how many executors must agree; `packed`, whether the rows are encrypted a second time, for programs whose filters need no
-    /// bootstraps: they are if there are 2,048 or more. By bootstraps, a filtered sum takes some 50 ms of a core for each row, and
-    /// 8 kB of storage for each value.
+    /// bootstraps: they are if no dimension is public and there are 2,048 or more. By bootstraps, a filtered sum takes some 50 ms of
+    /// a core for each row, and 8 kB of storage for each value.
     ///
     /// Without a `schema` one is inferred, with an `InferredSchemaWarning`: it is public and quotes the data.
     #[pyo3(signature = (

@@ -16,23 +16,40 @@ use crate::node::Node;
 /// computed on another kind of processor.
 const EACH: usize = 2;
 
+/// A task that executors compute, and what they hand in of it.
+pub(crate) struct Assigned {
+    pub(crate) task: Task,
+    /// How many parts it has.
+    pub(crate) parts: usize,
+    /// How long the result of each is, in bytes.
+    part_bytes: usize,
+}
+
 impl Node {
+    /// Plans a task's passes, to know how long their results are.
+    ///
+    /// # Errors
+    /// As [`Task::load`].
+    pub(crate) fn assign(&self, task: Task) -> Result<Assigned> {
+        let manifest = task.load(self.exchange.store())?;
+        let (columns, chunks) = manifest.table(task.packed())?;
+        let part_bytes = lengths(task.passes(), &plans(task.passes(), columns)?).iter().sum();
+        Ok(Assigned { parts: chunks.len(), part_bytes, task })
+    }
+
     /// Stores an executor's encrypted result of one part.
     ///
     /// # Errors
     /// [`SealedError::Invalid`] for another length than every part of the task has, or for more of them than it has parts. The
     /// store's own.
-    pub(crate) fn take_part(&self, task: &Task, executor: Address, bytes: &[u8]) -> Result<Cid> {
-        let store = self.exchange.store();
-        let manifest = task.load(store)?;
-        let (columns, chunks) = manifest.table(task.packed())?;
-        let expected: usize = lengths(task.passes(), &plans(task.passes(), columns)?).iter().sum();
+    pub(crate) fn take_part(&self, assigned: &Assigned, executor: Address, bytes: &[u8]) -> Result<Cid> {
+        let (store, expected) = (self.exchange.store(), assigned.part_bytes);
         if bytes.len() != expected {
             let why = format!("it has {} bytes, and the result of a part has {expected}", bytes.len());
             return Err(SealedError::invalid("result of a part", why).into());
         }
-        let prefix = format!("{}{executor}/", parts_of(task.job()));
-        if self.journal.kept_names(&prefix)?.len() >= EACH * chunks.len() {
+        let prefix = format!("{}{executor}/", parts_of(assigned.task.job()));
+        if self.journal.kept_names(&prefix)?.len() >= EACH * assigned.parts {
             return Err(SealedError::invalid("result of a part", "more were handed in than the task has parts").into());
         }
         let _adding = store.adding()?;

@@ -12,7 +12,7 @@ use super::task::known;
 use crate::codec::{from_canonical, to_canonical};
 use crate::progress::quiet;
 use crate::store::unixfs::{self, Profile};
-use crate::store::{Block, Codec, Store, StoreError};
+use crate::store::{self, Block, Codec, Store, StoreError};
 use crate::{Account, Address, Digest, Signature};
 
 /// Most chunks of an asset, packed ones among them, which is 4 million rows: a block links to no more than 8,192 others.
@@ -218,7 +218,7 @@ impl Chunk {
     /// Reads the chunk under a CID, of so many rows.
     pub(crate) fn load(store: &dyn Store, cid: &Cid, rows: u32, columns: &Columns) -> Result<Self, SealedError> {
         let bad = |why: &str| Err(SealedError::invalid(CHUNK, why));
-        let chunk: Self = from_canonical(CHUNK, store.get(cid)?.bytes(), MAX_SEALED_MANIFEST_BYTES)?;
+        let chunk: Self = from_canonical(CHUNK, store.get(cid)?.bytes(), store::MAX_BLOCK_BYTES)?;
         known(CHUNK, chunk.version)?;
         if chunk.rows != rows || rows == 0 || rows as usize > columns.rows_per_chunk() {
             return bad("it has another number of rows than its manifest says");

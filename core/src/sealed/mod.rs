@@ -63,9 +63,9 @@
 //!
 //! What is left: `k` executors that collude, and lie about few chunks. And **public dimensions** with exact answers: who knows
 //! how many rows there are in each public cell, from an answer, can look for the chunks that add up to it, and so for the
-//! canaries. Rely on the quorum then. An asset that is packed as well says how many there are by itself, if it has few packed
-//! chunks: one real chunk has them all, and a canary beside it has the same public cells. The length of that chunk is the number
-//! of rows, with public dimensions or without. The number of canaries is no secret; their places are in the envelope, under the
+//! canaries. Rely on the quorum then. **An asset with public dimensions that is packed as well has no use of canaries among its other
+//! chunks**: one packed chunk has the public cells of thousands of rows, often of all, and the canaries are the chunks that are too
+//! many for them. So it is packed only if its owner says so. Without public dimensions the packed chunks tell the number of rows. The number of canaries is no secret; their places are in the envelope, under the
 //! data's key.
 //!
 //! # Keys
@@ -88,6 +88,8 @@ mod task;
 
 pub use error::SealedError;
 pub use executor::Executor;
+#[cfg(feature = "server")]
+pub(crate) use handed_in::Assigned;
 pub(crate) use layout::Layout;
 pub use layout::{Columns, PublicColumn, StoredColumn, StoredForm};
 pub use manifest::{
@@ -95,8 +97,8 @@ pub use manifest::{
     SealedManifestBody,
 };
 pub use pass::{
-    Condition, MAX_BOOTSTRAPS, MAX_COMBINATIONS, MAX_PACKED_RESULT_BYTES, MAX_PASSES, MAX_RING_ELEMENTS, Out, Pass,
-    Points,
+    Condition, MAX_BOOTSTRAPS, MAX_COLUMN_BYTES, MAX_COMBINATIONS, MAX_PACKED_RESULT_BYTES, MAX_PASSES,
+    MAX_RING_ELEMENTS, Out, Pass, Points,
 };
 pub(crate) use publish::{CANARIES_OBJECT, Sealing};
 pub use publish::{MAX_EXECUTORS, SealedOptions};

@@ -1,7 +1,9 @@
 //! What executors run: passes over the rows of a chunk, each a filter, some outputs, and the groups that are known in the
 //! clear. And the same in the clear, for rows whose values the owner has made up.
 
-use sealock_fhe::table::{self, EncryptedResult, Filter, Form, Opened, Output, Plan};
+use std::collections::BTreeSet;
+
+use sealock_fhe::table::{self, EncryptedChunk, EncryptedResult, Filter, Form, Opened, Output, Plan};
 use serde::{Deserialize, Serialize};
 
 use super::SealedError;
@@ -16,6 +18,8 @@ pub const MAX_COMBINATIONS: usize = 1 << 16;
 pub const MAX_RING_ELEMENTS: usize = 1024;
 /// Longest result of a pass over packed rows, in bytes.
 pub const MAX_PACKED_RESULT_BYTES: usize = 32 << 20;
+/// Most bytes of the columns of one chunk that the passes of a task take together: executors hold them all.
+pub const MAX_COLUMN_BYTES: usize = 2 << 30;
 /// Most bootstraps of a row, of a pass and of all together: a minute of a core.
 pub const MAX_BOOTSTRAPS: usize = 4096;
 /// Deepest condition, and most parts of one.
@@ -111,6 +115,17 @@ impl Condition {
         }
     }
 
+    /// The columns that it names.
+    fn columns(&self, all: &mut BTreeSet<u32>) {
+        match self {
+            Condition::All(parts) | Condition::Any(parts) => parts.iter().for_each(|part| part.columns(all)),
+            Condition::In(column, _) | Condition::Between(column, ..) | Condition::Null(column) => {
+                all.insert(*column);
+            }
+            Condition::Score(terms, _) => all.extend(terms.iter().map(|(column, _)| *column)),
+        }
+    }
+
     fn check(&self, depth: usize, parts: &mut usize) -> Result<(), SealedError> {
         *parts += 1;
         if depth == 0 || *parts > MAX_PARTS {
@@ -201,6 +216,11 @@ impl Pass {
             return bad("its result would be too large");
         }
         self.keep.check(MAX_DEPTH, &mut 0)?;
+        let mut named = BTreeSet::new();
+        self.keep.columns(&mut named);
+        if !named.iter().all(|named| columns.stored.iter().any(|stored| stored.column == *named)) {
+            return bad("it names an encrypted column that there is not");
+        }
         let (widths, packed) = (columns.widths(), columns.is_packed());
         let plan = self.plan(&widths, packed)?;
         if plan.bootstraps_per_row() > MAX_BOOTSTRAPS {
@@ -316,9 +336,22 @@ impl Pass {
 
 /// Checks the passes of a task that somebody else has made, over columns packed or not: the engine's plans, in order.
 pub(crate) fn plans(passes: &[Pass], columns: &Columns) -> Result<Vec<Plan>, SealedError> {
-    let plans = passes.iter().map(|pass| pass.check(columns)).collect::<Result<Vec<_>, _>>()?;
-    if lengths(passes, &plans).iter().sum::<usize>() > MAX_PART_BYTES {
-        return Err(SealedError::invalid("task", "the results of its passes would be too large together"));
+    let bad = |why: &str| Err(SealedError::invalid("task", why));
+    let (mut plans, mut sources, mut length) = (Vec::with_capacity(passes.len()), BTreeSet::new(), 0);
+    for pass in passes {
+        let plan = pass.check(columns)?;
+        length += pass.result_len(&plan);
+        if length > MAX_PART_BYTES {
+            return bad("the results of its passes would be too large together");
+        }
+        sources.extend(plan.sources());
+        plans.push(plan);
+    }
+    let widths = columns.widths();
+    let bytes =
+        |(column, form): &(usize, Form)| EncryptedChunk::encoded_len(*form, widths[*column], columns.rows_per_chunk());
+    if sources.iter().map(bytes).sum::<usize>() > MAX_COLUMN_BYTES {
+        return bad("its passes take too many columns together");
     }
     Ok(plans)
 }

@@ -35,13 +35,15 @@ pub(crate) const CANARIES_OBJECT: &str = "canaries.cbor";
 const MAX_CANARY_BYTES: usize = 256 << 20;
 /// One chunk in so many is a canary, where the owner does not say how many are.
 const REAL_CHUNKS_PER_CANARY: usize = 8;
-/// Rows from which on they are packed as well, where the owner does not say.
+/// Rows from which on they are packed as well, where the owner does not say; and what that may cost.
 const PACKED_FROM_ROWS: usize = 2048;
+const PACKED_BYTES: u64 = 64 << 20;
+const PACKED_TIMES_OTHERS: u64 = 4;
 /// Most executors whose results are compared.
 pub const MAX_EXECUTORS: usize = 16;
 
 /// How a table is sealed. What is not said: no public dimension, 512 rows in a chunk, a canary for each eight chunks, one
-/// executor's result suffices, and 2,048 rows or more are packed as well.
+/// executor's result suffices, and many rows are packed as well: see [`SealedOptions::packed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedOptions {
     public: Vec<String>,
@@ -81,8 +83,8 @@ impl SealedOptions {
         self
     }
 
-    /// Mixes so many chunks of made-up rows among the others, and as many among the packed ones. None means that a wrong result
-    /// is found by [`quorum`](Self::quorum) alone.
+    /// Mixes so many chunks of made-up rows among the others, and in proportion among the packed ones, of which there are
+    /// fewer. None means that a wrong result is found by [`quorum`](Self::quorum) alone.
     #[must_use]
     pub fn canaries(mut self, chunks: usize) -> Self {
         self.canaries = Some(chunks);
@@ -98,11 +100,11 @@ impl SealedOptions {
 
     /// Whether the same rows are encrypted a second time, packed: programs with filters of few digits are then computed without
     /// bootstraps and without an evaluation key, much faster. It costs storage: for each chunk of up to 8,192
-    /// rows, full or not, 29 MB for a dimension of 16 bits to filter by. Where nothing is said, data of 2,048 rows or more
-    /// that are kept is packed.
+    /// rows, full or not, 29 MB for a dimension of 16 bits to filter by. Where nothing is said, data is packed that has no public
+    /// dimension, of 2,048 rows or more, if that takes at most 64 MiB or four times the bytes of the other chunks.
     ///
-    /// Executors then see the public cells of each row twice, in two orders, which tells more of where the canaries are: see
-    /// the [module](super).
+    /// **With public dimensions it gives the canaries away**: executors see the public cells of all rows in few packed chunks, and
+    /// find those among the others whose cells are too many. Ask for a [`quorum`](Self::quorum) of two or more then.
     #[must_use]
     pub fn packed(mut self, packed: bool) -> Self {
         self.packed = Some(packed);
@@ -198,6 +200,14 @@ enum Rows {
     Canary(usize, Vec<u32>),
 }
 
+impl Rows {
+    /// Real rows, whose public cells it has.
+    fn numbers(&self) -> &[u32] {
+        let (Rows::Real(numbers) | Rows::Canary(_, numbers)) = self;
+        numbers
+    }
+}
+
 /// What an envelope keeps of the canaries.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -276,6 +286,17 @@ impl<'a> Mixed<'a> {
         let canaries = canaries.into_iter().map(|(_, canary)| canary).collect();
         Ok(Self { columns, chunks, canaries })
     }
+
+    /// Bytes of a chunk's columns.
+    fn bytes_of(&self, rows: &Rows) -> u64 {
+        let of =
+            |column: &StoredColumn| EncryptedChunk::encoded_len(column.form.form(), column.bits, rows.numbers().len());
+        self.columns.stored.iter().map(|column| of(column) as u64).sum()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.chunks.iter().map(|rows| self.bytes_of(rows)).sum()
+    }
 }
 
 impl<'a> Sealing<'a> {
@@ -310,12 +331,22 @@ impl<'a> Sealing<'a> {
             return Err(SealedError::Unsealable { why: "there is no row to encrypt".into(), hint });
         }
         let values = Values { sources, cube, base };
-        let mix = |columns: &'a Columns, rows| Mixed::new(&values, columns, kept.clone(), rows, options.canaries);
-        let mixed = mix(&layout.columns, options.rows_per_chunk)?;
+        let mix = |columns: &'a Columns, rows, canaries| Mixed::new(&values, columns, kept.clone(), rows, canaries);
+        let mixed = mix(&layout.columns, options.rows_per_chunk, options.canaries)?;
+        // Packed chunks would show the public cells of all rows, and so which of the others are canaries.
+        let many = kept.len() >= PACKED_FROM_ROWS && layout.columns.public.is_empty();
         // Where every column is public, there is nothing to pack.
-        let packs = options.packed.unwrap_or(kept.len() >= PACKED_FROM_ROWS) && !layout.packed.stored.is_empty();
-        let packed = packs.then(|| mix(&layout.packed, PACKED_ROWS_PER_CHUNK)).transpose()?;
-        let chunks = mixed.chunks.len() + packed.as_ref().map_or(0, |packed| packed.chunks.len());
+        let packs = options.packed.unwrap_or(many) && !layout.packed.stored.is_empty();
+        let (all, packed_all) =
+            (kept.len().div_ceil(options.rows_per_chunk), kept.len().div_ceil(PACKED_ROWS_PER_CHUNK));
+        let canaries = options.canaries.map(|some| some.saturating_mul(packed_all).div_ceil(all));
+        let packed = packs.then(|| mix(&layout.packed, PACKED_ROWS_PER_CHUNK, canaries)).transpose()?;
+        let together = |packed: &Mixed<'_>| mixed.chunks.len() + packed.chunks.len();
+        let pays = |packed: &Mixed<'_>| {
+            together(packed) <= MAX_CHUNKS && packed.bytes() <= PACKED_BYTES.max(PACKED_TIMES_OTHERS * mixed.bytes())
+        };
+        let packed = packed.filter(|packed| options.packed.is_some() || pays(packed));
+        let chunks = packed.as_ref().map_or(mixed.chunks.len(), together);
         if chunks > MAX_CHUNKS {
             let why = format!("{chunks} chunks, packed ones and canaries among them, are more than {MAX_CHUNKS}");
             return Err(SealedError::Unsealable { why, hint: "publish several assets, or do not pack the data" });
@@ -349,10 +380,7 @@ impl<'a> Sealing<'a> {
             let mut links = Vec::with_capacity(mixed.chunks.len());
             for rows in &mixed.chunks {
                 let link = self.store_chunk(store, &key, mixed, rows)?;
-                let of = |column: &StoredColumn| {
-                    EncryptedChunk::encoded_len(column.form.form(), column.bits, link.rows as usize) as u64
-                };
-                bytes += mixed.columns.stored.iter().map(of).sum::<u64>();
+                bytes += mixed.bytes_of(rows);
                 links.push(link);
                 done += 1;
                 tell(progress, Step::out_of(Stage::Encrypt, done, total))?;
@@ -371,7 +399,7 @@ impl<'a> Sealing<'a> {
         mixed: &Mixed<'_>,
         rows: &Rows,
     ) -> Result<ChunkLink, SealedError> {
-        let (Rows::Real(numbers) | Rows::Canary(_, numbers)) = rows;
+        let numbers = rows.numbers();
         let encrypt = |stored: &StoredColumn| {
             let column = stored.column as usize;
             let values: Zeroizing<Vec<Option<u64>>> = Zeroizing::new(match rows {
@@ -381,7 +409,13 @@ impl<'a> Sealing<'a> {
             let chunk = key.encrypt(stored.form.form(), stored.bits, &values)?;
             add_file(store, &chunk.to_bytes())
         };
-        let columns = mixed.columns.stored.par_iter().map(encrypt).collect::<Result<Vec<_>, SealedError>>()?;
+        // Of a packed column all cores encrypt one, which is large.
+        let stored = &mixed.columns.stored;
+        let columns = if mixed.columns.is_packed() {
+            stored.iter().map(encrypt).collect::<Result<Vec<_>, SealedError>>()?
+        } else {
+            stored.par_iter().map(encrypt).collect::<Result<Vec<_>, SealedError>>()?
+        };
         let cells = |column: &Vec<u32>| numbers.iter().map(|row| column[*row as usize]).collect();
         let public: Vec<Vec<u32>> = self.public.iter().map(cells).collect();
         let block = Chunk::new(numbers.len(), columns, &public).to_block()?;

@@ -18,7 +18,7 @@ use super::state::State;
 use crate::error::{Error, ErrorKind};
 use crate::job::JobId;
 use crate::protocol::{DAG_CBOR, ExecutorClaim, OpenTask, OpenTasks, Problem, task_path};
-use crate::sealed::{ExecutorResult, MAX_EXECUTOR_RESULT_BYTES, MAX_PART_BYTES, Releaser, Task};
+use crate::sealed::{Assigned, ExecutorResult, MAX_EXECUTOR_RESULT_BYTES, MAX_PART_BYTES, Releaser};
 use crate::{Address, Digest};
 
 /// Who asks, if it is an executor that the owner has named, and says so for this question; and the digest of the body that is
@@ -62,13 +62,15 @@ fn job_of(job: &str) -> Result<JobId, Failure> {
 
 /// The task of a job that waits for an executor's result. Once that is handed in, there is none: whether others still wait is not
 /// its business.
-fn task_of(state: &State, job: JobId, executor: Address) -> Result<Task, Failure> {
+fn task_of(state: &State, job: JobId, executor: Address) -> Result<Arc<Assigned>, Failure> {
     if state.tried(job).is_none() || state.node().has_handed_in(job, executor)? {
         return Err(Failure::not_found("task"));
     }
-    let releaser = Releaser::new(state.node(), state.executors.iter().copied());
-    let grant = releaser.grant(job)?.ok_or_else(|| Failure::not_found("task"))?;
-    Ok(releaser.task(&grant)?)
+    state.assigned(job, || {
+        let releaser = Releaser::new(state.node(), state.executors.iter().copied());
+        let grant = releaser.grant(job)?.ok_or_else(|| Failure::not_found("task"))?;
+        Ok(state.node().assign(releaser.task(&grant)?)?)
+    })
 }
 
 /// The tasks that wait for this executor's result.
@@ -116,7 +118,8 @@ pub(super) async fn task(
 ) -> Result<Response, Failure> {
     let id = job_of(&job)?;
     let (executor, _) = claimed(&state, &headers, "GET", task_path(Some(id))).await?;
-    let task = state.block(move |state| Ok(task_of(state, id, executor)?.to_bytes().map_err(Error::from)?)).await?;
+    let task =
+        state.block(move |state| Ok(task_of(state, id, executor)?.task.to_bytes().map_err(Error::from)?)).await?;
     let bytes = Bytes::from(task);
     let room = state.room_for_answer(bytes.len() as u64)?;
     let fixed = [(header::CONTENT_TYPE, DAG_CBOR.to_owned()), (header::CONTENT_LENGTH, bytes.len().to_string())];
@@ -196,19 +199,17 @@ pub(super) async fn result(
             as_claimed(&bytes, digest)?;
             let result = ExecutorResult::from_bytes(&bytes).map_err(Error::from)?;
             let _open = state.handing_in.read().unwrap_or_else(PoisonError::into_inner);
-            let task = match task_of(state, id, executor) {
-                Ok(task) => task,
+            let assigned = match task_of(state, id, executor) {
+                Ok(assigned) => assigned,
                 // It has handed one in, or came late: it hears no more of that than before.
                 Err(_) if state.node().job(id)?.is_some() => return Ok(StatusCode::ACCEPTED),
                 Err(failure) => return Err(failure),
             };
-            let manifest = task.load(state.exchange().store()).map_err(Error::from)?;
-            let chunks = manifest.table(task.packed()).map_err(Error::from)?.1.len();
             // What is wrong with a signature, or with which task it is, its sender knows.
             if result.executor() != executor {
                 return Err(Failure::malformed("the result is another executor's"));
             }
-            result.verify(&task, chunks).map_err(|why| Failure::malformed(why.to_string()))?;
+            result.verify(&assigned.task, assigned.parts).map_err(|why| Failure::malformed(why.to_string()))?;
             state.node().hand_in(id, &result)?;
             tracing::info!(job = %id, %executor, "an executor's result is here");
             state.queue.hurry(id);

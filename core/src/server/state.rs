@@ -1,6 +1,6 @@
 //! What the handlers share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ use crate::node::Node;
 use crate::owner::Owner;
 use crate::protocol::{MAX_CLAIM_SECS, NodeInfo};
 use crate::release::MAX_RESULT_BYTES;
+use crate::sealed::Assigned;
 use crate::time::Timestamp;
 
 /// How many requests are checked at a time, for each core and at least: most of them wait, for the disk or for a batch of
@@ -29,6 +30,9 @@ const CHECKING: usize = 64;
 const READING_PER_CORE: usize = 16;
 /// How many more wait, for each core.
 const WAITING_PER_CORE: usize = 2048;
+
+/// Tasks that are kept laid out: some 4 MiB each at most.
+const MAX_ASSIGNED: usize = 16;
 
 pub(crate) struct State {
     pub(crate) owner: Arc<Owner>,
@@ -51,6 +55,8 @@ pub(crate) struct State {
     pub(crate) executors: BTreeSet<Address>,
     /// Jobs that wait for executors: how many results were not enough, and when that was found.
     awaiting: Mutex<BTreeMap<JobId, (usize, Instant)>>,
+    /// The last tasks that executors asked for: laying one out takes time.
+    assigned: Mutex<VecDeque<Arc<Assigned>>>,
     /// Held to read by whoever takes what is handed in, and to write by whoever deletes it.
     pub(crate) handing_in: RwLock<()>,
     draining: watch::Sender<bool>,
@@ -110,6 +116,7 @@ impl State {
             changing: Mutex::default(),
             executors,
             awaiting: Mutex::default(),
+            assigned: Mutex::default(),
             handing_in: RwLock::default(),
             draining: watch::channel(false).0,
             unwell: AtomicBool::new(false),
@@ -187,6 +194,23 @@ impl State {
     }
 
     /// The jobs that wait for executors.
+    /// The task of a job, which `lay_out` lays out if it was not among the last. It is the same each time.
+    pub(crate) fn assigned(
+        &self,
+        job: JobId,
+        lay_out: impl FnOnce() -> Result<Assigned, Failure>,
+    ) -> Result<Arc<Assigned>, Failure> {
+        let all = || self.assigned.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(assigned) = all().iter().find(|assigned| assigned.task.job() == job) {
+            return Ok(Arc::clone(assigned));
+        }
+        let assigned = Arc::new(lay_out()?);
+        let mut all = all();
+        all.truncate(MAX_ASSIGNED - 1);
+        all.push_front(Arc::clone(&assigned));
+        Ok(assigned)
+    }
+
     pub(crate) fn awaiting(&self) -> Vec<JobId> {
         self.waiting_for().keys().copied().collect()
     }

@@ -97,11 +97,11 @@ impl Plan {
     }
 
     /// Plans the same over packed columns, for [`evaluate_packed`](super::evaluate_packed). Nothing where the filter's degree is
-    /// beyond what the parameters hold, which of models' scores it always is, or where it has too many parts, or columns of more
-    /// bits than are stored as [`Form::Indicators`].
+    /// beyond what the parameters hold, where it has too many parts, or columns of more bits than are stored as
+    /// [`Form::Indicators`], of more than 16 in a score.
     ///
-    /// The degree is how many digits there are in the columns of a filter, of up to six bits each, of a column that is named
-    /// in several places in each of them; one more for values. Six are held, and seven of small columns.
+    /// The degree is how many digits the columns of a filter have, of up to six bits each, and one more for values. Six are held,
+    /// and seven of small columns.
     ///
     /// # Errors
     /// As [`Plan::new`].

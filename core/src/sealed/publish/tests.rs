@@ -205,27 +205,47 @@ fn packed_rows_are_the_same_in_another_order() {
     rows.sort_unstable();
     again.sort_unstable();
     assert_eq!(rows, again);
-    assert_eq!(packed.chunks.len(), 3);
+    assert_eq!(packed.chunks.len(), 2);
     let canaries = Canaries::from_bytes(&sealing.canaries().unwrap()).unwrap();
-    assert_eq!((canaries.canaries.len(), canaries.packed.len()), (2, 2));
+    assert_eq!((canaries.canaries.len(), canaries.packed.len()), (2, 1));
     assert!(canaries.packed.iter().all(|canary| canary.values[2].len() == rows.len()));
 }
 
 #[test]
 fn many_rows_are_packed_without_being_asked() {
-    let schema = Schema::new(vec![Column::category("plan", PLANS).dimension()]).unwrap();
+    let columns = vec![
+        Column::category("plan", PLANS).dimension(),
+        Column::category("other", PLANS).dimension(),
+        Column::integer("steps", 0, 40_000).dimension(),
+    ];
+    let schema = Schema::new(columns).unwrap();
+    let steps: ArrayRef = Arc::new((0..2048).map(|row| Some(row % 7)).collect::<arrow::array::Int64Array>());
     let plans: ArrayRef = Arc::new((0..2048).map(|row| Some(PLANS[row % 3])).collect::<StringArray>());
-    let table = Table::from_batches(schema, [RecordBatch::try_from_iter([("plan", plans)]).unwrap()]).unwrap();
-    let policy =
-        Policy::deny_all().dimensions(["plan"]).aggregations([Aggregation::Count]).any_program().min_group_size(1);
-    let cube = protected_cube(&table, &policy).unwrap();
-    let packs = |options: SealedOptions| {
+    let table = Table::from_batches(
+        schema,
+        [RecordBatch::try_from_iter([("plan", plans.clone()), ("other", plans), ("steps", steps)]).unwrap()],
+    )
+    .unwrap();
+    let policy = |dimensions: &[&str]| {
+        let policy = Policy::deny_all().dimensions(dimensions.iter().copied()).aggregations([Aggregation::Count]);
+        policy.any_program().min_group_size(1)
+    };
+    let packs = |dimensions: &[&str], options: SealedOptions| {
+        let policy = policy(dimensions);
+        let cube = protected_cube(&table, &policy).unwrap();
         let layout = options.layout(table.schema(), &policy).unwrap();
         Sealing::new(&table, &policy, &cube, &layout, &options).unwrap().packed.is_some()
     };
-    assert!(packs(SealedOptions::new()) && !packs(SealedOptions::new().packed(false)));
+    let options = SealedOptions::new;
+    assert!(packs(&["plan"], options()) && !packs(&["plan"], options().packed(false)));
     // There is nothing to pack.
-    assert!(!packs(SealedOptions::new().public(["plan"]).packed(true)));
+    assert!(!packs(&["plan"], options().public(["plan"]).packed(true)));
+    // It would give the canaries away, and the owner must say so.
+    let public = || options().public(["other"]);
+    assert!(!packs(&["plan", "other"], public()) && packs(&["plan", "other"], public().packed(true)));
+    // With two canaries it would take 91 MB beside 13.
+    let watched = || options().canaries(8);
+    assert!(!packs(&["plan", "steps"], watched()) && packs(&["plan", "steps"], watched().packed(true)));
 }
 
 #[test]
@@ -245,6 +265,16 @@ fn packed_passes_have_limits_of_their_own() {
     refused(pass(Condition::Score(vec![(0, Points::Times(2)), (1, Points::Times(1))], 9), vec![Out::Count]), 1);
     refused(pass(Condition::Between(1, 3, 9), vec![Out::Count]), 1);
     refused(pass(Condition::always(), vec![Out::Categories(1)]), 1);
+    // One that is stored in no form has no width: nothing is true of it, not even that it has no value.
+    let mut apart = columns.clone();
+    apart.stored[1].column = 2;
+    assert!(plans(&[pass(Condition::Between(1, 3, 9), vec![Out::Count])], &apart).is_err());
+    // What an executor would have to hold.
+    let wide = packed(&[(StoredForm::Indicators, 32); 40]);
+    let there = |column| Condition::Between(column, 0, u32::MAX.into());
+    let three = |at: u32| Condition::All((at..at + 3).map(there).collect());
+    let passes = |count: u32| (0..count).map(|at| pass(three(3 * at), vec![Out::Count])).collect::<Vec<_>>();
+    assert!(plans(&passes(12), &wide).is_ok() && plans(&passes(13), &wide).is_err());
     let mixed = packed(&[(StoredForm::Indicators, 8), (StoredForm::Limbs, 16)]);
     assert!(mixed.check().is_err());
 }

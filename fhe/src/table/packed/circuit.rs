@@ -19,10 +19,8 @@ const MAX_LEAVES: usize = 512;
 const MAX_PRODUCTS: usize = 2048;
 /// Widest columns of a score.
 const MAX_SCORED_BITS: u8 = 16;
-/// Most states of a diagram, and most ranges of values that are looked at in one, for each of the sets that they are in: what plans may
-/// come from a stranger.
-const MAX_STATES: usize = 256;
-const MAX_RANGES: usize = 1 << 16;
+/// Values, ranges and parts that are looked at to plan a filter, which may be a stranger's: some tenths of a second.
+const MAX_WORK: usize = 1 << 21;
 /// Standard deviations that a normal complex number exceeds with a probability of 2^-141.
 const TAIL: f64 = 9.9;
 
@@ -108,14 +106,14 @@ impl Circuit {
         };
         let diagram = |planner: &mut Planner<'_>| {
             let tree = planner.tree(filter, true)?;
-            let part = planner.diagram(&tree, &mut { MAX_STATES })?;
+            let part = planner.diagram(&tree)?;
             planner.settle(part)
         };
         [Self::of(bits, outputs, product), Self::of(bits, outputs, diagram)]
     }
 
     fn of(bits: &[u8], outputs: &[Output], write: impl FnOnce(&mut Planner<'_>) -> Option<Part>) -> Option<Self> {
-        let mut planner = Planner { bits, leaves: BTreeMap::new(), products: 0 };
+        let mut planner = Planner { bits, leaves: BTreeMap::new(), products: 0, work: MAX_WORK };
         let keep = match write(&mut planner)? {
             Part::Always(true) => Keep::Every,
             Part::Always(false) => Keep::None,
@@ -217,6 +215,15 @@ impl Tree {
         }
     }
 
+    /// How many parts it has, and ranges of values.
+    fn len(&self) -> usize {
+        match self {
+            Self::Always(_) => 1,
+            Self::Set(_, set) => 1 + set.ranges.len(),
+            Self::Of(_, parts) => 1 + parts.iter().map(Self::len).sum::<usize>(),
+        }
+    }
+
     /// The sets of its columns.
     fn sets<'a>(&'a self, all: &mut BTreeMap<usize, Vec<&'a Set>>) {
         match self {
@@ -247,11 +254,19 @@ struct Planner<'a> {
     bits: &'a [u8],
     leaves: BTreeMap<Leaf, usize>,
     products: usize,
+    /// What is left of [`MAX_WORK`].
+    work: usize,
 }
 
 impl Planner<'_> {
+    fn spend(&mut self, work: usize) -> Option<()> {
+        self.work = self.work.checked_sub(work)?;
+        Some(())
+    }
+
     /// The filter, or its negation, which of a null neither holds.
     fn node(&mut self, filter: &Filter, positive: bool) -> Option<Part> {
+        self.spend(if let Filter::In(_, values) = filter { 1 + values.len() } else { 1 })?;
         let all = |column: &usize| 0..1u64 << self.bits[*column].min(MAX_INDICATOR_BITS);
         let stored = |column: &usize| self.bits[*column] <= MAX_INDICATOR_BITS;
         let set = |column: &usize, ranges: Vec<Range<u64>>| {
@@ -299,11 +314,11 @@ impl Planner<'_> {
 
     /// A filter by its columns, one after the other, the narrowest first: values that leave the same filter of the others go
     /// together.
-    fn diagram(&mut self, tree: &Tree, left: &mut usize) -> Option<Part> {
+    fn diagram(&mut self, tree: &Tree) -> Option<Part> {
         if let Tree::Always(holds) = tree {
             return Some(Part::Always(*holds));
         }
-        *left = left.checked_sub(1)?;
+        self.spend(tree.len())?;
         let mut sets = BTreeMap::new();
         tree.sets(&mut sets);
         let (column, sets) = sets.into_iter().min_by_key(|(column, _)| self.bits[*column])?;
@@ -312,21 +327,17 @@ impl Planner<'_> {
         ends.extend([0, 1 << self.bits[column]]);
         ends.sort_unstable();
         ends.dedup();
-        if ends.len() * sets.len() > MAX_RANGES {
-            return None;
-        }
+        self.spend(ends.len() * sets.len())?;
         let mut kinds = BTreeMap::<Vec<bool>, Set>::new();
         for ends in ends.windows(2) {
             let is_in = sets.iter().map(|set| set.has(ends[0])).collect();
             let kind = kinds.entry(is_in).or_default();
-            match kind.ranges.last_mut().filter(|last| last.end == ends[0]) {
-                Some(last) => last.end = ends[1],
-                None => kind.ranges.push(ends[0]..ends[1]),
-            }
+            append(&mut kind.ranges, ends[0]..ends[1]);
         }
         kinds.entry(sets.iter().map(|set| set.null).collect()).or_default().null = true;
         let mut rests: Vec<(Tree, Set)> = Vec::new();
         for (is_in, set) in kinds {
+            self.spend(tree.len() * sets.len())?;
             let rest = tree.given(column, &sets, &is_in);
             match rests.iter_mut().find(|(own, _)| *own == rest) {
                 Some((_, own)) => *own = own.clone().join(set, false),
@@ -335,7 +346,7 @@ impl Planner<'_> {
         }
         let mut any = None;
         for (rest, set) in rests {
-            let rest = self.diagram(&rest, left)?;
+            let rest = self.diagram(&rest)?;
             if matches!(rest, Part::Always(false)) {
                 continue;
             }
@@ -360,6 +371,7 @@ impl Planner<'_> {
             if bits > MAX_SCORED_BITS {
                 return None;
             }
+            self.spend(1 << bits)?;
             let own = columns.entry(*column).or_insert_with(|| vec![0; 1 << bits]);
             for (own, value) in own.iter_mut().zip(0..) {
                 *own += points.of(value)?;
@@ -367,37 +379,40 @@ impl Planner<'_> {
         }
         let mut columns: Vec<(usize, Vec<i128>)> = columns.into_iter().collect();
         columns.sort_by_key(|(_, points)| points.len());
-        self.scored(&columns, least.into(), positive, &mut { MAX_STATES })
+        // What the columns behind each can score.
+        let mut ends = vec![(0, 0)];
+        for (_, points) in columns.iter().rev() {
+            let (low, high) = ends[ends.len() - 1];
+            ends.push((low + points.iter().min()?, high + points.iter().max()?));
+        }
+        ends.reverse();
+        self.scored(&columns, &ends[1..], least.into(), positive)
     }
 
     fn scored(
         &mut self,
         columns: &[(usize, Vec<i128>)],
+        ends: &[(i128, i128)],
         least: i128,
         positive: bool,
-        left: &mut usize,
     ) -> Option<Part> {
         let Some(((column, points), others)) = columns.split_first() else {
             return Some(Part::Always((least <= 0) == positive));
         };
-        *left = left.checked_sub(1)?;
+        self.spend(points.len())?;
         // What is left to reach, as far as it makes a difference.
-        let ends = |points: &Vec<i128>| (points.iter().min().copied(), points.iter().max().copied());
-        let (low, high) = others
-            .iter()
-            .map(|(_, points)| ends(points))
-            .fold((0, 0), |(low, high), (l, h)| (low + l.unwrap_or_default(), high + h.unwrap_or_default()));
+        let (low, high) = ends[0];
         let mut kinds = BTreeMap::<i128, Vec<Range<u64>>>::new();
         for (points, value) in points.iter().zip(0..) {
-            kinds.entry((least - points).clamp(low, high + 1)).or_default().push(value..value + 1);
+            append(kinds.entry((least - points).clamp(low, high + 1)).or_default(), value..value + 1);
         }
         let mut any = None;
-        for (rest, values) in kinds {
-            let rest = self.scored(others, rest, positive, left)?;
+        for (rest, ranges) in kinds {
+            let rest = self.scored(others, &ends[1..], rest, positive)?;
             if matches!(rest, Part::Always(false)) {
                 continue;
             }
-            let set = Part::Set(*column, Set { ranges: union(values, &(0..u64::MAX)), null: false });
+            let set = Part::Set(*column, Set { ranges, null: false });
             if let Part::Always(true) = rest {
                 // Of the last column there is one such set.
                 return Some(set);
@@ -422,7 +437,10 @@ impl Planner<'_> {
                 Part::Always(holds) => return Some(Part::Always(holds)),
                 Part::Set(column, set) => match sets.remove(&column) {
                     None => drop(sets.insert(column, set)),
-                    Some(own) => drop(sets.insert(column, own.join(set, and))),
+                    Some(own) => {
+                        self.spend(own.ranges.len() + set.ranges.len())?;
+                        sets.insert(column, own.join(set, and));
+                    }
                 },
                 Part::Expr(expr) => exprs.push(expr),
             }
@@ -478,6 +496,7 @@ impl Planner<'_> {
         }
         let digit = count - 1;
         let width = digits(self.bits[column])[digit];
+        self.spend((1 << width) + ranges.len())?;
         let low = bits - width;
         let mut kinds: Vec<(Vec<Range<u64>>, Vec<bool>)> = Vec::new();
         for value in 0..1u64 << width {
@@ -541,11 +560,20 @@ impl Set {
     /// What is in both, or in either.
     fn join(self, other: Self, and: bool) -> Self {
         if and {
-            let both = self
-                .ranges
-                .iter()
-                .flat_map(|own| other.ranges.iter().map(move |o| own.start.max(o.start)..own.end.min(o.end)));
-            return Self { ranges: both.filter(|range| !range.is_empty()).collect(), null: self.null && other.null };
+            let (mut own, mut others) = (self.ranges.iter().peekable(), other.ranges.iter().peekable());
+            let mut ranges = Vec::new();
+            while let (Some(a), Some(b)) = (own.peek(), others.peek()) {
+                let both = a.start.max(b.start)..a.end.min(b.end);
+                if !both.is_empty() {
+                    ranges.push(both);
+                }
+                if a.end < b.end {
+                    own.next()
+                } else {
+                    others.next()
+                };
+            }
+            return Self { ranges, null: self.null && other.null };
         }
         let ranges = [self.ranges, other.ranges].concat();
         Self { ranges: union(ranges, &(0..u64::MAX)), null: self.null || other.null }
@@ -562,13 +590,16 @@ fn union(mut ranges: Vec<Range<u64>>, whole: &Range<u64>) -> Vec<Range<u64>> {
     ranges.retain(|range| !range.is_empty());
     ranges.sort_unstable_by_key(|range| range.start);
     let mut apart: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        match apart.last_mut().filter(|last| range.start <= last.end) {
-            Some(last) => last.end = last.end.max(range.end),
-            None => apart.push(range),
-        }
-    }
+    ranges.into_iter().for_each(|range| append(&mut apart, range));
     apart
+}
+
+/// Adds a range that does not start before the others.
+fn append(ranges: &mut Vec<Range<u64>>, range: Range<u64>) {
+    match ranges.last_mut().filter(|last| range.start <= last.end) {
+        Some(last) => last.end = last.end.max(range.end),
+        None => ranges.push(range),
+    }
 }
 
 /// The values of `whole` that are not in these ascending ranges.

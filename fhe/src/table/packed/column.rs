@@ -80,8 +80,11 @@ pub(crate) fn encrypt(
     mask: u128,
     noise: u128,
 ) -> Vec<u8> {
-    let of = |element| secret.encrypt(&slots(form, bits, values, element), mask, noise, element);
-    (0..elements(form, bits)).into_par_iter().flat_map_iter(of).collect()
+    let mut bytes = vec![0; ELEMENT_BYTES * elements(form, bits)];
+    bytes.par_chunks_exact_mut(ELEMENT_BYTES).enumerate().for_each(|(element, bytes)| {
+        secret.encrypt(&slots(form, bits, values, element), mask, noise, element, bytes);
+    });
+    bytes
 }
 
 /// Refuses residues that are not below their prime.

@@ -11,8 +11,8 @@
 //! A dimension is stored as **indicators** ([`Form::Indicators`](super::Form::Indicators)): its value is cut into digits of at
 //! most six bits, and each value of each digit has a ciphertext that says in slot `r` whether row `r` has it. *Any* predicate on
 //! one digit is then a sum of ciphertexts, and what combines digits and columns is a product: the degree of a filter is how
-//! many digits its columns have in all. A set of values is cut by its highest digit, and so on down, as a decision diagram:
-//! see `circuit`. What a filter selects is multiplied by the 16-bit **limbs** of a value ([`Form::Values`](super::Form::Values)), of
+//! many digits its columns have in all. A set of values is cut by its highest digit, and so on down, as a decision diagram; a filter
+//! that names a column several times, and a model's score, are diagrams over columns: see `circuit`. What a filter selects is multiplied by the 16-bit **limbs** of a value ([`Form::Values`](super::Form::Values)), of
 //! which the lowest is stored plus one, so that a null is zero.
 //!
 //! Ciphertexts are stored, and computed on, as values at the roots of unity modulo four primes: an executor adds and
@@ -24,13 +24,13 @@
 //! | | |
 //! |---|---|
 //! | ring degree, slots | 8,192 |
-//! | q | four primes below 2^54, 216 bits |
+//! | q | two primes below 2^54 and two below 2^53, 214 bits |
 //! | secret | uniform ternary |
 //! | noise | centred binomial of 2 · 21 bits, σ = 3.24 |
 //!
 //! The tables of the Homomorphic Encryption Standard (Albrecht et al., 2018, <https://eprint.iacr.org/2019/939>) give 128 bits
-//! of classical security to this degree, secret and σ = 3.19 up to q = 2^218; so does the newer study of Bossuat et al.
-//! (2024, <https://eprint.iacr.org/2024/463>). The binomial noise is Microsoft SEAL's. Noise is multiplied by `t`,
+//! of classical security to this degree, secret and σ = 3.19 up to q = 2^218, the newer guidelines of Bossuat et al.
+//! (2024, <https://eprint.iacr.org/2024/463>) up to 2^214. The binomial noise is Microsoft SEAL's. Noise is multiplied by `t`,
 //! which is a unit modulo `q`: `b = a·s + t·e` is as hard as `b = a·s + e`. Masks and noise are streams of AES-128 in counter
 //! mode, each chunk's under fresh seeds.
 //!
@@ -46,8 +46,8 @@
 //!
 //! As of the other route, see [`super`]: executors see ciphertexts, and the query. The owner opens, row by row, what the
 //! filter selects of the columns that are asked for, and adds it up: it has the data anyway. Since it sees each row's bit, it
-//! refuses whatever is neither 0 nor 1, and values that were not stored so: integrity is still not given, but
-//! a ciphertext that no plan makes is found.
+//! refuses whatever is neither 0 nor 1, values of rows that do not count (where rows are counted as well), and values that cannot
+//! have been stored. That finds ciphertexts that are broken, not those that are forged well: integrity is not given.
 
 pub(crate) mod circuit;
 mod column;

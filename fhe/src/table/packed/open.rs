@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use zeroize::Zeroizing;
+
 use super::{
     Circuit,
     circuit::{Computed, Keep},
@@ -56,15 +58,19 @@ impl Circuit {
         if !self.fits(&result.packed) {
             return Err(Error::Shape { what: "encrypted result" });
         }
+        let groups = rows.groups();
+        if result.groups != groups {
+            return Err(Error::Groups { expected: groups, got: result.groups });
+        }
         let mut kept = vec![self.keep == Keep::Every; rows.len()];
-        let mut limbs = BTreeMap::<usize, Vec<Vec<u32>>>::new();
+        let mut limbs = BTreeMap::<usize, Vec<Zeroizing<Vec<u32>>>>::new();
         for (one, wide) in self.computed.iter().zip(&result.packed) {
             let slots = secret.decrypt(wide)?;
             match one {
                 Computed::Limb(column, _) => limbs.entry(*column).or_default().push(slots),
                 Computed::Bits => {
-                    for (kept, slot) in kept.iter_mut().zip(slots) {
-                        *kept = match slot {
+                    for (kept, slot) in kept.iter_mut().zip(slots.iter()) {
+                        *kept = match *slot {
                             0 => false,
                             1 => true,
                             _ => return Err(Error::Noise),
@@ -74,17 +80,21 @@ impl Circuit {
             }
         }
         let counted = self.computed.first() == Some(&Computed::Bits);
-        let mut values = BTreeMap::<usize, Vec<Option<u64>>>::new();
+        let mut values = BTreeMap::<usize, Zeroizing<Vec<Option<u64>>>>::new();
         for (column, limbs) in limbs {
+            // There is nothing beyond the rows.
+            if limbs.iter().any(|limb| limb[rows.len()..].iter().any(|slot| *slot != 0)) {
+                return Err(Error::Noise);
+            }
             let of_row = |row: usize| {
                 let limbs: Vec<u32> = limbs.iter().map(|limb| limb[row]).collect();
                 let value = column::value(&limbs, plan.width(column))?;
                 // A value of a row that does not count.
                 if value.is_some() && counted && !kept[row] { Err(Error::Noise) } else { Ok(value) }
             };
-            values.insert(column, (0..rows.len()).map(of_row).collect::<Result<_, _>>()?);
+            values.insert(column, Zeroizing::new((0..rows.len()).map(of_row).collect::<Result<_, _>>()?));
         }
-        let (groups, nothing) = (rows.groups(), plan.outputs().iter().map(|output| Opened::nothing(plan, *output)));
+        let nothing = plan.outputs().iter().map(|output| Opened::nothing(plan, *output));
         let mut opened = vec![nothing.collect::<Vec<_>>(); groups];
         for row in rows.included() {
             let group = rows.group(row).expect("it is included");
@@ -118,6 +128,8 @@ fn of_row(own: &mut Opened, output: Output, kept: bool, value: Option<u64>) {
 /// Appends ciphertexts.
 pub(crate) fn write_result(bytes: &mut Vec<u8>, packed: &[Wide]) {
     for polynomial in packed.iter().flat_map(|wide| &wide.primes).flatten() {
-        write(bytes, polynomial.iter().copied());
+        let start = bytes.len();
+        bytes.resize(start + POLYNOMIAL_BYTES, 0);
+        write(&mut bytes[start..], polynomial.iter().copied());
     }
 }

@@ -15,9 +15,8 @@ use crate::Error;
 pub(crate) const N: usize = 8192;
 /// Plaintext modulus: the least prime that is 1 modulo 2N.
 pub(crate) const T: u64 = 65537;
-/// The four largest primes below 2^54 that are 1 modulo 2N.
-pub(crate) const PRIMES: [u64; 4] = [18014398508400641, 18014398508138497, 18014398507892737, 18014398507794433];
-const PRIME_BITS: u32 = 54;
+/// The two largest primes below 2^54 and the two largest below 2^53 that are 1 modulo 2N: together 214 bits.
+pub(crate) const PRIMES: [u64; 4] = [18014398508400641, 18014398508138497, 9007199254429697, 9007199254364161];
 /// Bytes of a residue as it is stored.
 const WORD_BYTES: usize = 7;
 /// Bytes of one polynomial modulo one prime.
@@ -26,7 +25,7 @@ pub(crate) const POLYNOMIAL_BYTES: usize = N * WORD_BYTES;
 pub(crate) const ELEMENT_BYTES: usize = PRIMES.len() * POLYNOMIAL_BYTES;
 /// Coins of each sign of the centred binomial noise.
 const COINS: u32 = 21;
-/// log2 of the noise's variance.
+/// The noise's variance.
 pub(crate) const NOISE_VARIANCE: f64 = COINS as f64 / 2.0;
 
 /// A ciphertext: `(degree + 1)` polynomials modulo each of some primes, values at the roots of unity.
@@ -49,10 +48,10 @@ fn slots_plan() -> &'static prime32::Plan {
     PLAN.get_or_init(|| prime32::Plan::try_new(N, T as u32).expect("t is 1 modulo 2N"))
 }
 
-/// A number below 2^60 modulo a prime, which is just below 2^54.
+/// A number below 2^60 modulo a prime, which is just below a power of two.
 pub(crate) fn reduce(word: u64, p: u64) -> u64 {
-    const LOW: u64 = (1 << PRIME_BITS) - 1;
-    let folded = (word & LOW) + (word >> PRIME_BITS) * ((1 << PRIME_BITS) - p);
+    let power = 1 << (p.ilog2() + 1);
+    let folded = (word & (power - 1)) + (word >> (p.ilog2() + 1)) * (power - p);
     if folded >= p { folded - p } else { folded }
 }
 
@@ -100,7 +99,7 @@ impl Stream {
     }
 }
 
-/// A uniform polynomial: words of 54 bits, but those that are not below the prime.
+/// A uniform polynomial: words of as many bits as the prime has, but those that are not below it.
 pub(crate) fn uniform(seed: u128, element: usize, prime: usize) -> Vec<u64> {
     let mut stream = Stream::new(seed, (element * PRIMES.len() + prime) as u64);
     below(PRIMES[prime], N, |count| stream.words(count))
@@ -110,7 +109,7 @@ fn below(p: u64, count: usize, mut words: impl FnMut(usize) -> Zeroizing<Vec<u64
     let mut all = Vec::with_capacity(count);
     while all.len() < count {
         let some = words(count - all.len());
-        all.extend(some.iter().map(|word| word >> (64 - PRIME_BITS)).filter(|word| *word < p));
+        all.extend(some.iter().map(|word| word >> p.leading_zeros()).filter(|word| *word < p));
     }
     all
 }
@@ -146,29 +145,27 @@ impl Secret {
     }
 
     /// The stored half of a fresh ciphertext of these slots: `m + t·e − a·s` modulo each prime.
-    pub fn encrypt(&self, slots: &[u32], mask: u128, noise_seed: u128, element: usize) -> Vec<u8> {
+    pub fn encrypt(&self, slots: &[u32], mask: u128, noise_seed: u128, element: usize, bytes: &mut [u8]) {
         let mut phase = of_slots(slots);
         phase.iter_mut().zip(noise(noise_seed, element).iter()).for_each(|(m, e)| *m += T as i64 * e);
-        let mut bytes = Vec::with_capacity(ELEMENT_BYTES);
-        for (prime, secret) in self.0.iter().enumerate() {
+        for ((prime, secret), bytes) in self.0.iter().enumerate().zip(bytes.chunks_exact_mut(POLYNOMIAL_BYTES)) {
             let mut masked = Zeroizing::new(vec![0; N]);
             plan(prime).mul_accumulate(&mut masked, &uniform(mask, element, prime), secret);
             let phase = transform(&phase, prime);
             let words = phase.iter().zip(masked.iter()).map(|(m, a)| subtract(*m, *a, PRIMES[prime]));
-            write(&mut bytes, words);
+            write(bytes, words);
         }
-        bytes
     }
 
     /// The slots of a ciphertext.
     ///
     /// # Errors
     /// [`Error::Noise`] if the phase is not below a quarter of the modulus.
-    pub fn decrypt(&self, ciphertext: &Wide) -> Result<Vec<u32>, Error> {
+    pub fn decrypt(&self, ciphertext: &Wide) -> Result<Zeroizing<Vec<u32>>, Error> {
         let residues: Vec<Zeroizing<Vec<u64>>> =
             ciphertext.primes.iter().zip(&self.0).enumerate().map(|(i, (c, s))| phase(c, s, i)).collect();
         let lift = Lift::new(residues.len());
-        let mut slots = Vec::with_capacity(N);
+        let mut slots = Zeroizing::new(Vec::with_capacity(N));
         let mut residue = vec![0; residues.len()];
         for place in 0..N {
             residue.iter_mut().zip(&residues).for_each(|(own, all)| *own = all[place]);
@@ -269,9 +266,10 @@ fn power(base: u64, exponent: u64, modulus: u64) -> u64 {
     })
 }
 
-/// Appends residues, 7 bytes each, little-endian.
-pub(crate) fn write(bytes: &mut Vec<u8>, words: impl Iterator<Item = u64>) {
-    words.for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()[..WORD_BYTES]));
+/// Writes residues, 7 bytes each, little-endian.
+pub(crate) fn write(bytes: &mut [u8], words: impl Iterator<Item = u64>) {
+    let places = bytes.as_chunks_mut::<WORD_BYTES>().0;
+    places.iter_mut().zip(words).for_each(|(bytes, word)| bytes.copy_from_slice(&word.to_le_bytes()[..WORD_BYTES]));
 }
 
 /// Reads what [`write`] wrote.
@@ -286,16 +284,16 @@ pub(crate) fn read(bytes: &[u8]) -> impl Iterator<Item = u64> {
 mod tests {
     use super::*;
 
+    /// 218 bits in the standard of 2018, 214 in the guidelines of 2024.
     #[test]
-    fn the_modulus_is_within_the_standards_table() {
-        assert!(
-            modulus_bits(PRIMES.len()) < 218.0
-                && PRIMES.iter().all(|p| p % (2 * N as u64) == 1 && *p < 1 << PRIME_BITS)
-        );
+    fn the_modulus_is_within_the_published_tables() {
+        assert!(modulus_bits(PRIMES.len()) < 214.0 && PRIMES.iter().all(|p| p % (2 * N as u64) == 1));
         assert!(PRIMES.is_sorted_by(|a, b| a > b) && T % (2 * N as u64) == 1);
     }
 
-    /// The stored form is of this transform: at odd powers of a root of unity, bit-reversed.
+    const ROOTS: [u64; 4] = [14484794116327875, 3633092554435122, 2089983143394521, 6684288866906147];
+
+    /// The stored form is of this transform: at odd powers of these roots of unity, bit-reversed.
     #[test]
     fn the_transform_is_pinned() {
         for prime in 0..PRIMES.len() {
@@ -303,19 +301,19 @@ mod tests {
             x[1] = 1;
             let (values, p) = (transform(&x, prime), PRIMES[prime]);
             let root = values[0];
-            assert_eq!(power(root, N as u64, p), p - 1);
+            assert_eq!((root, power(root, N as u64, p)), (ROOTS[prime], p - 1));
             for (place, value) in values.iter().enumerate() {
                 let odd = 2 * (place as u64).reverse_bits().wrapping_shr(64 - N.ilog2()) + 1;
                 assert_eq!(*value, power(root, odd, p));
             }
-            println!("root of unity modulo {p}: {root}");
         }
     }
 
     #[test]
     fn words_that_are_not_below_the_prime_are_left_out() {
         let p = PRIMES[0];
-        let mut given = [[p - 1, p, (1 << 54) - 1, 3], [p, 5, 6, 7]].concat().into_iter().map(|w| w << 10 | 1023);
+        let all = [[p - 1, p, (1 << 54) - 1, 3], [p, 5, 6, 7]].concat();
+        let mut given = all.into_iter().map(|word| word << p.leading_zeros() | 1023);
         let words = below(p, 4, |count| Zeroizing::new(given.by_ref().take(count).collect()));
         assert_eq!(words, [p - 1, 3, 5, 6]);
     }
