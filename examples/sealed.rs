@@ -79,7 +79,7 @@ fn story(records: &Records, rows: usize, options: SealedOptions) -> Any<()> {
     let grant = node.admit(ticket.request().clone())?;
     let task = releaser.task(&grant)?;
     let (packed, task) = (task.packed(), task.to_bytes()?);
-    let of = if packed { "packed chunks, which need no key" } else { "chunks, and the evaluation key," };
+    let of = if packed { "packed chunks, which need no key," } else { "chunks, and the evaluation key," };
     println!("   the task has {} bytes; {of} go by CID", task.len());
     let began = Instant::now();
     let results = operators

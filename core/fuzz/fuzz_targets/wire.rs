@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use sealock::fhe::table::{EncryptedChunk, EncryptedResult, Filter, Output, Plan, Points};
 use sealock::job::JobRequest;
 use sealock::ledger::{Applied, SignedTransaction};
-use sealock::protocol::Claim;
+use sealock::protocol::{Claim, ExecutorClaim};
 use sealock::receipt::Receipt;
 use sealock::release::SealedResult;
 use sealock::sealed::{ExecutorResult, Part, Task};
@@ -29,6 +29,10 @@ fuzz_target!(|data: &[u8]| {
             let text = String::from_utf8_lossy(data);
             if let Some((deadline, mac)) = Claim::parse(&text) {
                 assert_eq!(text.to_lowercase(), format!("sealock {deadline}.{}", hex(&mac)));
+            }
+            if let Some((deadline, body, signature)) = ExecutorClaim::parse(&text) {
+                let (body, signature) = (hex(body.as_bytes()), hex(signature.as_bytes()));
+                assert_eq!(text.to_lowercase(), format!("sealock-executor {deadline}.{body}.{signature}"));
             }
             return;
         }
