@@ -49,7 +49,9 @@ fn main() {
     let (ours, plain) = (number("SEALOCK_BENCH_ROWS", ROWS_PER_CHUNK), number("SEALOCK_BENCH_PLAIN_ROWS", 4));
     let cores = rayon::current_num_threads();
     println!("Encrypted columns against plain tfhe-rs 1.8 (FheUint32, FheUint16, FheUint8); {cores} cores");
-    println!("Columns are in memory on both sides. Packed chunks are full; one row in a chunk costs as much as 8,192.\n");
+    println!(
+        "Columns are in memory on both sides. Packed chunks are full; one row in a chunk costs as much as 8,192.\n"
+    );
 
     let start = Instant::now();
     let key = TableKey::generate().expect("randomness");

@@ -143,8 +143,8 @@ impl Owner {
     /// is called with stage, done and total; with a method `on_step`, that is called with a `Step`.
     ///
     /// `sealed=True` also encrypts the columns for executors that see no value of them (TFHE): see `Executor` and `releaser`. A
-    /// dict says how: `public`, dimensions that stay in the clear; `rows_per_chunk`; `canaries`, chunks of made-up rows; `quorum`,
-    /// how many executors must agree; `packed`, whether the rows are encrypted a second time, for programs whose filters need no
+    /// dict says how: `public`, dimensions that stay in the clear; `rows_per_chunk`, 512 if not said; `canaries`, chunks of made-up
+    /// rows, one for each eight; `quorum`, how many executors must agree, 1 to 16 and 1 if not said; `packed`, whether the rows are encrypted a second time, for programs whose filters need no
     /// bootstraps: they are if no dimension is public and there are 2,048 or more. By bootstraps, a filtered sum takes some 50 ms of
     /// a core for each row, and 8 kB of storage for each value.
     ///

@@ -366,7 +366,8 @@ impl Releaser {
         self.run(py, move |releaser| Ok(releaser.struck(&asset)?.iter().map(ToString::to_string).collect()))
     }
 
-    /// Takes an executor's results of this asset again: if its memory was broken, say, and it meant no harm.
+    /// Takes an executor's results of this asset again, of other jobs: if its memory was broken, say, and it meant no harm. Of a job
+    /// each executor has one result opened, right or wrong: another executor's result completes it.
     fn forgive(&self, py: Python<'_>, asset: &Asset, executor: &Bound<'_, PyAny>) -> Result<()> {
         let (asset, executor) = (asset.0.clone(), convert::address(executor)?);
         self.run(py, move |releaser| Ok(releaser.forgive(&asset, executor)?))

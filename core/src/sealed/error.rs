@@ -117,8 +117,8 @@ impl Classify for SealedError {
                     .into(),
             ),
             SealedError::NotSealed { .. } => Some("use Node::compute".into()),
-            SealedError::AwaitsExecutors(_) => Some("use sealed::Releaser with the results of executors".into()),
-            SealedError::NotReleased => Some("the log of the asset's owner says why".into()),
+            SealedError::AwaitsExecutors(_) => Some("give executors its task, and their results to its owner's releaser".into()),
+            SealedError::NotReleased => Some("the refusals of the owner's node say why; results of other executors may do".into()),
             _ => None,
         }
     }

@@ -177,6 +177,6 @@ def _tree(estimator: Any, label: Any, schema: Schema, features: Sequence[str] | 
 
     ways = [conditions(leaf) for leaf in leaves(0, {})]
     if not ways or any(not way for way in ways):
-        which = "every row" if ways else "no row"
-        raise InvalidArgument(f"the tree predicts {label!r} of {which}", hint="ask without a filter")
+        which, hint = ("every row", "ask without a filter") if ways else ("no row", "there is nothing to ask")
+        raise InvalidArgument(f"the tree predicts {label!r} of {which}", hint=hint)
     return reduce(or_, [reduce(and_, way) for way in ways])
