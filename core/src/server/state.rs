@@ -193,7 +193,6 @@ impl State {
         self.waiting_for().get(&job).map(|(tried, at)| (*tried, at.elapsed()))
     }
 
-    /// The jobs that wait for executors.
     /// The task of a job, which `lay_out` lays out if it was not among the last. It is the same each time.
     pub(crate) fn assigned(
         &self,
@@ -211,6 +210,7 @@ impl State {
         Ok(assigned)
     }
 
+    /// The jobs that wait for executors.
     pub(crate) fn awaiting(&self) -> Vec<JobId> {
         self.waiting_for().keys().copied().collect()
     }

@@ -5,7 +5,7 @@ use tfhe::core_crypto::prelude::*;
 use super::{
     evaluate::Rows,
     key::TableKey,
-    packed::{Circuit, Wide, write_result},
+    packed::{Circuit, PackedCiphertext, write_result},
     params::{BLOCK_BITS, BLOCK_DELTA, BOX, DELTA, LIMB_BITS, N, POLY, cut, native, widen},
     query::{Output, Plan},
 };
@@ -54,7 +54,7 @@ pub(crate) fn to_element(lwe: &[u64]) -> Vec<u64> {
 pub struct EncryptedResult {
     pub(crate) groups: usize,
     pub(crate) samples: Vec<Sample>,
-    pub(crate) packed: Vec<Wide>,
+    pub(crate) packed: Vec<PackedCiphertext>,
 }
 
 impl std::fmt::Debug for EncryptedResult {

@@ -344,21 +344,25 @@ impl Planner<'_> {
                 None => rests.push((rest, set)),
             }
         }
-        let mut any = None;
-        for (rest, set) in rests {
-            let rest = self.diagram(&rest)?;
-            if matches!(rest, Part::Always(false)) {
-                continue;
-            }
+        let cases = rests.into_iter().map(|(rest, set)| Some((set, self.diagram(&rest)?))).collect::<Option<_>>()?;
+        self.cases(column, cases)
+    }
+
+    /// What holds of a row whose value of the column is in one of these sets, of which no two meet.
+    fn cases(&mut self, column: usize, mut cases: Vec<(Set, Part)>) -> Option<Part> {
+        cases.retain(|(_, rest)| !matches!(rest, Part::Always(false)));
+        let mut any = Part::Always(false);
+        for (set, rest) in cases {
             let both = self.combine(vec![Part::Set(column, set), rest], true)?;
-            any = match (any, self.settle(both)?) {
-                (_, Part::Always(true)) => return Some(Part::Always(true)),
-                (None, Part::Expr(own)) => Some(own),
-                (Some(others), Part::Expr(own)) => Some(either(others, own)),
-                (others, _) => others,
+            any = match any {
+                Part::Always(_) => both,
+                others => match (self.settle(others)?, self.settle(both)?) {
+                    (Part::Expr(others), Part::Expr(both)) => Part::Expr(either(others, both)),
+                    (Part::Always(false), only) | (only, _) => only,
+                },
             };
         }
-        Some(any.map_or(Part::Always(false), Part::Expr))
+        Some(any)
     }
 
     /// That there are all values, and that what they score reaches the least. Each value of a column leaves a score that the
@@ -406,25 +410,10 @@ impl Planner<'_> {
         for (points, value) in points.iter().zip(0..) {
             append(kinds.entry((least - points).clamp(low, high + 1)).or_default(), value..value + 1);
         }
-        let mut any = None;
-        for (rest, ranges) in kinds {
-            let rest = self.scored(others, &ends[1..], rest, positive)?;
-            if matches!(rest, Part::Always(false)) {
-                continue;
-            }
-            let set = Part::Set(*column, Set { ranges, null: false });
-            if let Part::Always(true) = rest {
-                // Of the last column there is one such set.
-                return Some(set);
-            }
-            let both = self.combine(vec![set, rest], true)?;
-            any = match (any, self.settle(both)?) {
-                (None, Part::Expr(own)) => Some(own),
-                (Some(others), Part::Expr(own)) => Some(either(others, own)),
-                (others, _) => others,
-            };
-        }
-        Some(any.map_or(Part::Always(false), Part::Expr))
+        let case =
+            |(rest, ranges)| Some((Set { ranges, null: false }, self.scored(others, &ends[1..], rest, positive)?));
+        let cases = kinds.into_iter().map(case).collect::<Option<_>>()?;
+        self.cases(*column, cases)
     }
 
     /// All of these, or any: of one column, one set.

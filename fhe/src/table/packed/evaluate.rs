@@ -6,7 +6,7 @@ use super::{
     Circuit,
     circuit::{Computed, Expr, Keep},
     column,
-    ring::{N, PRIMES, Wide, plan, reduce, subtract},
+    ring::{N, PRIMES, PackedCiphertext, plan, reduce, subtract},
 };
 use crate::{
     Error,
@@ -25,7 +25,8 @@ pub fn evaluate_packed(plan: &Plan, rows: &Rows<'_>) -> Result<EncryptedResult, 
     let groups = rows.check(plan)?;
     let by_prime: Vec<Vec<Powers>> =
         (0..circuit.primes).into_par_iter().map(|prime| circuit.evaluate(rows, prime)).collect();
-    let mut packed: Vec<Wide> = circuit.computed.iter().map(|_| Wide { primes: Vec::new() }).collect();
+    let mut packed: Vec<PackedCiphertext> =
+        circuit.computed.iter().map(|_| PackedCiphertext { primes: Vec::new() }).collect();
     for computed in by_prime {
         packed.iter_mut().zip(computed).for_each(|(own, powers)| own.primes.push(powers));
     }
@@ -46,7 +47,10 @@ impl Circuit {
                 let (stored, seed) = rows.chunk(column, Form::Values).packed();
                 column::add(stored, seed, limb, prime, &mut [&mut element]);
                 let element = Vec::from(element);
-                keep.as_ref().map_or(element.clone(), |keep| product(keep, &element, prime))
+                match &keep {
+                    Some(keep) => product(keep, &element, prime),
+                    None => element,
+                }
             }
         };
         self.computed.par_iter().map(of).collect()

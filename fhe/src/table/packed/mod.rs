@@ -63,7 +63,7 @@ pub use evaluate::evaluate_packed;
 pub(crate) use open::write_result;
 #[cfg(test)]
 pub(crate) use ring::PRIMES;
-pub(crate) use ring::{ELEMENT_BYTES, Secret, Wide};
+pub(crate) use ring::{ELEMENT_BYTES, PackedCiphertext, Secret};
 
 /// Rows of a chunk of packed data: the slots of a ring element.
 pub const PACKED_ROWS_PER_CHUNK: usize = ring::N;

@@ -8,7 +8,7 @@ use super::{
     Circuit,
     circuit::{Computed, Keep},
     column,
-    ring::{N, POLYNOMIAL_BYTES, PRIMES, Secret, Wide, read, write},
+    ring::{N, POLYNOMIAL_BYTES, PRIMES, PackedCiphertext, Secret, read, write},
 };
 use crate::{
     Error,
@@ -23,7 +23,7 @@ impl Circuit {
     }
 
     /// Reads ciphertexts from bytes of [`Self::result_len`].
-    pub(crate) fn read_result(&self, what: &'static str, bytes: &[u8]) -> Result<Vec<Wide>, Error> {
+    pub(crate) fn read_result(&self, what: &'static str, bytes: &[u8]) -> Result<Vec<PackedCiphertext>, Error> {
         let mut polynomials = bytes.chunks_exact(POLYNOMIAL_BYTES);
         let mut next = |prime: usize| {
             let words: Vec<u64> = read(polynomials.next().expect("the length was checked")).collect();
@@ -31,13 +31,13 @@ impl Circuit {
         };
         let mut one = |computed: &Computed| {
             let mut of_prime = |prime| (0..=self.degree_of(*computed)).map(|_| next(prime)).collect();
-            Ok(Wide { primes: (0..self.primes).map(&mut of_prime).collect::<Result<_, Error>>()? })
+            Ok(PackedCiphertext { primes: (0..self.primes).map(&mut of_prime).collect::<Result<_, Error>>()? })
         };
         self.computed.iter().map(&mut one).collect()
     }
 
-    fn fits(&self, packed: &[Wide]) -> bool {
-        let fits = |(one, wide): (&Computed, &Wide)| {
+    fn fits(&self, packed: &[PackedCiphertext]) -> bool {
+        let fits = |(one, wide): (&Computed, &PackedCiphertext)| {
             wide.primes.len() == self.primes
                 && wide
                     .primes
@@ -126,7 +126,7 @@ fn of_row(own: &mut Opened, output: Output, kept: bool, value: Option<u64>) {
 }
 
 /// Appends ciphertexts.
-pub(crate) fn write_result(bytes: &mut Vec<u8>, packed: &[Wide]) {
+pub(crate) fn write_result(bytes: &mut Vec<u8>, packed: &[PackedCiphertext]) {
     for polynomial in packed.iter().flat_map(|wide| &wide.primes).flatten() {
         let start = bytes.len();
         bytes.resize(start + POLYNOMIAL_BYTES, 0);

@@ -32,7 +32,7 @@ pub(crate) const NOISE_VARIANCE: f64 = COINS as f64 / 2.0;
 ///
 /// Invariant: as many for each prime, of `N` residues each.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Wide {
+pub(crate) struct PackedCiphertext {
     /// By prime, then by power of the secret key.
     pub primes: Vec<Vec<Vec<u64>>>,
 }
@@ -161,28 +161,31 @@ impl Secret {
     ///
     /// # Errors
     /// [`Error::Noise`] if the phase is not below a quarter of the modulus.
-    pub fn decrypt(&self, ciphertext: &Wide) -> Result<Zeroizing<Vec<u32>>, Error> {
-        let residues: Vec<Zeroizing<Vec<u64>>> =
-            ciphertext.primes.iter().zip(&self.0).enumerate().map(|(i, (c, s))| phase(c, s, i)).collect();
-        let lift = Lift::new(residues.len());
+    pub fn decrypt(&self, ciphertext: &PackedCiphertext) -> Result<Zeroizing<Vec<u32>>, Error> {
         let mut slots = Zeroizing::new(Vec::with_capacity(N));
-        let mut residue = vec![0; residues.len()];
-        for place in 0..N {
-            residue.iter_mut().zip(&residues).for_each(|(own, all)| *own = all[place]);
-            slots.push(lift.modulo_t(&residue).ok_or(Error::Noise)? as u32);
+        for (value, share) in self.lifted(ciphertext) {
+            if share.abs() >= 0.25 {
+                return Err(Error::Noise);
+            }
+            slots.push(value);
         }
         slots_plan().fwd(&mut slots);
         Ok(slots)
     }
 
-    /// log2 of the greatest phase, for tests of the bound.
-    #[cfg(test)]
-    pub fn magnitude(&self, ciphertext: &Wide) -> f64 {
-        let residues: Vec<_> =
+    /// Each coefficient of the phase modulo t, and what share of the modulus it is.
+    fn lifted(&self, ciphertext: &PackedCiphertext) -> impl Iterator<Item = (u32, f64)> {
+        let residues: Vec<Zeroizing<Vec<u64>>> =
             ciphertext.primes.iter().zip(&self.0).enumerate().map(|(i, (c, s))| phase(c, s, i)).collect();
         let lift = Lift::new(residues.len());
-        let share = |place: usize| lift.share(&residues.iter().map(|all| all[place]).collect::<Vec<_>>()).1.abs();
-        (0..N).map(share).fold(0.0, f64::max).log2() + modulus_bits(residues.len())
+        (0..N).map(move |place| lift.of(residues.iter().map(|all| all[place])))
+    }
+
+    /// log2 of the greatest phase, for tests of the bound.
+    #[cfg(test)]
+    pub fn magnitude(&self, ciphertext: &PackedCiphertext) -> f64 {
+        let greatest = self.lifted(ciphertext).map(|(_, share)| share.abs()).fold(0.0, f64::max);
+        greatest.log2() + modulus_bits(ciphertext.primes.len())
     }
 }
 
@@ -231,26 +234,17 @@ impl Lift {
         Self { primes: (0..primes).map(of).collect(), modulus }
     }
 
-    /// The integer's share of q, and the multiple of q that is taken off, beside the `y_i`.
-    fn share(&self, residues: &[u64]) -> (f64, f64) {
-        let sum: f64 = residues
-            .iter()
-            .zip(&self.primes)
-            .map(|(r, (p, inverse, _))| times(*r, *inverse, *p) as f64 / *p as f64)
-            .sum();
-        let whole = sum.round();
-        (whole, sum - whole)
-    }
-
-    fn modulo_t(&self, residues: &[u64]) -> Option<u64> {
-        let (whole, share) = self.share(residues);
-        let sum = residues
-            .iter()
-            .zip(&self.primes)
-            .map(|(r, (p, inverse, cofactor))| times(*r, *inverse, *p) % T * cofactor)
-            .sum::<u64>();
+    /// An integer modulo t, and its share of q.
+    fn of(&self, residues: impl Iterator<Item = u64>) -> (u32, f64) {
+        let (mut share, mut sum) = (0.0, 0);
+        for (residue, (p, inverse, cofactor)) in residues.zip(&self.primes) {
+            let y = times(residue, *inverse, *p);
+            share += y as f64 / *p as f64;
+            sum += y % T * cofactor;
+        }
+        let whole = f64::round(share);
         let taken = whole as u64 * self.modulus % T;
-        (share.abs() < 0.25).then(|| (sum % T + T - taken) % T)
+        (((sum % T + T - taken) % T) as u32, share - whole)
     }
 }
 
@@ -345,10 +339,13 @@ mod tests {
         for primes in 1..=PRIMES.len() {
             let lift = Lift::new(primes);
             for x in [0i64, 1, -1, 65536, 65537, -65537, 1 << 51, -(1 << 51) + 12345] {
-                let residues: Vec<u64> = PRIMES[..primes].iter().map(|p| x.rem_euclid(*p as i64) as u64).collect();
-                assert_eq!(lift.modulo_t(&residues), Some(x.rem_euclid(T as i64) as u64));
+                let residues = PRIMES[..primes].iter().map(|p| x.rem_euclid(*p as i64) as u64);
+                let (value, share) = lift.of(residues);
+                assert_eq!(i64::from(value), x.rem_euclid(T as i64));
+                assert!(share.abs() < 0.25);
             }
         }
-        assert_eq!(Lift::new(1).modulo_t(&[PRIMES[0] / 2]), None);
+        let (_, share) = Lift::new(1).of(std::iter::once(PRIMES[0] / 2));
+        assert!(share.abs() > 0.25);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::table::packed::{
-    Circuit, Wide,
+    Circuit, PackedCiphertext,
     circuit::{Expr, Keep, bound},
 };
 
@@ -267,7 +267,7 @@ fn what_no_plan_computes_is_refused_when_it_is_opened() {
     let open = |result: &EncryptedResult| key.open_rows(&plan, result, &rows);
     let honest = vec![vec![Opened::Count(2), Opened::Sum { count: 2, sum: 41_009 }]];
     assert_eq!(open(&result).unwrap(), honest);
-    let forged = |forge: &dyn Fn(&mut Vec<Wide>)| {
+    let forged = |forge: &dyn Fn(&mut Vec<PackedCiphertext>)| {
         let mut forged = result.clone();
         forge(&mut forged.packed);
         open(&forged)
@@ -275,7 +275,7 @@ fn what_no_plan_computes_is_refused_when_it_is_opened() {
     // A word that was altered: the polynomial is another one everywhere.
     assert_eq!(forged(&|packed| packed[0].primes[0][0][5] ^= 1).unwrap_err(), Error::Noise);
     // Bits twice are no bits.
-    let twice = |packed: &mut Vec<Wide>| {
+    let twice = |packed: &mut Vec<PackedCiphertext>| {
         for (prime, powers) in packed[0].primes.iter_mut().enumerate() {
             let p = crate::table::packed::PRIMES[prime];
             powers.iter_mut().flatten().for_each(|word| *word = *word * 2 % p);
@@ -283,7 +283,8 @@ fn what_no_plan_computes_is_refused_when_it_is_opened() {
     };
     assert_eq!(forged(&twice).unwrap_err(), Error::Noise);
     // Values of rows that the bits leave out: no row's, then every row's.
-    let zero = |packed: &mut Vec<Wide>| packed[0].primes.iter_mut().flatten().flatten().for_each(|word| *word = 0);
+    let zero =
+        |packed: &mut Vec<PackedCiphertext>| packed[0].primes.iter_mut().flatten().flatten().for_each(|word| *word = 0);
     assert_eq!(forged(&zero).unwrap_err(), Error::Noise);
     assert!(matches!(forged(&|packed| drop(packed.pop())), Err(Error::Shape { .. })));
     // Of another key, and by other routes.
