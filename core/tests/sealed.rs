@@ -1,187 +1,35 @@
 //! Sealed data as a dialogue between owner, consumer and executors; and what an executor that lies gets.
 
-use std::io::Read;
+#[path = "support/sealed.rs"]
+mod support;
+
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray};
-use sealock::asset::{Column, Mode, Schema, Table, Terms, Value};
+use sealock::asset::{Mode, Value};
 use sealock::order::{JobTicket, Order};
-use sealock::owner::{Offer, Owner};
+use sealock::owner::Offer;
 use sealock::policy::Policy;
-use sealock::program::{
-    Aggregation, Filter, Query, col, count, histogram, max, mean, median, secret, stddev_pop, sum, variance,
-};
+use sealock::program::{Filter, Query, col, count, histogram, max, mean, median, secret, stddev_pop, sum, variance};
 use sealock::receipt::{Receipt, verify_chain};
-use sealock::release::{Answer, SealedResult};
-use sealock::sealed::{Executor, ExecutorResult, Part, Releaser, SealedManifest, SealedOptions, Task};
-use sealock::store::{Cid, MemoryStore, Store, dag, unixfs};
-use sealock::time::ManualClock;
-use sealock::{Account, Asset, Error, ErrorKind, Exchange};
+use sealock::release::SealedResult;
+use sealock::sealed::{Executor, ExecutorResult, Part, Releaser, SealedOptions, Task};
+use sealock::store::Cid;
+use sealock::{Account, Error, ErrorKind, Exchange};
+use support::{Dice, PLANS, REGIONS, World, count_of, narrow, plainly, policy, table, terms};
 
-const PLANS: [&str; 3] = ["free", "half", "full"];
-const REGIONS: [&str; 2] = ["north", "south"];
-
-/// Numbers without pattern, the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
+/// The results of a task in which every chunk's first count is one too many: 2^-12 of the torus is added to it.
+fn lie(world: &World, executor: &Executor, task: &Task) -> ExecutorResult {
+    let parts = executor.parts(task).unwrap();
+    let lies: Vec<Cid> = parts.iter().map(|part| lie_about(world, executor, part)).collect();
+    executor.join(task, &lies).unwrap()
 }
 
-fn schema() -> Schema {
-    Schema::new(vec![
-        Column::category("plan", PLANS).dimension(),
-        Column::category("region", REGIONS).dimension().nullable(),
-        // Tenths, as a dimension in bins and as a measure.
-        Column::decimal("score", 1, -300, 300).dimension().measure().nullable().bins([-300, -50, 80, 300]),
-        Column::boolean("limited").measure(),
-        Column::integer("visits", -5, 50).measure().nullable(),
-        Column::decimal("cost", 2, -100_000, 900_000).measure(),
-    ])
-    .unwrap()
-}
-
-fn table(rows: usize) -> Table {
-    let mut dice = Dice(7);
-    let mut plans = Vec::new();
-    let (mut regions, mut scores, mut limited, mut visits, mut costs) = (vec![], vec![], vec![], vec![], vec![]);
-    for _ in 0..rows {
-        plans.push(PLANS[dice.below(3) as usize]);
-        regions.push(Some(dice.below(9)).filter(|n| *n < 8).map(|n| REGIONS[n as usize % 2]));
-        scores.push(Some(dice.below(660)).filter(|n| *n <= 600).map(|n| n as f64 / 10.0 - 30.0));
-        limited.push(dice.below(3) == 0);
-        visits.push(Some(dice.below(72)).filter(|n| *n <= 55).map(|n| n as i64 - 5));
-        costs.push(dice.below(1_000_001) as f64 / 100.0 - 1000.0);
-    }
-    let columns: [(&str, ArrayRef); 6] = [
-        ("plan", Arc::new(StringArray::from_iter_values(plans))),
-        ("region", Arc::new(StringArray::from_iter(regions))),
-        ("score", Arc::new(arrow::array::Float64Array::from(scores))),
-        ("limited", Arc::new(BooleanArray::from(limited))),
-        ("visits", Arc::new(Int64Array::from(visits))),
-        ("cost", Arc::new(arrow::array::Float64Array::from(costs))),
-    ];
-    Table::from_batches(schema(), [RecordBatch::try_from_iter(columns).unwrap()]).unwrap()
-}
-
-fn policy() -> Policy {
-    Policy::deny_all()
-        .dimensions(["plan", "region", "score"])
-        .measures(["limited", "visits", "cost"])
-        .aggregations(Aggregation::ALL)
-        .any_program()
-        .min_group_size(2)
-}
-
-/// A narrow policy, for tests of what happens around the computation: one encrypted dimension, counts and sums.
-fn narrow() -> Policy {
-    Policy::deny_all()
-        .dimensions(["plan"])
-        .measures(["visits"])
-        .aggregations([Aggregation::Count, Aggregation::Sum])
-        .any_program()
-        .min_group_size(1)
-}
-
-struct World {
-    exchange: Exchange,
-    owner: Owner,
-    asset: Asset,
-}
-
-fn terms() -> Terms {
-    Terms::free(100).uses_per_order(60).valid_for(24 * 3600)
-}
-
-impl World {
-    fn new(table: &Table, policy: Policy, options: SealedOptions) -> Self {
-        let clock = Arc::new(ManualClock::at(1_800_000_000));
-        let exchange = Exchange::in_memory_at(clock).unwrap();
-        let owner = exchange.owner(Account::generate()).unwrap();
-        let asset = owner.publish(&Offer::new("sealed people", table, policy, terms()).sealed(options)).unwrap().asset;
-        Self { exchange, owner, asset }
-    }
-
-    fn executor(&self) -> Executor {
-        Executor::on(&self.exchange, Account::generate())
-    }
-
-    fn order(&self, asset: &Asset) -> Order {
-        let consumer = self.exchange.consumer(Account::generate()).unwrap();
-        consumer.buy(asset, 1).unwrap();
-        consumer.order(asset).unwrap()
-    }
-
-    fn releaser(&self, executors: &[&Executor]) -> Releaser<'_> {
-        Releaser::new(self.owner.node(), executors.iter().map(|executor| executor.address()))
-    }
-
-    /// Admits a request, and gives its task.
-    fn task(&self, ticket: &JobTicket) -> Task {
-        let releaser = self.releaser(&[]);
-        releaser.task(&self.owner.node().admit(ticket.request().clone()).unwrap()).unwrap()
-    }
-
-    fn release(
-        &self,
-        ticket: &JobTicket,
-        executors: &[&Executor],
-        results: &[ExecutorResult],
-    ) -> Result<(SealedResult, Receipt), Error> {
-        let grant = self.owner.node().admit(ticket.request().clone())?;
-        self.releaser(executors).release(grant, results)
-    }
-
-    fn reason(&self) -> String {
-        self.owner.node().refusals().last().expect("something was refused").reason.clone()
-    }
-
-    fn read(&self, file: &Cid) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        unixfs::Reader::open(self.exchange.store(), file).unwrap().read_to_end(&mut bytes).unwrap();
-        bytes
-    }
-
-    fn write(&self, bytes: &[u8]) -> Cid {
-        let profile = unixfs::Profile::UnixfsV1_2025;
-        unixfs::add(self.exchange.store(), &mut &*bytes, profile, &mut |_| std::ops::ControlFlow::Continue(()))
-            .unwrap()
-            .root
-    }
-
-    /// The results of a task in which every chunk's first count is one too many: 2^-12 of the torus is added to it.
-    fn lie(&self, executor: &Executor, task: &Task) -> ExecutorResult {
-        let parts = executor.parts(task).unwrap();
-        let lies: Vec<Cid> = parts.iter().map(|part| self.lie_about(executor, part)).collect();
-        executor.join(task, &lies).unwrap()
-    }
-
-    fn lie_about(&self, executor: &Executor, part: &Part) -> Cid {
-        let mut bytes = self.read(&executor.run_part(part).unwrap());
-        let body = &mut bytes[5 + 4 * 2048..][..4];
-        let lied = u32::from_le_bytes((&*body).try_into().unwrap()).wrapping_add(1 << 20);
-        body.copy_from_slice(&lied.to_le_bytes());
-        self.write(&bytes)
-    }
-
-    fn manifest(&self) -> SealedManifest {
-        let encrypted = self.asset.description().sealed.encrypted.clone().unwrap();
-        SealedManifest::load(self.exchange.store(), &encrypted.manifest, self.asset.owner()).unwrap()
-    }
-}
-
-fn count_of(answer: &Answer) -> f64 {
-    answer.numbers("count").unwrap().to_f64()[0].unwrap()
-}
-
-/// What the same owner answers about the same table in a sealed query, computed by the cube.
-fn plainly(world: &World, order: &Order, query: &Query) -> Answer {
-    let ticket = order.request(query).unwrap();
-    let (result, receipt) = world.owner.node().run(ticket.request().clone()).unwrap();
-    ticket.open(&result, &receipt).unwrap()
+fn lie_about(world: &World, executor: &Executor, part: &Part) -> Cid {
+    let mut bytes = world.read(&executor.run_part(part).unwrap());
+    let body = &mut bytes[5 + 4 * 2048..][..4];
+    let lied = u32::from_le_bytes((&*body).try_into().unwrap()).wrapping_add(1 << 20);
+    body.copy_from_slice(&lied.to_le_bytes());
+    world.write(&bytes)
 }
 
 fn any_filter(dice: &mut Dice, depth: u32) -> Filter {
@@ -335,7 +183,7 @@ fn a_lie_that_nothing_checks_is_released_and_a_canary_finds_it() {
     let ask = |world: &World, order: &Order, honest: bool| {
         let (executor, ticket) = (world.executor(), order.request(&query).unwrap());
         let task = world.task(&ticket);
-        let result = if honest { executor.run(&task).unwrap() } else { world.lie(&executor, &task) };
+        let result = if honest { executor.run(&task).unwrap() } else { lie(world, &executor, &task) };
         let (sealed, receipt) = world.release(&ticket, &[&executor], &[result])?;
         Ok::<_, Error>(count_of(&ticket.open(&sealed, &receipt)?))
     };
@@ -356,7 +204,7 @@ fn who_lied_once_is_not_opened_again_until_forgiven() {
     let (order, liar, honest) = (world.order(&world.asset), world.executor(), world.executor());
     let ticket = order.request(&Query::select([count()])).unwrap();
     let task = world.task(&ticket);
-    let lie = world.lie(&liar, &task);
+    let lie = lie(&world, &liar, &task);
     let both = [&liar, &honest];
     let failed = world.release(&ticket, &both, std::slice::from_ref(&lie)).unwrap_err();
     assert_eq!(failed.kind(), ErrorKind::Rejected);
@@ -383,7 +231,7 @@ fn a_quorum_outvotes_a_liar_and_lets_nobody_vote_twice() {
     let all = [&liar, &one, &other];
     let ticket = order.request(&Query::select([count(), sum("visits")])).unwrap();
     let task = world.task(&ticket);
-    let (lie, truth) = (world.lie(&liar, &task), one.run(&task).unwrap());
+    let (lie, truth) = (lie(&world, &liar, &task), one.run(&task).unwrap());
     for too_few in [vec![], vec![truth.clone()], vec![truth.clone(), truth.clone()], vec![lie.clone(), truth.clone()]] {
         assert_eq!(world.release(&ticket, &all, &too_few).unwrap_err().kind(), ErrorKind::Rejected);
     }
@@ -467,7 +315,7 @@ fn a_job_is_released_once_and_a_replay_gets_the_same() {
     let ticket = order.request(&Query::select([sum("visits")])).unwrap();
     let result = executor.run(&world.task(&ticket)).unwrap();
     let first = world.release(&ticket, &[&executor], std::slice::from_ref(&result)).unwrap();
-    for results in [vec![result.clone()], vec![], vec![world.lie(&executor, &world.task(&ticket))]] {
+    for results in [vec![result.clone()], vec![], vec![lie(&world, &executor, &world.task(&ticket))]] {
         let again = world.release(&ticket, &[&executor], &results).unwrap();
         assert_eq!((first.0.to_bytes().unwrap(), &first.1), (again.0.to_bytes().unwrap(), &again.1));
     }
@@ -582,160 +430,6 @@ fn noise_is_drawn_for_what_was_opened_and_charged() {
     let third = order.request(&Query::select([count()])).unwrap();
     assert_eq!(world.owner.node().admit(third.request().clone()).unwrap_err().kind(), ErrorKind::Rejected);
     assert_eq!(world.owner.node().refusals().last().unwrap().kind, ErrorKind::BudgetExhausted);
-}
-
-/// Copies what is below a block, but for one.
-fn copy(from: &dyn Store, to: &dyn Store, root: &Cid, without: &Cid) {
-    let block = from.get(root).unwrap();
-    to.put(&block).unwrap();
-    dag::links(&block).unwrap().iter().filter(|link| *link != without).for_each(|link| copy(from, to, link, without));
-}
-
-#[test]
-fn packed_rows_answer_the_same_and_take_no_evaluation_key() {
-    let table = table(150);
-    let options = SealedOptions::new().public(["region"]).rows_per_chunk(150).canaries(1).packed(true);
-    let world = World::new(&table, policy(), options);
-    let plain = world.owner.publish(&Offer::new("plain people", &table, policy(), terms())).unwrap();
-    assert!(plain.suppression.suppressed_rows > 0 && plain.suppression.suppressed_values > 0);
-    let manifest = world.manifest();
-    let packed = manifest.body().packed.as_ref().unwrap();
-    let kept = plain.suppression.rows - plain.suppression.suppressed_rows;
-    assert!(packed.chunks.len() == 2 && packed.chunks.iter().all(|chunk| u64::from(chunk.rows) == kept));
-    // All that an executor needs of the packed data, and not the key.
-    let (key, store) = (manifest.body().evaluation_key, Arc::new(MemoryStore::default()));
-    copy(world.exchange.store(), &store, manifest.block().cid(), &key);
-    assert!(!store.has(&key).unwrap());
-    let executor = Executor::new(Arc::clone(&store), Account::generate());
-    let (order, plain_order) = (world.order(&world.asset), world.order(&plain.asset));
-    let edge = |text: &str| Value::decimal(text).unwrap();
-    let queries = [
-        Query::select([count(), sum("visits"), mean("visits"), variance("visits"), sum("cost"), sum("limited")]),
-        Query::select([histogram("plan"), histogram("region"), histogram("score")]).group_by(["region"]),
-        Query::select([count()]).filter(col("region").eq("north") | (col("plan").eq("half") & !col("score").is_null())),
-        Query::select([(sum("cost") / count()).alias("each")]).group_by(["plan", "region"]),
-        Query::select([count(), stddev_pop("cost")])
-            .filter(col("score").ge(edge("-5")) & col("score").lt(edge("8")) & !col("plan").is_in(["free", "full"])),
-        Query::select([mean("limited"), max("score")]).filter(!(col("score").ge(edge("-5")) & col("plan").ne("free"))),
-        Query::select([count(), sum("visits")]).filter(col("score").is_null() | col("plan").eq("free")),
-        Query::select([count()]).filter(
-            (col("plan").points([("free", 5), ("half", 2), ("full", 0)])
-                + col("region").points([("north", 1), ("south", 3)]))
-            .ge(5),
-        ),
-        // Nothing of it is left but combinations of public cells, or not even that.
-        Query::select([count()]).filter(col("region").is_null()),
-        Query::select([sum("visits")]).filter(col("plan").eq("free") & col("plan").eq("half")),
-    ];
-    for query in queries {
-        let text = query.program().to_string();
-        let ticket = order.request(&query).unwrap();
-        let task = Task::from_bytes(&world.task(&ticket).to_bytes().unwrap()).unwrap();
-        assert!(task.packed(), "{text}");
-        for part in executor.parts(&task).unwrap() {
-            assert!(packed.chunks.iter().any(|chunk| chunk.block == *part.chunk()));
-            assert_eq!(Part::from_bytes(&part.to_bytes().unwrap()).unwrap(), part);
-        }
-        let result = executor.run(&task).unwrap();
-        result.results().iter().for_each(|root| copy(&store, world.exchange.store(), root, &key));
-        let released = world.release(&ticket, &[&executor], &[result]);
-        let (sealed, receipt) = released.unwrap_or_else(|e| panic!("{text}: {e:?}: {}", world.reason()));
-        assert_eq!(ticket.open(&sealed, &receipt).unwrap(), plainly(&world, &plain_order, &query), "{text}");
-        let executed = receipt.statement().executed.clone().unwrap();
-        assert_eq!((executed.canaries, receipt.statement().device.as_str()), (1, "cpu"));
-    }
-}
-
-#[test]
-fn what_packed_rows_cannot_answer_is_computed_by_bootstraps() {
-    // Eight columns are one factor more than packed rows take.
-    let names: Vec<String> = (0..8).map(|i| format!("has{i}")).collect();
-    let columns: Vec<Column> = names.iter().map(|name| Column::category(name, ["no", "yes"]).dimension()).collect();
-    let mut dice = Dice(3);
-    let mut column = || StringArray::from_iter_values((0..20).map(|_| ["yes", "no"][usize::from(dice.below(5) == 0)]));
-    let batch = RecordBatch::try_from_iter(names.iter().map(|name| (name, Arc::new(column()) as ArrayRef))).unwrap();
-    let table = Table::from_batches(Schema::new(columns).unwrap(), [batch]).unwrap();
-    let policy =
-        Policy::deny_all().dimensions(&names).aggregations([Aggregation::Count]).any_program().min_group_size(1);
-    let world = World::new(&table, policy.clone(), SealedOptions::new().rows_per_chunk(20).canaries(0).packed(true));
-    let plain = world.owner.publish(&Offer::new("plain people", &table, policy, terms())).unwrap().asset;
-    let (order, executor) = (world.order(&world.asset), world.executor());
-    let all = names.iter().map(|name| col(name).eq("yes")).reduce(|all, one| all & one).unwrap();
-    let query = Query::select([count()]).filter(all);
-    let ticket = order.request(&query).unwrap();
-    let task = world.task(&ticket);
-    assert!(!task.packed());
-    let result = executor.run(&task).unwrap();
-    let (sealed, receipt) = world.release(&ticket, &[&executor], &[result]).unwrap();
-    let answer = ticket.open(&sealed, &receipt).unwrap();
-    assert_eq!(answer, plainly(&world, &world.order(&plain), &query));
-    // A task says which of the two it is about, and its result is of that.
-    let packed = order.request(&Query::select([count()]).filter(col("has1").eq("yes"))).unwrap();
-    let result = executor.run(&world.task(&packed)).unwrap();
-    assert!(world.task(&packed).packed());
-    assert!(world.release(&ticket, &[&executor], std::slice::from_ref(&result)).is_ok(), "the job has its result");
-    world.release(&packed, &[&executor], &[result]).unwrap();
-}
-
-/// Again the attack first: where nothing checks it, a chunk of no rows is what the consumer gets.
-#[test]
-fn lies_about_packed_rows_are_found() {
-    let query = Query::select([count(), sum("visits")]).filter(col("plan").ne("half"));
-    let zero = |honest: &[u8]| -> Vec<u8> { [&honest[..5], &vec![0; honest.len() - 5]].concat() };
-    let forge = |world: &World, executor: &Executor, task: &Task, lie: &dyn Fn(&[u8]) -> Vec<u8>| {
-        let honest = executor.run(task).unwrap();
-        let lies: Vec<Cid> = honest.results().iter().map(|root| world.write(&lie(&world.read(root)))).collect();
-        executor.join(task, &lies).unwrap()
-    };
-    let options = || SealedOptions::new().rows_per_chunk(200).packed(true);
-    let unchecked = World::new(&table(200), narrow(), options().canaries(0));
-    let (order, liar) = (unchecked.order(&unchecked.asset), unchecked.executor());
-    let ticket = order.request(&query).unwrap();
-    let lie = forge(&unchecked, &liar, &unchecked.task(&ticket), &zero);
-    let (sealed, receipt) = unchecked.release(&ticket, &[&liar], &[lie]).unwrap();
-    assert_eq!(count_of(&ticket.open(&sealed, &receipt).unwrap()), 0.0);
-    // What no rows give is found even there.
-    let ticket = order.request(&query).unwrap();
-    let (task, vandal) = (unchecked.task(&ticket), unchecked.executor());
-    let flipped = |honest: &[u8]| {
-        let mut altered = honest.to_vec();
-        altered[honest.len() / 2] ^= 1;
-        altered
-    };
-    let garbled = forge(&unchecked, &vandal, &task, &flipped);
-    assert_eq!(unchecked.release(&ticket, &[&vandal], &[garbled]).unwrap_err().kind(), ErrorKind::Rejected);
-    assert_eq!(unchecked.releaser(&[&vandal]).struck(&unchecked.asset).unwrap(), [vandal.address()]);
-
-    let world = World::new(&table(200), narrow(), options().canaries(1).quorum(2));
-    let (order, liars) = (world.order(&world.asset), [(); 2].map(|()| world.executor()));
-    let ticket = order.request(&query).unwrap();
-    let task = world.task(&ticket);
-    assert!(task.packed());
-    let honest = [(); 2].map(|()| world.executor());
-    let results = honest.each_ref().map(|executor| executor.run(&task).unwrap());
-    assert_eq!(results[0].results(), results[1].results(), "the same part gives the same CID");
-    let mut swapped = results[0].results().to_vec();
-    swapped.reverse();
-    let lies = [forge(&world, &liars[0], &task, &zero), liars[1].join(&task, &swapped).unwrap()];
-    for (liar, lie) in liars.iter().zip(lies) {
-        assert_eq!(world.release(&ticket, &[liar], &[lie]).unwrap_err().kind(), ErrorKind::Rejected);
-        assert!(world.releaser(&[liar]).struck(&world.asset).unwrap().contains(&liar.address()));
-        assert!(world.owner.node().refusals().iter().rev().take(2).any(|refusal| refusal.reason.contains("a canary")));
-    }
-    let (sealed, receipt) = world.release(&ticket, &[&honest[0], &honest[1]], &results).unwrap();
-    let answer = ticket.open(&sealed, &receipt).unwrap();
-    let plain = world.owner.publish(&Offer::new("plain people", &table(200), narrow(), terms())).unwrap().asset;
-    assert_eq!(answer, plainly(&world, &world.order(&plain), &query));
-}
-
-#[test]
-fn rows_are_packed_if_the_owner_says_so_or_there_are_many() {
-    for options in [SealedOptions::new(), SealedOptions::new().packed(false)] {
-        let world = World::new(&table(20), narrow(), options);
-        assert!(world.manifest().body().packed.is_none());
-        let ticket = world.order(&world.asset).request(&Query::select([count()])).unwrap();
-        assert!(!world.task(&ticket).packed());
-    }
 }
 
 /// A job that came over HTTP waits in the node's queue until the owner's program has released it.
