@@ -140,6 +140,8 @@ fn executors_far_away_compute_what_a_node_gives_them_and_it_releases_what_a_quor
     let (result, receipt) = far_again.run(ticket.request().clone()).unwrap();
     let executed = receipt.statement().executed.clone().unwrap();
     assert_eq!((executed.quorum, executed.results, executed.executors.len()), (2, 2, 2));
+    // Nothing was opened before there was a quorum to compare.
+    assert!(owner.node().refusals().iter().all(|refusal| !refusal.reason.contains("opened")));
     let answer = ticket.open(&result, &receipt).unwrap();
     let points = [30, 0, 10];
     let rows: Vec<_> = people.iter().filter(|p| 2 * p.age + points[p.plan] >= 90).collect();

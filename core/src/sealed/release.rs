@@ -97,6 +97,11 @@ impl<'a> Releaser<'a> {
         self.node.granted(job)
     }
 
+    /// How many results of a job have to agree.
+    pub(crate) fn quorum(grant: &AccessGrant) -> usize {
+        usize::from(grant.served.asset.description().sealed.encrypted.as_ref().map_or(1, |e| e.quorum))
+    }
+
     /// The task of an admitted job, for executors. It is the same each time.
     ///
     /// # Errors
@@ -168,7 +173,7 @@ impl<'a> Releaser<'a> {
                 Err(fault) => self.fault(&case.asset, result.executor(), fault)?,
             }
         }
-        let quorum = usize::from(case.asset.description().sealed.encrypted.as_ref().map_or(1, |e| e.quorum));
+        let quorum = Self::quorum(&grant);
         let votes = |digest: Digest| opened.iter().filter(|sums| sums.digest == digest).count();
         let mut agreed: Vec<Digest> =
             opened.iter().map(|s| s.digest).filter(|digest| votes(*digest) >= quorum).collect();

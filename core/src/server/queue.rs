@@ -33,6 +33,8 @@ struct Entry {
     since: Timestamp,
     attempts: u32,
     cancelled: bool,
+    /// It is to be taken up again as soon as whoever works on it puts it back.
+    hurried: bool,
     progress: watch::Sender<Progressed>,
 }
 
@@ -127,7 +129,8 @@ impl Queue {
         *inner.per_asset.entry(asset.to_owned()).or_default() += 1;
         let (progress, _) = watch::channel(Progressed::QUEUED);
         let asset = asset.to_owned();
-        inner.entries.insert(job, Entry { asset, rank, since, attempts: 0, cancelled: false, progress });
+        let entry = Entry { asset, rank, since, attempts: 0, cancelled: false, hurried: false, progress };
+        inner.entries.insert(job, entry);
         inner.ready.push((rank, job));
         self.wake.notify_one();
     }
@@ -155,6 +158,7 @@ impl Queue {
                     |entry: &&mut Entry| entry.rank == rank && entry.progress.borrow().state == JobState::Queued;
                 let Some(entry) = inner.entries.get_mut(&job).filter(waits) else { continue };
                 entry.attempts += 1;
+                entry.hurried = false;
                 let attempts = entry.attempts;
                 entry.progress.send_replace(Progressed { state: JobState::Running, stage: None });
                 inner.running += 1;
@@ -193,6 +197,7 @@ impl Queue {
         inner.next += 1;
         if let Some(entry) = inner.entries.get(&job) {
             entry.progress.send_replace(Progressed::QUEUED);
+            let pause = if entry.hurried { Duration::ZERO } else { pause };
             inner.later.insert((Instant::now() + pause, number), job);
             self.wake.notify_one();
         }
@@ -234,10 +239,15 @@ impl Queue {
         }
     }
 
-    /// Takes a job up now that was to be tried again after a pause.
+    /// Takes a job up now that was to be tried again after a pause; one that somebody works on, as soon as it is put back.
     pub(crate) fn hurry(&self, job: JobId) {
         let mut inner = self.lock();
-        let Some(key) = inner.later.iter().find(|(_, later)| **later == job).map(|(key, _)| *key) else { return };
+        let Some(key) = inner.later.iter().find(|(_, later)| **later == job).map(|(key, _)| *key) else {
+            if let Some(entry) = inner.entries.get_mut(&job) {
+                entry.hurried = true;
+            }
+            return;
+        };
         inner.later.remove(&key);
         if let Some(rank) = inner.entries.get(&job).map(|entry| entry.rank) {
             inner.ready.push((rank, job));
@@ -377,10 +387,15 @@ mod tests {
         queue.again(job(1), Duration::from_secs(3600));
         queue.hurry(job(1));
         assert_eq!(queue.take().unwrap().attempts, 3);
+        // What comes while it is worked on is not forgotten, and hurries once.
         queue.hurry(job(1));
         queue.unattempted(job(1));
-        queue.again(job(1), Duration::ZERO);
+        queue.again(job(1), Duration::from_secs(3600));
         assert_eq!(queue.take().unwrap().attempts, 3);
+        queue.again(job(1), Duration::from_millis(20));
+        let start = Instant::now();
+        assert_eq!(queue.take().unwrap().attempts, 4);
+        assert!(start.elapsed() >= Duration::from_millis(10));
         queue.stop();
         assert!(queue.take().is_none());
         assert!(queue.reserve("a").is_none());

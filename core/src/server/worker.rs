@@ -85,11 +85,12 @@ fn one(state: &State, job: JobId) -> Result<()> {
         Some((tried, since)) if results.len() <= tried && (tried == 0 || since < AGAIN) => return finished,
         Some(_) => {}
     }
-    if results.is_empty() {
-        return finished;
-    }
     let releaser = Releaser::new(state.node(), state.executors.iter().copied());
     let Some(grant) = releaser.grant(job)? else { return Ok(()) };
+    // Of fewer than a quorum none is opened.
+    if results.len() < Releaser::quorum(&grant) {
+        return finished;
+    }
     match releaser.release(grant, &results) {
         Err(Error::Sealed(error)) if matches!(*error, SealedError::NotReleased) => {
             state.await_executors(job, results.len());
