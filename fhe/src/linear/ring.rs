@@ -31,13 +31,17 @@ fn plans() -> &'static [prime32::Plan; PRIMES.len()] {
     PLANS.get_or_init(|| PRIMES.map(plan))
 }
 
+pub(crate) const fn times(a: u64, b: u64, p: u64) -> u64 {
+    (a as u128 * b as u128 % p as u128) as u64
+}
+
 pub(crate) const fn power(base: u64, mut exponent: u64, p: u64) -> u64 {
     let (mut base, mut result) = (base % p, 1);
     while exponent > 0 {
         if exponent & 1 == 1 {
-            result = result * base % p;
+            result = times(result, base, p);
         }
-        base = base * base % p;
+        base = times(base, base, p);
         exponent >>= 1;
     }
     result

@@ -10,6 +10,7 @@ use tfhe_ntt::{prime32, prime64};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::Error;
+use crate::linear::ring::{power, times};
 
 /// Ring degree, and number of slots.
 pub(crate) const N: usize = 8192;
@@ -246,18 +247,6 @@ impl Lift {
         let taken = whole as u64 * self.modulus % T;
         (((sum % T + T - taken) % T) as u32, share - whole)
     }
-}
-
-fn times(a: u64, b: u64, modulus: u64) -> u64 {
-    (u128::from(a) * u128::from(b) % u128::from(modulus)) as u64
-}
-
-fn power(base: u64, exponent: u64, modulus: u64) -> u64 {
-    let bits = (0..u64::BITS - exponent.leading_zeros()).rev();
-    bits.fold(1, |result, bit| {
-        let squared = times(result, result, modulus);
-        if exponent >> bit & 1 == 1 { times(squared, base, modulus) } else { squared }
-    })
 }
 
 /// Writes residues, 7 bytes each, little-endian.
