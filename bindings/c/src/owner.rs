@@ -165,6 +165,20 @@ pub unsafe extern "C" fn sealock_published_sealed_bytes(
     })
 }
 
+/// Whether it is sealed and its rows are encrypted a second time, packed, so that most programs need no bootstraps: as asked
+/// for by `sealock_offer_seal_packed`, or where it pays. 1 or 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sealock_published_is_packed(
+    published: *const sealock_published,
+    out: *mut i32,
+    error: *mut *mut sealock_error,
+) -> sealock_status {
+    call!(error, |c| {
+        let out = c.out("out", out)?;
+        out.put(find(published)?.packed.into());
+    })
+}
+
 /// Frees what publishing put out. NULL is fine. The asset stays published.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_published_free(published: *mut sealock_published) -> sealock_status {

@@ -99,7 +99,7 @@ static struct world open_world(void) {
     struct world w;
     sealock_offer *offer;
     sealock_published *published;
-    int32_t sealed;
+    int32_t sealed, packed;
     w.market = open_market(folder);
     struct market *m = &w.market;
     options_are_checked(m);
@@ -113,6 +113,8 @@ static struct world open_world(void) {
     MUST(sealock_offer_seal_packed(offer, 0, &error));
     MUST(sealock_owner_publish(m->owner, offer, NULL, &published, &error));
     MUST(sealock_published_asset(published, &w.asset, &error));
+    MUST(sealock_published_is_packed(published, &packed, &error));
+    CHECK(!packed);
     sealock_published_free(published);
     sealock_offer_free(offer);
     MUST(sealock_asset_is_sealed(m->asset, &sealed, &error));

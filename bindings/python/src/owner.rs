@@ -472,6 +472,7 @@ fn record(py: Python<'_>, published: Published) -> Result<Bound<'_, PyAny>> {
     fields.set_item("asset", Bound::new(py, Asset(published.asset))?)?;
     fields.set_item("suppression", convert::record(py, "Suppression", &suppression)?)?;
     fields.set_item("sealed_bytes", published.sealed_bytes)?;
+    fields.set_item("packed", published.packed)?;
     Ok(convert::record(py, "Published", &fields)?)
 }
 

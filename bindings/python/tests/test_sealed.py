@@ -159,14 +159,16 @@ def test_a_model_selects_rows_that_nobody_sees(world: World) -> None:
 
 
 def test_packed_rows_answer_the_same(world: World) -> None:
-    asset = world.owner.publish(
+    published = world.owner.publish(
         frame(),
         name="Visits, packed",
         schema=SCHEMA,
         policy=POLICY,
         price=sl.Price.free(),
         sealed={"public": ["region"], "rows_per_chunk": 40, "packed": True},
-    ).asset
+    )
+    assert published.packed
+    asset = published.asset
     consumer = world.exchange.consumer(sl.Account.generate())
     consumer.buy(asset)
     order, executor = consumer.order(asset), sl.Executor(world.exchange, sl.Account.generate())

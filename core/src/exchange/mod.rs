@@ -652,4 +652,7 @@ pub struct Published {
     pub suppression: Suppression,
     /// Bytes in the store.
     pub sealed_bytes: u64,
+    /// Whether it is [sealed](crate::sealed) and its rows are encrypted a second time, packed, so that programs of few digits
+    /// need no bootstraps: as asked for, or where it pays. See [`SealedOptions::packed`](crate::sealed::SealedOptions::packed).
+    pub packed: bool,
 }

@@ -293,7 +293,7 @@ impl Owner {
         let noisy = Some((&cube, true));
         let (asset, sealed_bytes) = self.next_epoch(&current, &mut parquet, description, noisy, how, progress)?;
         self.serve(asset.clone(), Some(Arc::new(cube)));
-        Ok(Published { asset, suppression, sealed_bytes })
+        Ok(Published { asset, suppression, sealed_bytes, packed: false })
     }
 
     /// Replaces the asset's model: encrypts another one under fresh keys, as the next epoch. Policy and terms stay.
@@ -313,7 +313,7 @@ impl Owner {
         let mut plain = std::io::Cursor::new(model.to_bytes()?);
         let (asset, sealed_bytes) = self.next_epoch(&current, &mut plain, description, None, how, &mut quiet())?;
         self.serve(asset.clone(), None);
-        Ok(Published { asset, suppression: Suppression::default(), sealed_bytes })
+        Ok(Published { asset, suppression: Suppression::default(), sealed_bytes, packed: false })
     }
 
     fn next_epoch(

@@ -516,6 +516,7 @@ impl Owner {
             return Err(cancelled.into());
         }
         let mut sealed_bytes = manifest.object(object)?.sealed;
+        let packed = sealing.as_ref().is_some_and(Sealing::is_packed);
 
         let publication =
             ledger::Publication { name: offer.name.clone(), symbol: offer.symbol.clone(), cap: offer.cap };
@@ -565,7 +566,7 @@ impl Owner {
         inform(progress, published());
         drop(sealing);
         self.serve(asset.clone(), cube.filter(|_| !asset.is_sealed()).map(Arc::new));
-        Ok(Published { asset, suppression, sealed_bytes })
+        Ok(Published { asset, suppression, sealed_bytes, packed })
     }
 
     /// Where the publication of a table is recorded, so that it can be resumed; and the right to use it alone. A publication

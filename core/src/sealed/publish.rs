@@ -354,6 +354,11 @@ impl<'a> Sealing<'a> {
         Ok(Self { values, public, mixed, packed })
     }
 
+    /// Whether there are packed chunks.
+    pub(crate) const fn is_packed(&self) -> bool {
+        self.packed.is_some()
+    }
+
     /// Chunks of both kinds.
     fn kinds(&self) -> impl Iterator<Item = &Mixed<'a>> {
         std::iter::once(&self.mixed).chain(&self.packed)

@@ -53,6 +53,9 @@ class Published:
     suppression: Suppression
     #: Bytes in the store, as ciphertext.
     sealed_bytes: int
+    #: Whether it is sealed and its rows are encrypted a second time, packed, so that most programs need no bootstraps: as
+    #: asked for, or where it pays.
+    packed: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
