@@ -151,7 +151,7 @@ fn what_executors_cannot_compute_is_refused_before_anything_is_paid() {
     // The owner's own node does not compute it.
     let ticket = order.request(&Query::select([count()])).unwrap();
     let error = world.owner.node().run(ticket.request().clone()).unwrap_err();
-    assert!(matches!(&error, Error::Sealed(_)) && error.hint().unwrap().contains("Releaser"), "{error:?}");
+    assert!(matches!(&error, Error::Sealed(_)) && error.hint().unwrap().contains("releaser"), "{error:?}");
     assert_eq!(world.owner.node().resume().unwrap(), 0);
 }
 

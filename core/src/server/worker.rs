@@ -80,15 +80,20 @@ fn one(state: &State, job: JobId) -> Result<()> {
     let results = state.node().handed_in(job)?;
     // Results that were not enough are opened again when there are others; and now and then, since a store may have failed, and an
     // executor may have been forgiven.
-    match state.tried(job) {
+    let before = state.tried(job);
+    match before {
         None => state.await_executors(job, 0),
         Some((tried, since)) if results.len() <= tried && (tried == 0 || since < AGAIN) => return finished,
         Some(_) => {}
     }
     let releaser = Releaser::new(state.node(), state.executors.iter().copied());
     let Some(grant) = releaser.grant(job)? else { return Ok(()) };
+    let (quorum, named) = (Releaser::quorum(&grant), state.executors.len());
+    if before.is_none() && 0 < named && named < quorum {
+        tracing::warn!(%job, quorum, named, "fewer executors are named than have to agree: name more, or release it yourself");
+    }
     // Of fewer than a quorum none is opened.
-    if results.len() < Releaser::quorum(&grant) {
+    if results.len() < quorum {
         return finished;
     }
     match releaser.release(grant, &results) {
