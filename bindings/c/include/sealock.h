@@ -1788,7 +1788,7 @@ sealock_status sealock_published_sealed_bytes(const sealock_published *published
                                               uint64_t *out,
                                               sealock_error **error);
 
-// Whether it is sealed and its rows are encrypted a second time, packed, so that most programs need no bootstraps: as asked
+// Whether it is sealed and its rows are encrypted a second time, packed, so that programs of few digits need no bootstraps: as asked
 // for by `sealock_offer_seal_packed`, or where it pays. 1 or 0.
 sealock_status sealock_published_is_packed(const sealock_published *published,
                                            int32_t *out,

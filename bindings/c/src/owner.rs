@@ -165,7 +165,7 @@ pub unsafe extern "C" fn sealock_published_sealed_bytes(
     })
 }
 
-/// Whether it is sealed and its rows are encrypted a second time, packed, so that most programs need no bootstraps: as asked
+/// Whether it is sealed and its rows are encrypted a second time, packed, so that programs of few digits need no bootstraps: as asked
 /// for by `sealock_offer_seal_packed`, or where it pays. 1 or 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sealock_published_is_packed(

@@ -53,7 +53,7 @@ class Published:
     suppression: Suppression
     #: Bytes in the store, as ciphertext.
     sealed_bytes: int
-    #: Whether it is sealed and its rows are encrypted a second time, packed, so that most programs need no bootstraps: as
+    #: Whether it is sealed and its rows are encrypted a second time, packed, so that programs of few digits need no bootstraps: as
     #: asked for, or where it pays.
     packed: bool
 
